@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+// The package graph of ccr. Targets are listed from the bottom layer up; a target imports only targets
+// listed before it (checked by scripts/check-layers).
+
+import PackageDescription
+
+/// Settings of every Swift target: language mode 6, no warning tolerated, imports stay internal.
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A Swift library target with the common settings.
+func library(_ name: String, _ dependencies: [String]) -> Target {
+    .target(name: name, dependencies: dependencies.map { .init(stringLiteral: $0) }, swiftSettings: swiftSettings)
+}
+
+/// A test target named after the target it tests, plus whatever else it needs.
+func tests(_ name: String, _ dependencies: [String], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies.map { .init(stringLiteral: $0) },
+        resources: resources,
+        swiftSettings: swiftSettings
+    )
+}
+
+let package = Package(
+    name: "ccr",
+    products: [
+        .executable(name: "ccr", targets: ["ccr"]),
+        .executable(name: "ccr-upstream", targets: ["ccr-upstream"]),
+    ],
+    targets: [
+        // C libraries
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCompression", providers: [.apt(["zlib1g-dev", "libzstd-dev"])]),
+        .target(
+            name: "CSimdjson",
+            cxxSettings: [.unsafeFlags(["-O3", "-DNDEBUG"])],
+            linkerSettings: [.linkedLibrary("simdjson")]
+        ),
+        .target(name: "CLLHTTP", cSettings: [.define("LLHTTP_STRICT_MODE", to: "1")]),
+        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+
+        // Wrappers
+        library("Posix", ["CLinux"]),
+        library("EventLoop", ["CSystemd", "CLinux", "Posix"]),
+        library("ServiceManager", ["CSystemd", "Posix"]),
+        library("Journal", ["CSystemd", "Posix"]),
+        library("Curl", ["CCurl", "EventLoop", "Posix"]),
+        library("SQLite", ["CSQLite"]),
+        library("Crypto", ["CCrypto"]),
+        library("Compression", ["CCompression"]),
+
+        // Pure
+        library("Bytes", ["CLinux"]),
+        library("JSON", ["CSimdjson", "Bytes"]),
+        library("HTTP1", ["CLLHTTP", "Bytes"]),
+        library("EventStream", ["Bytes"]),
+        library("IPC", ["Bytes"]),
+        library("Metrics", ["Bytes"]),
+        library("Config", ["Bytes"]),
+
+        // Domain
+        library("Gateway", ["Bytes", "IPC"]),
+        library("Dialects", ["Gateway", "EventStream", "JSON", "Bytes"]),
+        library("Routing", ["Gateway", "Config", "JSON", "Bytes"]),
+
+        // Processes
+        library("Supervisor", ["Gateway", "Routing", "Config", "IPC", "Bytes", "JSON", "EventLoop", "ServiceManager", "Journal", "Posix", "Crypto"]),
+        library("Front", ["Gateway", "Dialects", "Routing", "HTTP1", "JSON", "IPC", "Bytes", "Compression", "EventLoop", "ServiceManager", "Journal", "Posix", "Crypto"]),
+        library("Worker", ["Gateway", "Dialects", "Curl", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop", "ServiceManager", "Journal", "Posix"]),
+        library("Exporter", ["Gateway", "Metrics", "SQLite", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop", "ServiceManager", "Journal", "Posix"]),
+        library("CLI", ["Gateway", "Routing", "Config", "JSON", "Bytes", "Posix"]),
+
+        // Executables
+        .executableTarget(name: "ccr", dependencies: ["CLI", "Supervisor", "Front", "Exporter"], swiftSettings: swiftSettings),
+        .executableTarget(name: "ccr-upstream", dependencies: ["Worker"], swiftSettings: swiftSettings),
+
+        // Tests
+        tests("BytesTests", ["Bytes"]),
+        tests("PosixTests", ["Posix"]),
+        tests("EventLoopTests", ["EventLoop", "Posix"]),
+        tests("IPCTests", ["IPC", "Bytes"]),
+        tests("GatewayTests", ["Gateway", "IPC", "Bytes"]),
+    ],
+    cxxLanguageStandard: .cxx17
+)

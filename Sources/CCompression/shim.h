@@ -1,0 +1,3 @@
+// zlib (gzip, deflate) and zstd: decoders for compressed request bodies.
+#include <zlib.h>
+#include <zstd.h>

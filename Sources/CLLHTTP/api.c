@@ -1,0 +1,2 @@
+// Compiles api.c of the Debian package node-llhttp.
+#include "/usr/share/llhttp/api.c"

@@ -1,0 +1,2 @@
+// Compiles llhttp.c of the Debian package node-llhttp.
+#include "/usr/share/llhttp/llhttp.c"

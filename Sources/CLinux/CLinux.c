@@ -1,0 +1,249 @@
+// See CLinux.h. Each function wraps one call that Swift cannot reach itself.
+#include "CLinux.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_FDS = 8 };
+
+ssize_t ccr_send_message(int socket, const struct iovec *parts, int part_count, const int *fds, int fd_count) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * MAX_FDS)];
+        struct cmsghdr align;
+    } control;
+    struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)part_count};
+    if (fd_count > 0) {
+        if (fd_count > MAX_FDS) {
+            errno = EINVAL;
+            return -1;
+        }
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)fd_count);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)fd_count);
+        memcpy(CMSG_DATA(header), fds, sizeof(int) * (size_t)fd_count);
+    }
+    ssize_t sent;
+    do sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+ssize_t ccr_recv_message(int socket, void *buffer, size_t size, int *fds, int *fd_count, bool *truncated) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * MAX_FDS)];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {.iov_base = buffer, .iov_len = size};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    int room = *fd_count;
+    *fd_count = 0;
+    *truncated = false;
+    ssize_t received;
+    do received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    while (received < 0 && errno == EINTR);
+    if (received < 0) return received;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        int count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        for (int i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + sizeof(int) * (size_t)i, sizeof fd);
+            if (*fd_count < room) {
+                fds[(*fd_count)++] = fd;
+            } else {
+                close(fd);
+                *truncated = true;
+            }
+        }
+    }
+    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) *truncated = true;
+    return received;
+}
+
+static bool is_loopback(const struct sockaddr_storage *address) {
+    if (address->ss_family == AF_UNIX) return true;
+    if (address->ss_family == AF_INET)
+        return (ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24) == 127;
+    if (address->ss_family == AF_INET6) {
+        const struct in6_addr *a = &((const struct sockaddr_in6 *)address)->sin6_addr;
+        return IN6_IS_ADDR_LOOPBACK(a) || (IN6_IS_ADDR_V4MAPPED(a) && a->s6_addr[12] == 127);
+    }
+    return false;
+}
+
+int ccr_accept4(int socket, bool *peer_is_loopback) {
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof address;
+    int fd;
+    do fd = accept4(socket, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    // An unnamed Unix peer leaves the family empty or AF_UNIX.
+    if (fd >= 0) *peer_is_loopback = length <= sizeof(sa_family_t) || is_loopback(&address);
+    return fd;
+}
+
+int ccr_memfd_create(const char *name) { return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING); }
+
+static const int all_seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+
+int ccr_memfd_seal(int fd) { return fcntl(fd, F_ADD_SEALS, all_seals); }
+
+bool ccr_memfd_is_sealed(int fd) {
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & all_seals) == all_seals;
+}
+
+int ccr_pipe_cloexec(int fds[2]) { return pipe2(fds, O_CLOEXEC); }
+
+int ccr_set_nodelay(int socket) {
+    int on = 1;
+    return setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+int ccr_peer_pid(int socket, pid_t *pid) {
+    struct ucred credentials;
+    socklen_t length = sizeof credentials;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) return -1;
+    *pid = credentials.pid;
+    return 0;
+}
+
+int ccr_die_with_parent(int signal_number) { return prctl(PR_SET_PDEATHSIG, signal_number); }
+int ccr_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0); }
+int ccr_set_process_name(const char *name) { return prctl(PR_SET_NAME, name); }
+
+pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd) {
+    if (fd_count > 64) {
+        errno = EINVAL;
+        return -1;
+    }
+    pid_t parent = getpid();
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) < 0) return -1;
+    // fork, not posix_spawn: the parent-death signal must be set between fork and exec, in the child itself.
+    pid_t pid = fork();
+    if (pid < 0) {
+        int error = errno;
+        close(report[0]);
+        close(report[1]);
+        errno = error;
+        return -1;
+    }
+    if (pid == 0) {
+        // Only async-signal-safe calls from here to execve.
+        int error = 0;
+        int base = 3 + fd_count + 1;
+        int moved[65];
+        int out = fcntl(report[1], F_DUPFD_CLOEXEC, base);
+        if (out < 0) _exit(127);
+        for (int i = 0; i < fd_count && !error; i++) {
+            moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, base);
+            if (moved[i] < 0) error = errno;
+        }
+        for (int i = 0; i < fd_count && !error; i++)
+            if (dup2(moved[i], 3 + i) < 0) error = errno;
+        if (!error) {
+            for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
+            sigset_t none;
+            sigemptyset(&none);
+            sigprocmask(SIG_SETMASK, &none, NULL);
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (getppid() != parent) _exit(127);
+            // LISTEN_PID must name this very process; the caller left room for it.
+            for (char *const *e = envp; *e; e++) {
+                if (strncmp(*e, "LISTEN_PID=", 11) != 0) continue;
+                char digits[20];
+                int n = 0;
+                for (pid_t v = getpid(); v > 0; v /= 10) digits[n++] = (char)('0' + v % 10);
+                char *at = *e + 11;
+                while (n > 0) *at++ = digits[--n];
+                *at = 0;
+            }
+            execve(path, argv, envp);
+            error = errno;
+        }
+        ssize_t ignored = write(out, &error, sizeof error);
+        (void)ignored;
+        _exit(127);
+    }
+    close(report[1]);
+    int error = 0;
+    ssize_t got;
+    do got = read(report[0], &error, sizeof error);
+    while (got < 0 && errno == EINTR);
+    close(report[0]);
+    if (got == sizeof error) {
+        waitpid(pid, NULL, 0);
+        errno = error;
+        return -1;
+    }
+    *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (*pidfd < 0) {
+        error = errno;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        errno = error;
+        return -1;
+    }
+    return pid;
+}
+
+int ccr_reap(int pidfd, int *code) {
+    siginfo_t info = {0};
+    int result;
+    do result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+    while (result < 0 && errno == EINTR);
+    if (result < 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *code = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    return 1;
+}
+
+int ccr_pidfd_send_signal(int pidfd, int signal_number) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
+}
+
+uint64_t ccr_raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return 0;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur;
+}
+
+void *ccr_map_shared(int fd, size_t size, bool writable) {
+    int protection = PROT_READ | (writable ? PROT_WRITE : 0);
+    void *address = mmap(NULL, size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+    return address == MAP_FAILED ? NULL : address;
+}
+
+const void *ccr_memmem(const void *haystack, size_t size, const void *needle, size_t needle_size) {
+    return memmem(haystack, size, needle, needle_size);
+}
+
+static uint64_t clock_usec(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+uint64_t ccr_monotonic_usec(void) { return clock_usec(CLOCK_MONOTONIC); }
+uint64_t ccr_realtime_usec(void) { return clock_usec(CLOCK_REALTIME); }

@@ -1,0 +1,66 @@
+// Linux calls that the Glibc module cannot import: GNU-only functions, variadic ones and macro families.
+// No policy lives here; every function is one system call or one macro.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+// -- descriptors over Unix sockets (cmsg(3)) --
+
+/// Sends one message with `fd_count` descriptors (0...8); returns the bytes sent or -1 with errno.
+ssize_t ccr_send_message(int socket, const struct iovec *parts, int part_count, const int *fds, int fd_count);
+
+/// Receives one message; descriptors are close-on-exec. `*fd_count` holds the room in `fds` on entry (at most 8)
+/// and the number received on return; `*truncated` is set when data or descriptors were cut.
+/// Returns the bytes received, 0 at end of stream, or -1 with errno.
+ssize_t ccr_recv_message(int socket, void *buffer, size_t size, int *fds, int *fd_count, bool *truncated);
+
+// -- sockets and files --
+
+/// Accepts a non-blocking, close-on-exec connection; `*peer_is_loopback` tells where it comes from.
+int ccr_accept4(int socket, bool *peer_is_loopback);
+int ccr_memfd_create(const char *name);
+/// Forbids every later change of size and content of a memfd (F_ADD_SEALS).
+int ccr_memfd_seal(int fd);
+/// Whether the descriptor carries all seals of `ccr_memfd_seal`.
+bool ccr_memfd_is_sealed(int fd);
+int ccr_pipe_cloexec(int fds[2]);
+int ccr_set_nodelay(int socket);
+/// Peer process of a Unix socket (SO_PEERCRED); returns 0 or -1 with errno.
+int ccr_peer_pid(int socket, pid_t *pid);
+
+// -- processes --
+
+/// Ends the calling process when its parent ends (PR_SET_PDEATHSIG).
+int ccr_die_with_parent(int signal_number);
+/// Forbids core dumps and ptrace of the calling process (PR_SET_DUMPABLE 0).
+int ccr_forbid_dumps(void);
+/// Names the calling thread as shown by ps and top (at most 15 bytes).
+int ccr_set_process_name(const char *name);
+/// Starts `path`; `fds[i]` becomes descriptor 3+i and every other one is closed.
+/// The child gets default signal dispositions, an empty signal mask and dies with its parent.
+/// Returns the pid or -1 with errno; `*pidfd` is a close-on-exec process descriptor.
+pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd);
+/// Reaps the process of `pidfd` without blocking: 1 reaped, 0 still running, -1 error.
+/// `*code` is the exit status, or minus the signal number.
+int ccr_reap(int pidfd, int *code);
+int ccr_pidfd_send_signal(int pidfd, int signal_number);
+/// Raises the soft limit of open files to the hard limit and returns it.
+uint64_t ccr_raise_file_limit(void);
+
+// -- memory --
+
+/// Bytes between the returned address and `size` are readable and writable, or NULL with errno.
+void *ccr_map_shared(int fd, size_t size, bool writable);
+
+/// memmem(3).
+const void *ccr_memmem(const void *haystack, size_t size, const void *needle, size_t needle_size);
+
+/// Current monotonic time in microseconds.
+uint64_t ccr_monotonic_usec(void);
+uint64_t ccr_realtime_usec(void);

@@ -1,0 +1,2 @@
+// SQLite; variadic calls get a typed inline function here when a caller needs one.
+#include <sqlite3.h>

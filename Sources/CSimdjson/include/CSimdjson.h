@@ -1,0 +1,2 @@
+// simdjson's DOM tape for Swift.
+#pragma once

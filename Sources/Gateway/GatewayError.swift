@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// An error that a client can be shown. Each dialect renders it in its own body (Dialects/ErrorBody.swift).
+// The meanings and their statuses follow the error tables of the OpenAI and Anthropic API references (2026).
+
+/// What went wrong, independent of dialect and transport.
+package enum ErrorKind: UInt8, CaseIterable, Sendable {
+    /// The request is malformed or contradicts itself: 400.
+    case invalidRequest = 1
+    /// No or a wrong client key: 401.
+    case authentication = 2
+    /// The client may not do this: 403.
+    case permission = 3
+    /// Unknown path: 404.
+    case notFound = 4
+    /// The model routes nowhere: 404.
+    case modelNotFound = 5
+    /// Known path, wrong method: 405.
+    case methodNotAllowed = 6
+    /// The request did not arrive in time: 408.
+    case requestTimeout = 7
+    /// The body is above the limit: 413.
+    case tooLarge = 8
+    /// A content coding that is not understood: 415.
+    case unsupportedEncoding = 9
+    /// A WebSocket upgrade that is not offered: 426.
+    case upgradeRequired = 10
+    /// The request head is above the limit: 431.
+    case headTooLarge = 11
+    /// Too many requests, ours or the provider's: 429.
+    case rateLimited = 12
+    /// A fault of ccr itself: 500.
+    case internalFault = 13
+    /// The provider cannot be reached or broke off: 502.
+    case upstreamUnreachable = 14
+    /// ccr is at a limit or draining: 503.
+    case overloaded = 15
+    /// The provider did not answer in time: 504.
+    case upstreamTimeout = 16
+
+    /// The HTTP status.
+    package var status: Int {
+        switch self {
+        case .invalidRequest: 400
+        case .authentication: 401
+        case .permission: 403
+        case .notFound, .modelNotFound: 404
+        case .methodNotAllowed: 405
+        case .requestTimeout: 408
+        case .tooLarge: 413
+        case .unsupportedEncoding: 415
+        case .upgradeRequired: 426
+        case .headTooLarge: 431
+        case .rateLimited: 429
+        case .internalFault: 500
+        case .upstreamUnreachable: 502
+        case .overloaded: 503
+        case .upstreamTimeout: 504
+        }
+    }
+
+    /// The label in metrics and logs.
+    package var name: String {
+        switch self {
+        case .invalidRequest: "invalid_request"
+        case .authentication: "authentication"
+        case .permission: "permission"
+        case .notFound: "not_found"
+        case .modelNotFound: "model_not_found"
+        case .methodNotAllowed: "method_not_allowed"
+        case .requestTimeout: "request_timeout"
+        case .tooLarge: "too_large"
+        case .unsupportedEncoding: "unsupported_encoding"
+        case .upgradeRequired: "upgrade_required"
+        case .headTooLarge: "head_too_large"
+        case .rateLimited: "rate_limited"
+        case .internalFault: "internal"
+        case .upstreamUnreachable: "upstream_unreachable"
+        case .overloaded: "overloaded"
+        case .upstreamTimeout: "upstream_timeout"
+        }
+    }
+}
+
+/// An error on its way to a client.
+package struct GatewayError: Error, Equatable, Sendable {
+    package let kind: ErrorKind
+    /// For people; never holds a secret, a prompt or a URL query.
+    package let message: String
+    /// Seconds after which a retry may succeed, sent as Retry-After.
+    package var retryAfter: Int?
+
+    package init(_ kind: ErrorKind, _ message: String, retryAfter: Int? = nil) {
+        self.kind = kind
+        self.message = message
+        self.retryAfter = retryAfter
+    }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// The messages between front and the processes that answer clients. Front alone reads from a client's socket,
+// the process that holds the handoff alone writes to it.
+
+import Bytes
+package import IPC
+
+/// A change of the request body: `length` bytes at `offset` are replaced.
+package struct Splice: Equatable, Sendable {
+    package let offset: Int
+    package let length: Int
+    package let replacement: [UInt8]
+
+    package init(offset: Int, length: Int, replacement: [UInt8]) {
+        self.offset = offset
+        self.length = length
+        self.replacement = replacement
+    }
+}
+
+/// Hands a client's request to a worker. Descriptors: the client's socket, then the body's memfd unless inline.
+package struct HandoffRequest: WireCodable {
+    /// Unique in the life of one front; answers carry it.
+    package var tag: UInt64
+    /// "req_…", unique everywhere; returned to the client and written to the log.
+    package var requestID: String
+    package var endpoint: Endpoint
+    /// The client asked for a stream of events.
+    package var streaming: Bool
+    /// No candidate is left after this one: answer what the upstream answers, even an error.
+    package var isLastCandidate: Bool
+    /// The client's connection may serve another request afterwards.
+    package var keepAlive: Bool
+    /// The client speaks HTTP/1.1 (chunked bodies) and not 1.0.
+    package var isHTTP11: Bool
+    /// The model name the provider knows.
+    package var model: String
+    /// Size of the body before splicing, in bytes.
+    package var bodySize: Int
+    /// The body itself when it is small, else nil and a memfd comes along.
+    package var inlineBody: [UInt8]?
+    /// Changes of the body, ascending by offset and not overlapping.
+    package var splices: [Splice]
+    /// Client headers to pass on, each as "name: value".
+    package var headers: [String]
+    /// Path suffix of the query, without "?", or empty.
+    package var query: String
+    /// CLOCK_MONOTONIC microseconds after which the exchange is given up.
+    package var deadlineUsec: UInt64
+
+    package init(
+        tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool, isLastCandidate: Bool, keepAlive: Bool,
+        isHTTP11: Bool, model: String, bodySize: Int, inlineBody: [UInt8]?, splices: [Splice], headers: [String],
+        query: String, deadlineUsec: UInt64
+    ) {
+        self.tag = tag
+        self.requestID = requestID
+        self.endpoint = endpoint
+        self.streaming = streaming
+        self.isLastCandidate = isLastCandidate
+        self.keepAlive = keepAlive
+        self.isHTTP11 = isHTTP11
+        self.model = model
+        self.bodySize = bodySize
+        self.inlineBody = inlineBody
+        self.splices = splices
+        self.headers = headers
+        self.query = query
+        self.deadlineUsec = deadlineUsec
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(tag)
+        writer.put(requestID)
+        writer.put(endpoint.rawValue)
+        writer.put(streaming)
+        writer.put(isLastCandidate)
+        writer.put(keepAlive)
+        writer.put(isHTTP11)
+        writer.put(model)
+        writer.put(UInt64(bodySize))
+        writer.put(inlineBody) { $0.put($1) }
+        writer.put(list: splices) { writer, splice in
+            writer.put(UInt64(splice.offset))
+            writer.put(UInt64(splice.length))
+            writer.put(splice.replacement)
+        }
+        writer.put(list: headers) { $0.put($1) }
+        writer.put(query)
+        writer.put(deadlineUsec)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        tag = try reader.get()
+        requestID = try reader.getString()
+        endpoint = try reader.getCase()
+        streaming = try reader.getBool()
+        isLastCandidate = try reader.getBool()
+        keepAlive = try reader.getBool()
+        isHTTP11 = try reader.getBool()
+        model = try reader.getString()
+        bodySize = Int(clamping: try reader.get(UInt64.self))
+        inlineBody = try reader.getOptional { (reader) throws(WireError) in try reader.getArray() }
+        splices = try reader.getList { (reader) throws(WireError) in
+            Splice(
+                offset: Int(clamping: try reader.get(UInt64.self)),
+                length: Int(clamping: try reader.get(UInt64.self)),
+                replacement: try reader.getArray()
+            )
+        }
+        headers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
+        query = try reader.getString()
+        deadlineUsec = try reader.get()
+    }
+}
+
+/// Hands a client's GET request to the exporter. Descriptor: the client's socket.
+package struct HandoffQuery: WireCodable {
+    package var tag: UInt64
+    package var requestID: String
+    /// The path without its query, for example "/metrics".
+    package var path: String
+    package var keepAlive: Bool
+
+    package init(tag: UInt64, requestID: String, path: String, keepAlive: Bool) {
+        self.tag = tag
+        self.requestID = requestID
+        self.path = path
+        self.keepAlive = keepAlive
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(tag)
+        writer.put(requestID)
+        writer.put(path)
+        writer.put(keepAlive)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        tag = try reader.get()
+        requestID = try reader.getString()
+        path = try reader.getString()
+        keepAlive = try reader.getBool()
+    }
+}
+
+/// The answer's head is on its way; from here on nothing is retried.
+package struct HandoffCommitted: WireCodable {
+    package var tag: UInt64
+    /// The HTTP status the client sees.
+    package var status: Int
+
+    package init(tag: UInt64, status: Int) {
+        self.tag = tag
+        self.status = status
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(tag)
+        writer.put(UInt16(status))
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        tag = try reader.get()
+        status = Int(try reader.get(UInt16.self))
+    }
+}
+
+/// Nothing was sent to the client; the next candidate may be tried.
+package struct HandoffFailed: WireCodable {
+    package var tag: UInt64
+    /// What to tell the client when no candidate is left, and the metric's reason.
+    package var kind: ErrorKind
+    /// For people; names the provider, never its key or query.
+    package var message: String
+    /// The upstream's status, or 0 when there was none.
+    package var upstreamStatus: Int
+    /// Seconds the upstream asked to wait, if it did.
+    package var retryAfter: Int?
+
+    package init(tag: UInt64, kind: ErrorKind, message: String, upstreamStatus: Int = 0, retryAfter: Int? = nil) {
+        self.tag = tag
+        self.kind = kind
+        self.message = message
+        self.upstreamStatus = upstreamStatus
+        self.retryAfter = retryAfter
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(tag)
+        writer.put(kind.rawValue)
+        writer.put(message)
+        writer.put(UInt16(upstreamStatus))
+        writer.put(retryAfter) { $0.put(UInt32(clamping: $1)) }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        tag = try reader.get()
+        kind = try reader.getCase()
+        message = try reader.getString()
+        upstreamStatus = Int(try reader.get(UInt16.self))
+        retryAfter = try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(UInt32.self)) }
+    }
+}
+
+/// How a committed answer ended.
+package enum ExchangeOutcome: UInt8, CaseIterable, Sendable {
+    /// The client has the whole answer.
+    case completed = 1
+    /// The client went away first.
+    case aborted = 2
+    /// The upstream broke off or reported an error inside its stream.
+    case upstreamFailed = 3
+    /// A limit of ccr ended it (deadline, idle time, drain).
+    case timedOut = 4
+    /// ccr answered with an error of its own.
+    case rejected = 5
+
+    /// The label in metrics and logs.
+    package var name: String {
+        switch self {
+        case .completed: "completed"
+        case .aborted: "aborted"
+        case .upstreamFailed: "upstream_failed"
+        case .timedOut: "timed_out"
+        case .rejected: "rejected"
+        }
+    }
+}
+
+/// The answer is complete or was broken off.
+package struct HandoffDone: WireCodable {
+    package var tag: UInt64
+    package var outcome: ExchangeOutcome
+    /// The HTTP status the client saw.
+    package var status: Int
+    package var usage: Usage
+    /// Whether the connection is at a clean request boundary.
+    package var keepAlive: Bool
+    /// Microseconds from the handoff to the first byte of the answer's body.
+    package var firstByteUsec: UInt64
+    /// Bytes of the answer's body.
+    package var bodyBytes: UInt64
+    /// How often the client's socket was full.
+    package var backpressureCount: UInt32
+
+    package init(
+        tag: UInt64, outcome: ExchangeOutcome, status: Int, usage: Usage = Usage(), keepAlive: Bool,
+        firstByteUsec: UInt64 = 0, bodyBytes: UInt64 = 0, backpressureCount: UInt32 = 0
+    ) {
+        self.tag = tag
+        self.outcome = outcome
+        self.status = status
+        self.usage = usage
+        self.keepAlive = keepAlive
+        self.firstByteUsec = firstByteUsec
+        self.bodyBytes = bodyBytes
+        self.backpressureCount = backpressureCount
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(tag)
+        writer.put(outcome.rawValue)
+        writer.put(UInt16(status))
+        writer.put(usage)
+        writer.put(keepAlive)
+        writer.put(firstByteUsec)
+        writer.put(bodyBytes)
+        writer.put(backpressureCount)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        tag = try reader.get()
+        outcome = try reader.getCase()
+        status = Int(try reader.get(UInt16.self))
+        usage = try reader.get()
+        keepAlive = try reader.getBool()
+        firstByteUsec = try reader.get()
+        bodyBytes = try reader.get()
+        backpressureCount = try reader.get()
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The closed list of messages between ccr's processes. Every message starts with the version and its kind.
+// Raise `version` with every change of a message: both ends come from one build, except across an upgrade in place.
+
+import Bytes
+
+/// What a message is; the first word of each name is the sender.
+package enum MessageKind: UInt8, CaseIterable {
+    /// front → worker: a client's connection and request.
+    case frontHandoff = 1
+    /// front → worker: the client must not be answered any more.
+    case frontAbandon = 2
+    /// worker or exporter → front: the response head is on its way to the client.
+    case workerCommitted = 3
+    /// worker → front: nothing was sent to the client; front may try the next candidate.
+    case workerFailed = 4
+    /// worker or exporter → front: the answer is complete or was broken off.
+    case workerDone = 5
+    /// front → exporter: usage records.
+    case frontRecords = 6
+    /// exporter → front: records up to this number are on disk.
+    case exporterAck = 7
+    /// supervisor → child: a new peer; its socket comes along.
+    case supervisorAttach = 8
+    /// supervisor → child: finish what runs, then exit.
+    case supervisorDrain = 9
+    /// supervisor → front and exporter: the state of every process.
+    case supervisorStatus = 10
+    /// front → exporter: a client's connection and its GET request.
+    case frontQuery = 11
+}
+
+package enum IPC {
+    /// Both ends must agree.
+    package static let version: UInt8 = 1
+
+    /// Starts a message.
+    @inline(__always)
+    package static func begin(_ kind: MessageKind, in writer: inout WireWriter) {
+        writer.removeAll()
+        writer.put(version)
+        writer.put(kind.rawValue)
+    }
+
+    /// Reads the start of a message.
+    @inline(__always)
+    package static func kind(_ reader: inout WireReader) throws(WireError) -> MessageKind {
+        let version: UInt8 = try reader.get()
+        guard version == IPC.version else { throw .invalidValue("protocol version \(version)") }
+        return try reader.getCase(MessageKind.self)
+    }
+}

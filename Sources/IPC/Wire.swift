@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// The encoding of messages between own processes: typed put and get pairs, little-endian, lengths before text.
+// A reader checks every length and must end exactly at the last byte. The shape follows imsg's typed marshalling
+// (OpenBSD smtpd mproc.c): both ends are one build, so a message that does not parse is a bug, not an input.
+
+import Bytes
+
+/// Raised when bytes are no message of the expected type.
+package enum WireError: Error, Equatable {
+    /// The message ends inside a value.
+    case truncated
+    /// Bytes remain after the last value.
+    case trailingBytes(Int)
+    /// A number names no case of its type, or text is no UTF-8.
+    case invalidValue(String)
+}
+
+/// Builds one message.
+package struct WireWriter {
+    package private(set) var bytes: [UInt8] = []
+
+    package init(capacity: Int = 256) {
+        bytes.reserveCapacity(capacity)
+    }
+
+    /// Empties the message but keeps its storage.
+    package mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+    }
+
+    @inline(__always)
+    package mutating func put(_ value: some FixedWidthInteger) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    package mutating func put(_ value: Bool) { bytes.append(value ? 1 : 0) }
+
+    package mutating func put(_ value: Double) { put(value.bitPattern) }
+
+    /// At most 4 GiB; the length travels as 32 bits.
+    package mutating func put(_ value: UnsafeRawBufferPointer) {
+        put(UInt32(value.count))
+        bytes.append(contentsOf: value)
+    }
+
+    package mutating func put(_ value: [UInt8]) {
+        value.withUnsafeBytes { put($0) }
+    }
+
+    package mutating func put(_ value: String) {
+        var value = value
+        value.withUTF8 { put(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// A presence byte, then the value.
+    package mutating func put<Value>(_ value: Value?, _ body: (inout WireWriter, Value) -> Void) {
+        put(value != nil)
+        if let value { body(&self, value) }
+    }
+
+    /// A 32-bit count, then each element.
+    package mutating func put<Element>(list: [Element], _ body: (inout WireWriter, Element) -> Void) {
+        put(UInt32(list.count))
+        for element in list { body(&self, element) }
+    }
+}
+
+/// Takes one message apart, in the order in which it was built.
+package struct WireReader {
+    private let bytes: UnsafeRawBufferPointer
+    private var position = 0
+
+    /// The bytes must outlive the reader.
+    package init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    @inline(__always)
+    private mutating func take(_ count: Int) throws(WireError) -> UnsafeRawBufferPointer {
+        guard count >= 0, bytes.count - position >= count else { throw .truncated }
+        defer { position += count }
+        return UnsafeRawBufferPointer(rebasing: bytes[position..<(position + count)])
+    }
+
+    @inline(__always)
+    package mutating func get<Value: FixedWidthInteger>(_: Value.Type = Value.self) throws(WireError) -> Value {
+        Value(littleEndian: try take(MemoryLayout<Value>.size).loadUnaligned(as: Value.self))
+    }
+
+    package mutating func getBool() throws(WireError) -> Bool {
+        switch try get(UInt8.self) {
+        case 0: return false
+        case 1: return true
+        case let other: throw .invalidValue("bool \(other)")
+        }
+    }
+
+    package mutating func getDouble() throws(WireError) -> Double {
+        Double(bitPattern: try get())
+    }
+
+    /// A view into the message; valid as long as the message is.
+    package mutating func getBytes() throws(WireError) -> UnsafeRawBufferPointer {
+        let count: UInt32 = try get()
+        return try take(Int(count))
+    }
+
+    package mutating func getArray() throws(WireError) -> [UInt8] { Array(try getBytes()) }
+
+    package mutating func getString() throws(WireError) -> String {
+        let view = try getBytes()
+        guard let text = String(validating: view.bindMemory(to: UInt8.self), as: UTF8.self) else {
+            throw .invalidValue("text is no UTF-8")
+        }
+        return text
+    }
+
+    package mutating func getOptional<Value>(
+        _ body: (inout WireReader) throws(WireError) -> Value
+    ) throws(WireError) -> Value? {
+        try getBool() ? try body(&self) : nil
+    }
+
+    /// Reads a counted list; the count is checked against the bytes that remain.
+    package mutating func getList<Element>(
+        _ body: (inout WireReader) throws(WireError) -> Element
+    ) throws(WireError) -> [Element] {
+        let count = Int(try get(UInt32.self))
+        // Every element takes at least one byte, so a count above that is a lie.
+        guard count <= bytes.count - position else { throw .truncated }
+        var list: [Element] = []
+        list.reserveCapacity(count)
+        for _ in 0..<count { list.append(try body(&self)) }
+        return list
+    }
+
+    /// A case of a closed set, by its raw number.
+    package mutating func getCase<Value: RawRepresentable>(_: Value.Type = Value.self) throws(WireError) -> Value
+    where Value.RawValue == UInt8 {
+        let raw: UInt8 = try get()
+        guard let value = Value(rawValue: raw) else { throw .invalidValue("\(Value.self) \(raw)") }
+        return value
+    }
+
+    /// Checks that nothing remains.
+    package func end() throws(WireError) {
+        guard position == bytes.count else { throw .trailingBytes(bytes.count - position) }
+    }
+}
+
+/// A value with a wire form.
+package protocol WireCodable {
+    /// Appends the value.
+    func encode(to writer: inout WireWriter)
+    /// Reads the value in the order of `encode`.
+    init(from reader: inout WireReader) throws(WireError)
+}
+
+extension WireWriter {
+    package mutating func put(_ value: some WireCodable) { value.encode(to: &self) }
+}
+
+extension WireReader {
+    package mutating func get<Value: WireCodable>(_: Value.Type = Value.self) throws(WireError) -> Value {
+        try Value(from: &self)
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// An owned file descriptor: closed exactly once, when its owner goes.
+// Source: close(2), fcntl(2).
+
+import Glibc
+
+/// Owns a file descriptor and closes it at the end of its life.
+package struct FileDescriptor: ~Copyable {
+    /// The descriptor's number; valid as long as the owner lives.
+    package let raw: Int32
+
+    /// Takes ownership of `raw`, which must be open and owned by nobody else.
+    package init(owning raw: Int32) {
+        self.raw = raw
+    }
+
+    deinit {
+        _ = Glibc.close(raw)
+    }
+
+    /// Gives ownership away; the caller closes the returned number.
+    package consuming func release() -> Int32 {
+        let number = raw
+        discard self
+        return number
+    }
+
+    /// Opens a second, close-on-exec descriptor of the same open file.
+    package func duplicate() throws(Errno) -> FileDescriptor {
+        let copy = fcntl(raw, F_DUPFD_CLOEXEC, 3)
+        guard copy >= 0 else { throw Errno("fcntl") }
+        return FileDescriptor(owning: copy)
+    }
+
+    /// Sets or clears the non-blocking flag of the open file.
+    package func setNonBlocking(_ on: Bool) throws(Errno) {
+        let flags = fcntl(raw, F_GETFL)
+        guard flags >= 0, fcntl(raw, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) >= 0 else {
+            throw Errno("fcntl")
+        }
+    }
+}
+
+/// A descriptor in a class, for arrays and dictionaries, which cannot hold noncopyable values.
+package final class SharedDescriptor {
+    private let descriptor: FileDescriptor
+
+    /// Takes ownership of the descriptor.
+    package init(_ descriptor: consuming FileDescriptor) {
+        self.descriptor = descriptor
+    }
+
+    /// The descriptor's number; valid as long as this object lives.
+    package var raw: Int32 { descriptor.raw }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sealed anonymous files: how a request body or a configuration travels between processes without a copy.
+// Source: memfd_create(2), fcntl(2) "File Sealing".
+
+import CLinux
+import Glibc
+
+/// An anonymous file that grows while it is written and is mapped while it lives.
+package final class SharedMemory {
+    private let descriptor: FileDescriptor
+    private var address: UnsafeMutableRawPointer?
+    /// Bytes mapped; at least `count`.
+    private(set) package var capacity: Int
+    /// Bytes written so far.
+    package var count = 0
+
+    /// Creates an empty file with room for `capacity` bytes, rounded up to whole pages.
+    package init(name: String, capacity: Int) throws(Errno) {
+        let fd = ccr_memfd_create(name)
+        guard fd >= 0 else { throw Errno("memfd_create") }
+        self.descriptor = FileDescriptor(owning: fd)
+        self.capacity = 0
+        try reserve(max(capacity, 1))
+    }
+
+    deinit {
+        if let address { munmap(address, capacity) }
+    }
+
+    /// The file's descriptor, owned by this object.
+    package var raw: Int32 { descriptor.raw }
+
+    /// The bytes written so far.
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: address, count: count) }
+
+    /// The room behind the written bytes.
+    package var spare: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: address.map { $0 + count }, count: capacity - count)
+    }
+
+    /// Makes room for at least `minimum` bytes in all; written bytes are kept.
+    package func reserve(_ minimum: Int) throws(Errno) {
+        guard minimum > capacity else { return }
+        let page = 4096
+        let size = (minimum + page - 1) / page * page
+        guard ftruncate(descriptor.raw, off_t(size)) == 0 else { throw Errno("ftruncate") }
+        if let old = address { munmap(old, capacity) }
+        address = nil
+        guard let mapped = ccr_map_shared(descriptor.raw, size, true) else { throw Errno("mmap") }
+        address = mapped
+        capacity = size
+    }
+
+    /// Appends bytes, growing by doubling.
+    package func append(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
+        guard !bytes.isEmpty else { return }
+        if count + bytes.count > capacity { try reserve(max(count + bytes.count, capacity * 2)) }
+        spare.copyMemory(from: bytes)
+        count += bytes.count
+    }
+
+    /// Forbids every later change through another process's mapping.
+    package func seal() throws(Errno) {
+        guard ccr_memfd_seal(descriptor.raw) == 0 else { throw Errno("fcntl") }
+    }
+}
+
+/// A read-only view of a sealed file that another own process made.
+package final class SharedMemoryView {
+    private let address: UnsafeMutableRawPointer?
+    private let size: Int
+
+    /// Maps the first `size` bytes; the descriptor may be closed afterwards.
+    ///
+    /// - Throws: EINVAL when the file is not sealed or shorter than `size`.
+    package init(_ descriptor: borrowing FileDescriptor, size: Int) throws(Errno) {
+        guard ccr_memfd_is_sealed(descriptor.raw) else { throw Errno("mmap", code: EINVAL) }
+        var status = stat()
+        guard fstat(descriptor.raw, &status) == 0 else { throw Errno("fstat") }
+        guard size >= 0, Int(status.st_size) >= size else { throw Errno("mmap", code: EINVAL) }
+        self.size = size
+        if size == 0 {
+            address = nil
+        } else {
+            guard let mapped = ccr_map_shared(descriptor.raw, size, false) else { throw Errno("mmap") }
+            address = mapped
+        }
+    }
+
+    deinit {
+        if let address { munmap(address, size) }
+    }
+
+    /// The mapped bytes; valid as long as this object lives.
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: address, count: size) }
+}
