@@ -15,7 +15,8 @@ let swiftSettings: [SwiftSetting] = [
 
 /// A Swift library target with the common settings.
 func library(_ name: String, _ dependencies: [String]) -> Target {
-    .target(name: name, dependencies: dependencies.map { .init(stringLiteral: $0) }, swiftSettings: swiftSettings)
+    .target(
+        name: name, dependencies: dependencies.map { .init(stringLiteral: $0) }, swiftSettings: swiftSettings)
 }
 
 /// A test target named after the target it tests, plus whatever else it needs.
@@ -52,8 +53,8 @@ let package = Package(
         // Wrappers
         library("Posix", ["CLinux"]),
         library("EventLoop", ["CSystemd", "CLinux", "Posix"]),
-        library("ServiceManager", ["CSystemd", "Posix"]),
-        library("Journal", ["CSystemd", "Posix"]),
+        library("ServiceManager", ["CSystemd", "CLinux", "Posix"]),
+        library("Journal", ["CSystemd", "CLinux"]),
         library("Curl", ["CCurl", "EventLoop", "Posix"]),
         library("SQLite", ["CSQLite"]),
         library("Crypto", ["CCrypto"]),
@@ -74,14 +75,36 @@ let package = Package(
         library("Routing", ["Gateway", "Config", "JSON", "Bytes"]),
 
         // Processes
-        library("Supervisor", ["Gateway", "Routing", "Config", "IPC", "Bytes", "JSON", "EventLoop", "ServiceManager", "Journal", "Posix", "Crypto"]),
-        library("Front", ["Gateway", "Dialects", "Routing", "HTTP1", "JSON", "IPC", "Bytes", "Compression", "EventLoop", "ServiceManager", "Journal", "Posix", "Crypto"]),
-        library("Worker", ["Gateway", "Dialects", "Curl", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop", "ServiceManager", "Journal", "Posix"]),
-        library("Exporter", ["Gateway", "Metrics", "SQLite", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop", "ServiceManager", "Journal", "Posix"]),
+        library(
+            "Supervisor",
+            [
+                "Gateway", "Routing", "Config", "IPC", "Bytes", "JSON", "EventLoop", "ServiceManager",
+                "Journal", "Posix", "Crypto",
+            ]),
+        library(
+            "Front",
+            [
+                "Gateway", "Dialects", "Routing", "HTTP1", "JSON", "IPC", "Bytes", "Compression", "EventLoop",
+                "ServiceManager", "Journal", "Posix", "Crypto",
+            ]),
+        library(
+            "Worker",
+            [
+                "Gateway", "Dialects", "Curl", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop", "ServiceManager",
+                "Journal", "Posix",
+            ]),
+        library(
+            "Exporter",
+            [
+                "Gateway", "Metrics", "SQLite", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop",
+                "ServiceManager", "Journal", "Posix",
+            ]),
         library("CLI", ["Gateway", "Routing", "Config", "JSON", "Bytes", "Posix"]),
 
         // Executables
-        .executableTarget(name: "ccr", dependencies: ["CLI", "Supervisor", "Front", "Exporter"], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "ccr", dependencies: ["CLI", "Supervisor", "Front", "Exporter"],
+            swiftSettings: swiftSettings),
         .executableTarget(name: "ccr-upstream", dependencies: ["Worker"], swiftSettings: swiftSettings),
 
         // Tests

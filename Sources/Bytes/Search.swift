@@ -18,7 +18,9 @@ extension UnsafeRawBufferPointer {
     @inline(__always)
     package func firstIndex(of needle: StaticString) -> Int? {
         guard let base = baseAddress else { return nil }
-        guard let hit = ccr_memmem(base, count, needle.utf8Start, needle.utf8CodeUnitCount) else { return nil }
+        guard let hit = ccr_memmem(base, count, needle.utf8Start, needle.utf8CodeUnitCount) else {
+            return nil
+        }
         return UnsafeRawPointer(hit) - base
     }
 

@@ -78,6 +78,38 @@ ssize_t ccr_recv_message(int socket, void *buffer, size_t size, int *fds, int *f
     return received;
 }
 
+ssize_t ccr_recv_credentials(int socket, void *buffer, size_t size, pid_t *pid) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {.iov_base = buffer, .iov_len = size};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    *pid = 0;
+    ssize_t received;
+    do received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    while (received < 0 && errno == EINTR);
+    if (received < 0) return received;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET) continue;
+        if (header->cmsg_type == SCM_CREDENTIALS) {
+            struct ucred sender;
+            memcpy(&sender, CMSG_DATA(header), sizeof sender);
+            *pid = sender.pid;
+        } else if (header->cmsg_type == SCM_RIGHTS) {
+            // sd_notify_barrier sends a descriptor and waits until it is closed.
+            size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            for (size_t i = 0; i < count; i++) {
+                int fd;
+                memcpy(&fd, CMSG_DATA(header) + sizeof(int) * i, sizeof fd);
+                close(fd);
+            }
+        }
+    }
+    return received;
+}
+
 static bool is_loopback(const struct sockaddr_storage *address) {
     if (address->ss_family == AF_UNIX) return true;
     if (address->ss_family == AF_INET)
@@ -116,14 +148,6 @@ int ccr_pipe_cloexec(int fds[2]) { return pipe2(fds, O_CLOEXEC); }
 int ccr_set_nodelay(int socket) {
     int on = 1;
     return setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
-int ccr_peer_pid(int socket, pid_t *pid) {
-    struct ucred credentials;
-    socklen_t length = sizeof credentials;
-    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) return -1;
-    *pid = credentials.pid;
-    return 0;
 }
 
 int ccr_die_with_parent(int signal_number) { return prctl(PR_SET_PDEATHSIG, signal_number); }

@@ -1,1 +1,225 @@
 // SPDX-License-Identifier: Apache-2.0
+// The one event loop of a process: sd-event for signals, timers and the watchdog, with an epoll set of its own for
+// the descriptors that carry traffic. sd-event dispatches one source per turn and asks the kernel again after each;
+// behind one sd-event source, the epoll set serves a whole batch of ready descriptors for that price.
+// Source: sd-event(3), epoll(7).
+
+import CLinux
+import CSystemd
+import Glibc
+package import Posix
+
+/// Runs callbacks for descriptors, timers and signals on the thread that calls `run`.
+package final class EventLoop {
+    let event: OpaquePointer
+    private let epoll: FileDescriptor
+    private var slots: [Slot] = []
+    private var freeSlots: [Int] = []
+    private var deferred: [() -> Void] = []
+    private var ioSource: OpaquePointer?
+
+    private struct Slot {
+        var watch: Watch?
+        var generation: UInt32
+    }
+
+    /// Events taken from the kernel at once; a bound on how long one batch can keep timers waiting.
+    private static let batchSize = 128
+    private let batch = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.batchSize)
+
+    /// Makes the loop; one per process.
+    package init() throws(Errno) {
+        var event: OpaquePointer?
+        let result = sd_event_new(&event)
+        guard result >= 0, let event else { throw Errno("sd_event_new", code: -result) }
+        self.event = event
+        let fd = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard fd >= 0 else { throw Errno("epoll_create1") }
+        self.epoll = FileDescriptor(owning: fd)
+        let added = sd_event_add_io(
+            event, &ioSource, fd, EPOLLIN.rawValue,
+            { _, _, _, context in
+                Unmanaged<EventLoop>.fromOpaque(context!).takeUnretainedValue().dispatchBatch()
+                return 0
+            }, Unmanaged.passUnretained(self).toOpaque())
+        guard added >= 0 else { throw Errno("sd_event_add_io", code: -added) }
+    }
+
+    deinit {
+        sd_event_source_unref(ioSource)
+        sd_event_unref(event)
+        batch.deallocate()
+    }
+
+    /// What to be told about a descriptor.
+    package struct Interest: OptionSet {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        package static let readable = Interest(rawValue: EPOLLIN.rawValue)
+        package static let writable = Interest(rawValue: EPOLLOUT.rawValue)
+        /// The peer has closed its sending side.
+        package static let peerClosed = Interest(rawValue: EPOLLRDHUP.rawValue)
+        /// Reported always: both directions are closed.
+        package static let hangUp = Interest(rawValue: EPOLLHUP.rawValue)
+        /// Reported always: an error waits on the descriptor.
+        package static let failed = Interest(rawValue: EPOLLERR.rawValue)
+    }
+
+    /// A watched descriptor; watching ends with `cancel` or with the object.
+    package final class Watch {
+        private weak var loop: EventLoop?
+        fileprivate let fd: Int32
+        fileprivate let slot: Int
+        fileprivate let handler: (Interest) -> Void
+        private(set) package var interest: Interest
+
+        fileprivate init(
+            loop: EventLoop, fd: Int32, slot: Int, interest: Interest, handler: @escaping (Interest) -> Void
+        ) {
+            self.loop = loop
+            self.fd = fd
+            self.slot = slot
+            self.interest = interest
+            self.handler = handler
+        }
+
+        /// Changes what is reported; one system call, none when nothing changes.
+        package func update(_ interest: Interest) {
+            guard interest != self.interest, let loop else { return }
+            self.interest = interest
+            loop.modify(self)
+        }
+
+        /// Ends watching; no handler call comes afterwards, not even for events already fetched.
+        /// Call it before the descriptor is closed.
+        package func cancel() {
+            guard let loop else { return }
+            loop.remove(self, kernelToo: true)
+            self.loop = nil
+        }
+
+        /// Ends watching of a descriptor that has been closed already, which took it out of the kernel's set.
+        package func forget() {
+            guard let loop else { return }
+            loop.remove(self, kernelToo: false)
+            self.loop = nil
+        }
+    }
+
+    /// Watches a descriptor, level-triggered. The loop holds the watch until it is cancelled.
+    package func watch(_ fd: Int32, _ interest: Interest, _ handler: @escaping (Interest) -> Void)
+        throws(Errno)
+        -> Watch
+    {
+        let slot: Int
+        if let free = freeSlots.popLast() {
+            slot = free
+        } else {
+            slot = slots.count
+            slots.append(Slot(watch: nil, generation: 0))
+        }
+        let watch = Watch(loop: self, fd: fd, slot: slot, interest: interest, handler: handler)
+        slots[slot].watch = watch
+        var entry = kernelEntry(watch)
+        guard epoll_ctl(epoll.raw, EPOLL_CTL_ADD, fd, &entry) == 0 else {
+            let error = Errno("epoll_ctl")
+            release(slot)
+            throw error
+        }
+        return watch
+    }
+
+    /// Runs `body` after the events at hand, before the loop sleeps again.
+    package func later(_ body: @escaping () -> Void) {
+        if deferred.isEmpty { armDeferred() }
+        deferred.append(body)
+    }
+
+    /// Runs until `exit`; returns its code.
+    package func run() throws(Errno) -> Int32 {
+        let result = sd_event_loop(event)
+        guard result >= 0 else { throw Errno("sd_event_loop", code: -result) }
+        return result
+    }
+
+    /// Lets `run` return after the current callback.
+    package func exit(_ code: Int32) {
+        sd_event_exit(event, code)
+    }
+
+    /// Answers the service manager's watchdog, if one is set, from this loop (sd_event_set_watchdog(3)).
+    package func enableWatchdog() {
+        sd_event_set_watchdog(event, 1)
+    }
+
+    // MARK: - The epoll set
+
+    private func kernelEntry(_ watch: Watch) -> epoll_event {
+        var entry = epoll_event()
+        entry.events = watch.interest.rawValue
+        entry.data.u64 = UInt64(slots[watch.slot].generation) << 32 | UInt64(watch.slot)
+        return entry
+    }
+
+    fileprivate func modify(_ watch: Watch) {
+        var entry = kernelEntry(watch)
+        if epoll_ctl(epoll.raw, EPOLL_CTL_MOD, watch.fd, &entry) != 0 {
+            fatalError("\(Errno("epoll_ctl")) on descriptor \(watch.fd): it was closed while watched")
+        }
+    }
+
+    fileprivate func remove(_ watch: Watch, kernelToo: Bool) {
+        if kernelToo {
+            _ = epoll_ctl(epoll.raw, EPOLL_CTL_DEL, watch.fd, nil)
+        }
+        release(watch.slot)
+    }
+
+    private func release(_ slot: Int) {
+        slots[slot].watch = nil
+        // Events of this slot that were fetched before now carry an old generation and are passed over.
+        slots[slot].generation &+= 1
+        freeSlots.append(slot)
+    }
+
+    private func dispatchBatch() {
+        let count = epoll_wait(epoll.raw, batch, Int32(EventLoop.batchSize), 0)
+        guard count > 0 else { return }
+        for index in 0..<Int(count) {
+            let entry = batch[index]
+            let slot = Int(entry.data.u64 & 0xFFFF_FFFF)
+            let current = slots[slot]
+            guard current.generation == UInt32(entry.data.u64 >> 32), let watch = current.watch else {
+                continue
+            }
+            watch.handler(Interest(rawValue: entry.events))
+        }
+        runDeferred()
+    }
+
+    private var deferSource: OpaquePointer?
+
+    /// Deferred work that is queued outside of a batch runs through an sd-event source of its own.
+    private func armDeferred() {
+        if let deferSource {
+            sd_event_source_set_enabled(deferSource, Int32(SD_EVENT_ONESHOT))
+            return
+        }
+        _ = sd_event_add_defer(
+            event, &deferSource,
+            { _, context in
+                Unmanaged<EventLoop>.fromOpaque(context!).takeUnretainedValue().runDeferred()
+                return 0
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private func runDeferred() {
+        guard !deferred.isEmpty else { return }
+        // Work queued by this work waits for the next turn, so that no chain of it starves the descriptors.
+        let work = deferred
+        deferred.removeAll(keepingCapacity: true)
+        sd_event_source_set_enabled(deferSource, Int32(SD_EVENT_OFF))
+        for body in work { body() }
+    }
+}

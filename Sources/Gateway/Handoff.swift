@@ -49,8 +49,10 @@ package struct HandoffRequest: WireCodable {
     package var deadlineUsec: UInt64
 
     package init(
-        tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool, isLastCandidate: Bool, keepAlive: Bool,
-        isHTTP11: Bool, model: String, bodySize: Int, inlineBody: [UInt8]?, splices: [Splice], headers: [String],
+        tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool, isLastCandidate: Bool,
+        keepAlive: Bool,
+        isHTTP11: Bool, model: String, bodySize: Int, inlineBody: [UInt8]?, splices: [Splice],
+        headers: [String],
         query: String, deadlineUsec: UInt64
     ) {
         self.tag = tag
@@ -178,7 +180,9 @@ package struct HandoffFailed: WireCodable {
     /// Seconds the upstream asked to wait, if it did.
     package var retryAfter: Int?
 
-    package init(tag: UInt64, kind: ErrorKind, message: String, upstreamStatus: Int = 0, retryAfter: Int? = nil) {
+    package init(
+        tag: UInt64, kind: ErrorKind, message: String, upstreamStatus: Int = 0, retryAfter: Int? = nil
+    ) {
         self.tag = tag
         self.kind = kind
         self.message = message

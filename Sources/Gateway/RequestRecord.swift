@@ -44,7 +44,8 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
 
     package init(
         sequence: UInt64, requestID: String, startedUsec: UInt64, durationUsec: UInt64, firstByteUsec: UInt64,
-        client: String, endpoint: String, provider: String, model: String, status: Int, outcome: ExchangeOutcome,
+        client: String, endpoint: String, provider: String, model: String, status: Int,
+        outcome: ExchangeOutcome,
         streaming: Bool, usage: Usage, backpressureCount: UInt32, failedAttempts: [FailedAttempt],
         rejection: ErrorKind?
     ) {
@@ -174,7 +175,8 @@ package struct FrontGauges: Equatable, Sendable, WireCodable {
     package var droppedRecords: UInt64
 
     package init(
-        connections: UInt32 = 0, activeRequests: UInt32 = 0, activeStreams: UInt32 = 0, peakStreams: UInt32 = 0,
+        connections: UInt32 = 0, activeRequests: UInt32 = 0, activeStreams: UInt32 = 0,
+        peakStreams: UInt32 = 0,
         handoffs: UInt64 = 0, droppedRecords: UInt64 = 0
     ) {
         self.connections = connections

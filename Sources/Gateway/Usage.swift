@@ -16,7 +16,8 @@ package struct Usage: Equatable, Sendable, WireCodable {
     /// The part of `output` that was reasoning.
     package var reasoning = 0
 
-    package init(input: Int = 0, cacheRead: Int = 0, cacheWrite: Int = 0, output: Int = 0, reasoning: Int = 0) {
+    package init(input: Int = 0, cacheRead: Int = 0, cacheWrite: Int = 0, output: Int = 0, reasoning: Int = 0)
+    {
         self.input = input
         self.cacheRead = cacheRead
         self.cacheWrite = cacheWrite

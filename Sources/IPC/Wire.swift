@@ -83,7 +83,8 @@ package struct WireReader {
     }
 
     @inline(__always)
-    package mutating func get<Value: FixedWidthInteger>(_: Value.Type = Value.self) throws(WireError) -> Value {
+    package mutating func get<Value: FixedWidthInteger>(_: Value.Type = Value.self) throws(WireError) -> Value
+    {
         Value(littleEndian: try take(MemoryLayout<Value>.size).loadUnaligned(as: Value.self))
     }
 
@@ -135,7 +136,8 @@ package struct WireReader {
     }
 
     /// A case of a closed set, by its raw number.
-    package mutating func getCase<Value: RawRepresentable>(_: Value.Type = Value.self) throws(WireError) -> Value
+    package mutating func getCase<Value: RawRepresentable>(_: Value.Type = Value.self) throws(WireError)
+        -> Value
     where Value.RawValue == UInt8 {
         let raw: UInt8 = try get()
         guard let value = Value(rawValue: raw) else { throw .invalidValue("\(Value.self) \(raw)") }

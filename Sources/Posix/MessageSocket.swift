@@ -25,7 +25,8 @@ package enum MessageSocket {
     /// Makes a connected, non-blocking, close-on-exec SOCK_SEQPACKET pair.
     package static func pair() throws(Errno) -> Pair {
         var fds: [Int32] = [-1, -1]
-        let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let kind =
+            Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &fds) == 0 else { throw Errno("socketpair") }
         // A wider queue keeps bursts of handoffs from blocking; the kernel clamps it to wmem_max.
         var size: Int32 = 1 << 20
@@ -81,13 +82,16 @@ package enum MessageSocket {
 
     /// Receives one message, or nil when none waits. A message that does not fit is an EMSGSIZE error.
     @inline(__always)
-    package static func receive(_ fd: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Received? {
+    package static func receive(_ fd: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Errno)
+        -> Received?
+    {
         var descriptors = InlineArray<8, Int32>(repeating: -1)
         var descriptorCount: Int32 = 8
         var truncated = false
         var span = descriptors.mutableSpan
         let count = span.withUnsafeMutableBufferPointer {
-            ccr_recv_message(fd, buffer.baseAddress, buffer.count, $0.baseAddress, &descriptorCount, &truncated)
+            ccr_recv_message(
+                fd, buffer.baseAddress, buffer.count, $0.baseAddress, &descriptorCount, &truncated)
         }
         if count < 0 {
             if errno == EAGAIN { return nil }

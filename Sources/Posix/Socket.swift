@@ -24,7 +24,9 @@ package enum ListenAddress: Equatable, CustomStringConvertible {
 package enum Socket {
     /// Reads what is there, at most `buffer.count` bytes.
     @inline(__always)
-    package static func receive(_ fd: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Transfer {
+    package static func receive(_ fd: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Errno)
+        -> Transfer
+    {
         while true {
             let count = recv(fd, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
             if count > 0 { return .bytes(count) }
@@ -85,7 +87,9 @@ package enum Socket {
     }
 
     /// Binds and listens; the socket is non-blocking and close-on-exec.
-    package static func listen(_ address: ListenAddress, backlog: Int32 = 4096) throws(Errno) -> FileDescriptor {
+    package static func listen(_ address: ListenAddress, backlog: Int32 = 4096) throws(Errno)
+        -> FileDescriptor
+    {
         switch address {
         case .unix(let path):
             return try listenUnix(path, backlog: backlog)
@@ -101,14 +105,18 @@ package enum Socket {
         return FileDescriptor(owning: fd)
     }
 
-    private static func listenTCP(_ host: String, _ port: UInt16, backlog: Int32) throws(Errno) -> FileDescriptor {
+    private static func listenTCP(_ host: String, _ port: UInt16, backlog: Int32) throws(Errno)
+        -> FileDescriptor
+    {
         var on: Int32 = 1
         let onSize = socklen_t(MemoryLayout<Int32>.size)
         if host.contains(":") {
             var address = sockaddr_in6()
             address.sin6_family = sa_family_t(AF_INET6)
             address.sin6_port = port.bigEndian
-            guard inet_pton(AF_INET6, host, &address.sin6_addr) == 1 else { throw Errno("bind", code: EINVAL) }
+            guard inet_pton(AF_INET6, host, &address.sin6_addr) == 1 else {
+                throw Errno("bind", code: EINVAL)
+            }
             let fd = try create(AF_INET6)
             setsockopt(fd.raw, SOL_SOCKET, SO_REUSEADDR, &on, onSize)
             try bindAndListen(fd.raw, &address, backlog)
@@ -167,7 +175,9 @@ package enum Socket {
         switch Int32(storage.ss_family) {
         case AF_INET, AF_INET6:
             // sin_port and sin6_port share offset 2 (netinet/in.h).
-            return withUnsafeBytes(of: &storage) { UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self)) }
+            return withUnsafeBytes(of: &storage) {
+                UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self))
+            }
         default: return nil
         }
     }

@@ -20,6 +20,9 @@ ssize_t ccr_send_message(int socket, const struct iovec *parts, int part_count, 
 /// Returns the bytes received, 0 at end of stream, or -1 with errno.
 ssize_t ccr_recv_message(int socket, void *buffer, size_t size, int *fds, int *fd_count, bool *truncated);
 
+/// Receives one datagram with its sender's kernel-attested process id; closes descriptors that come along.
+ssize_t ccr_recv_credentials(int socket, void *buffer, size_t size, pid_t *pid);
+
 // -- sockets and files --
 
 /// Accepts a non-blocking, close-on-exec connection; `*peer_is_loopback` tells where it comes from.
@@ -31,8 +34,6 @@ int ccr_memfd_seal(int fd);
 bool ccr_memfd_is_sealed(int fd);
 int ccr_pipe_cloexec(int fds[2]);
 int ccr_set_nodelay(int socket);
-/// Peer process of a Unix socket (SO_PEERCRED); returns 0 or -1 with errno.
-int ccr_peer_pid(int socket, pid_t *pid);
 
 // -- processes --
 

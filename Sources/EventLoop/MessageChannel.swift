@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// A message socket on the event loop: ordered sending with a bounded queue, receiving with descriptors.
+
+import Glibc
+package import Posix
+
+/// One end of a SOCK_SEQPACKET pair between two own processes.
+package final class MessageChannel {
+    private let descriptor: FileDescriptor
+    private var watch: EventLoop.Watch?
+    private var queue: [Queued] = []
+    private var queueHead = 0
+    private let onMessage: (UnsafeRawBufferPointer, inout MessageSocket.Received) -> Void
+    private let onClose: () -> Void
+
+    private struct Queued {
+        let bytes: [UInt8]
+        let descriptors: [SharedDescriptor]
+    }
+
+    /// One buffer serves every channel of the process: a message is handled before the next one is received.
+    private static let buffer = ReceiveBuffer()
+
+    private struct ReceiveBuffer: @unchecked Sendable {
+        // Sendable by the one-thread rule of every ccr process (DESIGN: one thread, one event loop).
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 262_144, alignment: 16)
+    }
+
+    /// Messages that may wait for the peer; more means that the peer is stuck.
+    package static let maximumQueued = 16_384
+
+    /// Takes the descriptor over. `onMessage` gets a view that is valid during the call and may take descriptors;
+    /// `onClose` comes once, when the peer has closed its end or the channel failed, and never after `close`.
+    package init(
+        _ loop: EventLoop, _ descriptor: consuming FileDescriptor,
+        onMessage: @escaping (UnsafeRawBufferPointer, inout MessageSocket.Received) -> Void,
+        onClose: @escaping () -> Void
+    ) throws(Errno) {
+        self.descriptor = descriptor
+        self.onMessage = onMessage
+        self.onClose = onClose
+        self.watch = try loop.watch(self.descriptor.raw, .readable) { [unowned self] ready in
+            if ready.contains(.writable) { self.flush() }
+            if !ready.isDisjoint(with: [.readable, .hangUp, .failed]) { self.receive() }
+        }
+    }
+
+    deinit {
+        watch?.cancel()
+    }
+
+    /// Whether the channel can still be used.
+    package var isOpen: Bool { watch != nil }
+
+    /// Messages that wait for the peer to read.
+    package var queuedCount: Int { queue.count - queueHead }
+
+    /// What became of a message.
+    package enum SendResult: Equatable {
+        /// Sent or queued in order.
+        case accepted
+        /// The peer does not read: `maximumQueued` messages wait already.
+        case full
+        /// The peer is gone.
+        case closed
+    }
+
+    /// Sends or queues one message. Descriptors stay the caller's; queued ones are duplicated.
+    @discardableResult
+    package func send(_ bytes: [UInt8], descriptors: [Int32] = []) -> SendResult {
+        guard isOpen else { return .closed }
+        if queuedCount == 0 {
+            do {
+                let sent = try bytes.withUnsafeBytes { (view) throws(Errno) in
+                    try MessageSocket.send(descriptor.raw, view, descriptors: descriptors)
+                }
+                if sent != .wouldBlock { return .accepted }
+            } catch {
+                fail()
+                return .closed
+            }
+        }
+        guard queuedCount < MessageChannel.maximumQueued else { return .full }
+        var copies: [SharedDescriptor] = []
+        for number in descriptors {
+            let copy = fcntl(number, F_DUPFD_CLOEXEC, 3)
+            guard copy >= 0 else { return .full }
+            copies.append(SharedDescriptor(FileDescriptor(owning: copy)))
+        }
+        queue.append(Queued(bytes: bytes, descriptors: copies))
+        watch?.update([.readable, .writable])
+        return .accepted
+    }
+
+    /// Stops using the channel; `onClose` is not called.
+    package func close() {
+        watch?.cancel()
+        watch = nil
+        queue.removeAll()
+        queueHead = 0
+    }
+
+    private func flush() {
+        while queueHead < queue.count {
+            let next = queue[queueHead]
+            do {
+                let sent = try next.bytes.withUnsafeBytes { (view) throws(Errno) in
+                    try MessageSocket.send(descriptor.raw, view, descriptors: next.descriptors.map(\.raw))
+                }
+                if sent == .wouldBlock { return }
+            } catch {
+                return fail()
+            }
+            queueHead += 1
+        }
+        queue.removeAll()
+        queueHead = 0
+        watch?.update(.readable)
+    }
+
+    /// Messages taken in one go before other descriptors get their turn.
+    private static let receiveBurst = 64
+
+    private func receive() {
+        for _ in 0..<MessageChannel.receiveBurst {
+            guard isOpen else { return }
+            let buffer = MessageChannel.buffer.bytes
+            do {
+                guard var received = try MessageSocket.receive(descriptor.raw, into: buffer) else { return }
+                guard received.count > 0 else { return fail() }
+                onMessage(UnsafeRawBufferPointer(rebasing: buffer[..<received.count]), &received)
+            } catch {
+                return fail()
+            }
+        }
+    }
+
+    private func fail() {
+        guard isOpen else { return }
+        close()
+        onClose()
+    }
+}

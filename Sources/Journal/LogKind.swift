@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kinds of events ccr logs, each with the MESSAGE_ID that journalctl filters and explains it by.
+// Source: systemd.journal-fields(7) "MESSAGE_ID=".
+
+/// A kind of event; documented in docs/logging.md.
+package enum LogKind: CaseIterable, Sendable {
+    /// A process is up and serving.
+    case processReady
+    /// The supervisor started a child.
+    case processStarted
+    /// A child ended, expected or not.
+    case processEnded
+    /// A child missed its watchdog and was killed.
+    case watchdogMissed
+    /// The whole stack begins to end.
+    case draining
+    /// The stack has ended.
+    case stopped
+    /// A configuration is in force.
+    case configLoaded
+    /// A configuration was refused; the old one stays in force.
+    case configRefused
+    /// A request has been answered.
+    case requestFinished
+    /// A candidate did not answer.
+    case candidateFailed
+    /// A client's bytes were refused before they became a request.
+    case clientRefused
+    /// A limit of ccr was reached.
+    case limitReached
+    /// The usage database is damaged, full or out of reach.
+    case storeTrouble
+    /// An own process said something that cannot be: a bug.
+    case protocolViolation
+
+    /// 128 random bits in hexadecimal, fixed for ever per kind.
+    package var messageID: String {
+        switch self {
+        case .processReady: "d0f649a0a53353bf48f8537bab30b3be"
+        case .processStarted: "899661506fb9c648751b380a465b60e1"
+        case .processEnded: "5c59fc9645da5871a16c54803618d939"
+        case .watchdogMissed: "26b31b5d4cc1f19f206e341cdf99270e"
+        case .draining: "9839f397aac30186dc3ac199b65418c0"
+        case .stopped: "885264b2e487810fde9b2edb944e66f3"
+        case .configLoaded: "72def70bff7a35f945c93f0d338767ed"
+        case .configRefused: "ce2c17c75fbf0ce73c5dd071dc4249c1"
+        case .requestFinished: "7a4369cd1be9363c2ba6d53e7c365ada"
+        case .candidateFailed: "079065934eb291119fda3848e9b8292e"
+        case .clientRefused: "9eca126b6bb752ff14b8e7491fcd6c7e"
+        case .limitReached: "4bb1c223aac87c8aeb68ef4a2e606c1d"
+        case .storeTrouble: "45dab3d9f4279c2aeb326ea7f79d1cd0"
+        case .protocolViolation: "29fed8e1b888d4555964954f65d011c9"
+        }
+    }
+}
