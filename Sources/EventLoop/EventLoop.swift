@@ -39,7 +39,7 @@ package final class EventLoop {
         let added = sd_event_add_io(
             event, &ioSource, fd, EPOLLIN.rawValue,
             { _, _, _, context in
-                Unmanaged<EventLoop>.fromOpaque(context!).takeUnretainedValue().dispatchBatch()
+                (owner(context) as EventLoop).dispatchBatch()
                 return 0
             }, Unmanaged.passUnretained(self).toOpaque())
         guard added >= 0 else { throw Errno("sd_event_add_io", code: -added) }
@@ -209,7 +209,7 @@ package final class EventLoop {
         _ = sd_event_add_defer(
             event, &deferSource,
             { _, context in
-                Unmanaged<EventLoop>.fromOpaque(context!).takeUnretainedValue().runDeferred()
+                (owner(context) as EventLoop).runDeferred()
                 return 0
             }, Unmanaged.passUnretained(self).toOpaque())
     }

@@ -19,7 +19,7 @@ package final class Timer {
         let result = sd_event_add_time(
             loop.event, &source, CLOCK_MONOTONIC, UInt64.max, accuracyUsec,
             { _, _, context in
-                Unmanaged<Timer>.fromOpaque(context!).takeUnretainedValue().handler()
+                (owner(context) as Timer).handler()
                 return 0
             }, Unmanaged.passUnretained(self).toOpaque())
         guard result >= 0 else { throw Errno("sd_event_add_time", code: -result) }
@@ -58,7 +58,7 @@ package final class SignalWatch {
         let result = sd_event_add_signal(
             loop.event, &source, number | Int32(SD_EVENT_SIGNAL_PROCMASK),
             { _, _, context in
-                Unmanaged<SignalWatch>.fromOpaque(context!).takeUnretainedValue().handler()
+                (owner(context) as SignalWatch).handler()
                 return 0
             }, Unmanaged.passUnretained(self).toOpaque())
         guard result >= 0 else { throw Errno("sd_event_add_signal", code: -result) }

@@ -1,3 +1,44 @@
-// libcurl with typed functions in place of its variadic ones.
+// libcurl with typed functions in place of its variadic ones. No policy: each function is one call of the library.
 #pragma once
+
 #include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// What libcurl reports. One table serves the process; `owner` is the pointer set on the handle.
+struct ccr_curl_callbacks {
+    /// One line of the response head, with its line end.
+    void (*header)(void *owner, const char *bytes, size_t size);
+    /// Body bytes: 0 taken, 1 not taken and the transfer pauses, 2 give the transfer up.
+    int (*body)(void *owner, const char *bytes, size_t size);
+    /// Fills `buffer` with the next bytes of the request body; 0 at its end.
+    size_t (*read)(void *owner, char *buffer, size_t size);
+    /// Moves to an offset of the request body; false when that is impossible.
+    bool (*seek)(void *owner, int64_t offset);
+    /// Multi handle: a socket's wanted events, CURL_POLL_*.
+    void (*socket)(void *owner, int fd, int what);
+    /// Multi handle: act after this many milliseconds; -1 cancels.
+    void (*timer)(void *owner, long timeout_ms);
+    /// Multi handle: libcurl is about to close this socket.
+    void (*closing)(void *owner, int fd);
+};
+
+/// Must be called once before any other function.
+void ccr_curl_install(const struct ccr_curl_callbacks *callbacks);
+
+/// A handle for POST requests over HTTP, without signals, redirects or other protocols.
+CURL *ccr_easy_init(void);
+/// The owner of the handle's callbacks, and the owner told when its connection's socket closes.
+void ccr_easy_set_owner(CURL *easy, void *owner, void *multi_owner);
+void *ccr_easy_owner(CURL *easy);
+CURLcode ccr_easy_set_string(CURL *easy, CURLoption option, const char *value);
+CURLcode ccr_easy_set_long(CURL *easy, CURLoption option, long value);
+CURLcode ccr_easy_set_list(CURL *easy, CURLoption option, struct curl_slist *list);
+/// The body is these bytes, which must stay valid until the transfer ends; NULL reads it from the read callback.
+CURLcode ccr_easy_set_body(CURL *easy, const void *bytes, int64_t size);
+long ccr_easy_response_code(CURL *easy);
+
+CURLM *ccr_multi_init(void *owner, long idle_connections);
+/// The next finished transfer, or NULL.
+CURL *ccr_multi_next_done(CURLM *multi, CURLcode *result);

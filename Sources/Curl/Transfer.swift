@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// One HTTP request to an upstream and its answer: a libcurl easy handle, used again for request after request.
+// Source: libcurl-easy(3), curl_easy_pause(3), CURLOPT_HEADERFUNCTION(3).
+
+import Bytes
+import CCurl
+
+/// An easy handle and its current request. Made and owned by a `TransferPool`.
+package final class Transfer {
+    let easy: UnsafeMutableRawPointer
+    private unowned let pool: TransferPool
+    private weak var delegate: (any TransferDelegate)?
+    private var body: (any RequestBody)?
+    private var bodyOffset = 0
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+    /// Set between a 1xx status line and the end of that head.
+    private var isInterim = false
+    private var headComplete = false
+    private var configured: (url: String, connectTimeoutMsec: Int, proxy: String?)?
+    private(set) var isPaused = false
+
+    init(pool: TransferPool) {
+        guard let easy = ccr_easy_init() else { fatalError("curl_easy_init: out of memory") }
+        self.easy = easy
+        self.pool = pool
+        ccr_easy_set_owner(
+            easy, Unmanaged.passUnretained(self).toOpaque(), Unmanaged.passUnretained(pool).toOpaque())
+    }
+
+    deinit {
+        curl_easy_cleanup(easy)
+        curl_slist_free_all(headerList)
+    }
+
+    func prepare(_ request: TransferRequest, delegate: any TransferDelegate) {
+        self.delegate = delegate
+        body = request.body
+        bodyOffset = 0
+        isInterim = false
+        headComplete = false
+        isPaused = false
+        // The options of the last request stay set; most requests of a worker differ in headers and body only.
+        if configured?.url != request.url { ccr_easy_set_string(easy, CURLOPT_URL, request.url) }
+        if configured?.connectTimeoutMsec != request.connectTimeoutMsec {
+            ccr_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeoutMsec)
+        }
+        if configured?.proxy != request.proxy { ccr_easy_set_string(easy, CURLOPT_PROXY, request.proxy) }
+        configured = (request.url, request.connectTimeoutMsec, request.proxy)
+        var list: UnsafeMutablePointer<curl_slist>?
+        for header in request.headers { list = curl_slist_append(list, header) }
+        ccr_easy_set_list(easy, CURLOPT_HTTPHEADER, list)
+        curl_slist_free_all(headerList)
+        headerList = list
+        ccr_easy_set_body(easy, request.body.contiguous?.baseAddress, Int64(request.body.size))
+    }
+
+    /// Offers body bytes again after a `.pause`; may call the delegate before it returns.
+    package func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        curl_easy_pause(easy, CURLPAUSE_CONT)
+        pool.progressed()
+    }
+
+    /// Ends the transfer without another report. Must not be called from within a delegate's body callback.
+    package func cancel() {
+        guard delegate != nil else { return }
+        finish()
+        pool.recycle(self)
+    }
+
+    /// Lets go of the request.
+    private func finish() {
+        delegate = nil
+        body = nil
+    }
+
+    func ended(_ code: CURLcode) {
+        let delegate = delegate
+        finish()
+        pool.recycle(self)
+        if code == CURLE_OK {
+            delegate?.transferEnded(.complete)
+        } else {
+            delegate?.transferEnded(.failed(TransferFailure(code), String(cString: curl_easy_strerror(code))))
+        }
+    }
+
+    // MARK: - libcurl's callbacks
+
+    func received(header bytes: UnsafeRawBufferPointer) {
+        var line = bytes
+        while let last = line.last, last == ASCII.lineFeed || last == ASCII.carriageReturn {
+            line = UnsafeRawBufferPointer(rebasing: line.dropLast())
+        }
+        // After the body these are trailers, which mean nothing to any dialect.
+        guard !headComplete else { return }
+        if line.hasPrefix("HTTP/") {
+            // A new status line: an interim answer (100, 103) came before this one.
+            isInterim = line.firstIndex(of: ASCII.space).map { line[($0 + 1)...].first == 0x31 } ?? false
+        }
+        if isInterim { return }
+        if line.isEmpty {
+            headComplete = true
+            delegate?.transferReceivedHead(status: ccr_easy_response_code(easy))
+        } else {
+            delegate?.transferReceived(headLine: line)
+        }
+    }
+
+    func received(body bytes: UnsafeRawBufferPointer) -> BodyDisposition {
+        guard let delegate else { return .giveUp }
+        let disposition = delegate.transferReceived(body: bytes)
+        isPaused = disposition == .pause
+        return disposition
+    }
+
+    func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        guard let body else { return 0 }
+        let count = body.read(from: bodyOffset, into: buffer)
+        bodyOffset += count
+        return count
+    }
+
+    func seek(_ offset: Int) -> Bool {
+        guard let body, (0...body.size).contains(offset) else { return false }
+        bodyOffset = offset
+        return true
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// A libcurl multi handle on the event loop: connection reuse, HTTP/2 and timers for all transfers of a process.
+// Source: libcurl-multi(3), curl_multi_socket_action(3).
+
+import CCurl
+package import EventLoop
+package import Posix
+
+/// Starts transfers and keeps their connections. One per process.
+package final class TransferPool {
+    private let loop: EventLoop
+    private var multi: UnsafeMutableRawPointer?
+    private var timer: Timer?
+    private var idle: [Transfer] = []
+    /// Indexed by descriptor number.
+    private var sockets: [WatchedSocket?] = []
+    private var kickQueued = false
+    private var runningCount = 0
+
+    /// A socket of libcurl. Between two requests on a kept connection it stays registered with the kernel, which
+    /// saves two system calls per request; an event nobody wants takes it out.
+    private struct WatchedSocket {
+        let watch: EventLoop.Watch
+        var wanted: EventLoop.Interest
+    }
+
+    /// Easy handles kept for reuse; each holds about 5 KB.
+    private static let maximumIdleTransfers = 256
+    /// Upstream connections kept open while nobody uses them.
+    private static let maximumIdleConnections = 512
+
+    package init(_ loop: EventLoop) throws(Errno) {
+        self.loop = loop
+        guard curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK else {
+            throw Errno("curl_global_init", code: 12)
+        }
+        var table = TransferPool.callbacks
+        ccr_curl_install(&table)
+        multi = ccr_multi_init(Unmanaged.passUnretained(self).toOpaque(), TransferPool.maximumIdleConnections)
+        guard multi != nil else { throw Errno("curl_multi_init", code: 12) }
+        timer = try Timer(loop) { [unowned self] in self.act(CURL_SOCKET_TIMEOUT, 0) }
+    }
+
+    /// The version of the libcurl in use, for example "7.88.1".
+    package static var libraryVersion: String { String(cString: curl_version()) }
+
+    /// Transfers that have been started and have not ended.
+    package var activeCount: Int { runningCount }
+
+    /// Starts a request; the first report comes later, from the event loop.
+    package func start(_ request: TransferRequest, delegate: any TransferDelegate) -> Transfer {
+        let transfer = idle.popLast() ?? Transfer(pool: self)
+        transfer.prepare(request, delegate: delegate)
+        runningCount += 1
+        // The transfer is kept alive by its delegate; libcurl holds the bare handle.
+        let result = curl_multi_add_handle(multi, transfer.easy)
+        guard result == CURLM_OK else { fatalError(String(cString: curl_multi_strerror(result))) }
+        return transfer
+    }
+
+    func recycle(_ transfer: Transfer) {
+        curl_multi_remove_handle(multi, transfer.easy)
+        runningCount -= 1
+        if idle.count < TransferPool.maximumIdleTransfers { idle.append(transfer) }
+    }
+
+    /// Something may have finished outside of a socket event.
+    func progressed() {
+        kick()
+    }
+
+    // MARK: - libcurl's callbacks
+
+    private static let callbacks = ccr_curl_callbacks(
+        header: { context, bytes, size in
+            (owner(context) as Transfer).received(header: UnsafeRawBufferPointer(start: bytes, count: size))
+        },
+        body: { context, bytes, size in
+            (owner(context) as Transfer).received(body: UnsafeRawBufferPointer(start: bytes, count: size)).rawValue
+        },
+        read: { context, buffer, size in
+            (owner(context) as Transfer).fill(UnsafeMutableRawBufferPointer(start: buffer, count: size))
+        },
+        seek: { context, offset in (owner(context) as Transfer).seek(Int(offset)) },
+        socket: { context, fd, what in (owner(context) as TransferPool).socketChanged(fd, what) },
+        timer: { context, milliseconds in (owner(context) as TransferPool).timerChanged(milliseconds) },
+        closing: { context, fd in (owner(context) as TransferPool).socketClosing(fd) }
+    )
+
+    private func socketChanged(_ fd: Int32, _ what: Int32) {
+        let index = Int(fd)
+        let wanted: EventLoop.Interest =
+            switch what {
+            case CURL_POLL_IN: .readable
+            case CURL_POLL_OUT: .writable
+            case CURL_POLL_INOUT: [.readable, .writable]
+            default: []
+            }
+        if index >= sockets.count {
+            sockets.append(contentsOf: repeatElement(nil, count: index + 64 - sockets.count))
+        }
+        if let known = sockets[index] {
+            sockets[index]?.wanted = wanted
+            // An unwanted registration is taken back only when it reports something.
+            if !wanted.isEmpty { known.watch.update(wanted) }
+            return
+        }
+        guard !wanted.isEmpty else { return }
+        do {
+            let watch = try loop.watch(fd, wanted) { [unowned self] ready in self.socketReady(fd, ready) }
+            sockets[index] = WatchedSocket(watch: watch, wanted: wanted)
+        } catch {
+            fatalError("watching an upstream socket: \(error)")
+        }
+    }
+
+    private func socketReady(_ fd: Int32, _ ready: EventLoop.Interest) {
+        guard let socket = sockets[Int(fd)] else { return }
+        if socket.wanted.isEmpty {
+            // An idle connection was closed by the upstream; libcurl finds out when it wants to use it.
+            socket.watch.cancel()
+            sockets[Int(fd)] = nil
+            return
+        }
+        var mask: Int32 = 0
+        if ready.contains(.readable) { mask |= CURL_CSELECT_IN }
+        if ready.contains(.writable) { mask |= CURL_CSELECT_OUT }
+        if !ready.isDisjoint(with: [.failed, .hangUp]) { mask |= CURL_CSELECT_ERR | CURL_CSELECT_IN }
+        act(fd, mask)
+    }
+
+    private func socketClosing(_ fd: Int32) {
+        guard Int(fd) < sockets.count, let socket = sockets[Int(fd)] else { return }
+        socket.watch.cancel()
+        sockets[Int(fd)] = nil
+    }
+
+    private func timerChanged(_ milliseconds: Int) {
+        switch milliseconds {
+        case ..<0: timer?.disarm()
+        case 0: kick()
+        default: timer?.arm(afterUsec: UInt64(milliseconds) * 1000)
+        }
+    }
+
+    /// libcurl must not be called back from its own timer callback, so a due timeout waits for the end of the batch.
+    private func kick() {
+        guard !kickQueued else { return }
+        kickQueued = true
+        loop.later { [unowned self] in
+            self.kickQueued = false
+            self.act(CURL_SOCKET_TIMEOUT, 0)
+        }
+    }
+
+    private func act(_ fd: Int32, _ mask: Int32) {
+        var running: Int32 = 0
+        curl_multi_socket_action(multi, fd, mask, &running)
+        var code = CURLE_OK
+        while let easy = ccr_multi_next_done(multi, &code) {
+            (owner(ccr_easy_owner(easy)) as Transfer).ended(code)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of an upstream, what comes back, and how it can go wrong.
+// Source: libcurl-errors(3).
+
+import CCurl
+
+/// What a transfer reports; called from the event loop, in the order head lines, head, body…, end.
+package protocol TransferDelegate: AnyObject {
+    /// One line of the final response's head, without its line end; the first one is the status line.
+    func transferReceived(headLine: UnsafeRawBufferPointer)
+    /// The head is complete; the body follows.
+    func transferReceivedHead(status: Int)
+    /// Bytes of the body. No transfer may be started or cancelled during this call.
+    func transferReceived(body: UnsafeRawBufferPointer) -> BodyDisposition
+    /// The transfer is over; the transfer object belongs to its pool again.
+    func transferEnded(_ result: TransferResult)
+}
+
+/// What became of offered body bytes.
+package enum BodyDisposition: Int32 {
+    case taken = 0
+    /// Not taken; they are offered again after `Transfer.resume`.
+    case pause = 1
+    /// The rest is not wanted; the transfer ends as `.broken`.
+    case giveUp = 2
+}
+
+/// How a transfer ended.
+package enum TransferResult: Equatable {
+    /// The answer arrived completely.
+    case complete
+    /// It did not: a class for decisions and a text for people, which never holds the URL.
+    case failed(TransferFailure, String)
+}
+
+/// Classes of transport failures.
+package enum TransferFailure: Equatable {
+    /// The host name is unknown.
+    case resolve
+    /// No connection could be made.
+    case connect
+    /// TLS could not be agreed on or the certificate is not trusted.
+    case tls
+    /// No connection in time.
+    case connectTimeout
+    /// The connection broke before the answer was complete.
+    case broken
+    /// The answer is not understood as HTTP.
+    case malformed
+
+    init(_ code: CURLcode) {
+        switch code {
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: self = .resolve
+        case CURLE_COULDNT_CONNECT, CURLE_PROXY, CURLE_INTERFACE_FAILED: self = .connect
+        case CURLE_OPERATION_TIMEDOUT: self = .connectTimeout
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
+            CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_NOTFOUND:
+            self = .tls
+        case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_BAD_CONTENT_ENCODING:
+            self = .malformed
+        default: self = .broken
+        }
+    }
+}
+
+/// The request body; may be read again from the start when a reused connection turns out to be dead.
+package protocol RequestBody: AnyObject {
+    /// Size in bytes.
+    var size: Int { get }
+    /// All of it, if it lies in one piece that stays in place as long as the object lives.
+    var contiguous: UnsafeRawBufferPointer? { get }
+    /// Copies bytes from `offset` on and returns how many; 0 at the end.
+    func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int
+}
+
+/// What to ask an upstream.
+package struct TransferRequest {
+    package let url: String
+    /// "name: value" each; "name:" alone keeps libcurl from adding that header itself.
+    package let headers: [String]
+    package let body: any RequestBody
+    package let connectTimeoutMsec: Int
+    /// "scheme://host:port" of a proxy, "" for none, nil for what the environment says.
+    package let proxy: String?
+
+    package init(
+        url: String, headers: [String], body: any RequestBody, connectTimeoutMsec: Int, proxy: String?
+    ) {
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.connectTimeoutMsec = connectTimeoutMsec
+        self.proxy = proxy
+    }
+}
