@@ -50,18 +50,18 @@ let package = Package(
         .target(name: "CLLHTTP", cSettings: [.define("LLHTTP_STRICT_MODE", to: "1")]),
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
 
-        // Wrappers
+        // Wrappers, and the byte helpers below them
+        library("Bytes", ["CLinux"]),
         library("Posix", ["CLinux"]),
         library("EventLoop", ["CSystemd", "CLinux", "Posix"]),
         library("ServiceManager", ["CSystemd", "CLinux", "Posix"]),
         library("Journal", ["CSystemd", "CLinux"]),
-        library("Curl", ["CCurl", "EventLoop", "Posix"]),
+        library("Curl", ["CCurl", "EventLoop", "Posix", "Bytes"]),
         library("SQLite", ["CSQLite"]),
         library("Crypto", ["CCrypto"]),
         library("Compression", ["CCompression"]),
 
         // Pure
-        library("Bytes", ["CLinux"]),
         library("JSON", ["CSimdjson", "Bytes"]),
         library("HTTP1", ["CLLHTTP", "Bytes"]),
         library("EventStream", ["Bytes"]),

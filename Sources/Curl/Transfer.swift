@@ -47,7 +47,13 @@ package final class Transfer {
         if configured?.proxy != request.proxy { ccr_easy_set_string(easy, CURLOPT_PROXY, request.proxy) }
         configured = (request.url, request.connectTimeoutMsec, request.proxy)
         var list: UnsafeMutablePointer<curl_slist>?
-        for header in request.headers { list = curl_slist_append(list, header) }
+        request.headers.withUnsafeBytes { lines in
+            var start = 0
+            while start < lines.count, let end = lines.firstIndex(of: 0, from: start) {
+                list = curl_slist_append(list, lines.baseAddress?.advanced(by: start).assumingMemoryBound(to: CChar.self))
+                start = end + 1
+            }
+        }
         ccr_easy_set_list(easy, CURLOPT_HTTPHEADER, list)
         curl_slist_free_all(headerList)
         headerList = list

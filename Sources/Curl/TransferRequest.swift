@@ -76,15 +76,15 @@ package protocol RequestBody: AnyObject {
 /// What to ask an upstream.
 package struct TransferRequest {
     package let url: String
-    /// "name: value" each; "name:" alone keeps libcurl from adding that header itself.
-    package let headers: [String]
+    /// Zero-terminated "name: value" lines; "name:" keeps libcurl from adding that field, "name;" sends it empty.
+    package let headers: [UInt8]
     package let body: any RequestBody
     package let connectTimeoutMsec: Int
     /// "scheme://host:port" of a proxy, "" for none, nil for what the environment says.
     package let proxy: String?
 
     package init(
-        url: String, headers: [String], body: any RequestBody, connectTimeoutMsec: Int, proxy: String?
+        url: String, headers: [UInt8], body: any RequestBody, connectTimeoutMsec: Int, proxy: String?
     ) {
         self.url = url
         self.headers = headers

@@ -41,8 +41,8 @@ package struct HandoffRequest: WireCodable {
     package var inlineBody: [UInt8]?
     /// Changes of the body, ascending by offset and not overlapping.
     package var splices: [Splice]
-    /// Client headers to pass on, each as "name: value".
-    package var headers: [String]
+    /// Client headers to pass on.
+    package var headers: HeaderBlock
     /// Path suffix of the query, without "?", or empty.
     package var query: String
     /// CLOCK_MONOTONIC microseconds after which the exchange is given up.
@@ -52,7 +52,7 @@ package struct HandoffRequest: WireCodable {
         tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool, isLastCandidate: Bool,
         keepAlive: Bool,
         isHTTP11: Bool, model: String, bodySize: Int, inlineBody: [UInt8]?, splices: [Splice],
-        headers: [String],
+        headers: HeaderBlock,
         query: String, deadlineUsec: UInt64
     ) {
         self.tag = tag
@@ -87,7 +87,7 @@ package struct HandoffRequest: WireCodable {
             writer.put(UInt64(splice.length))
             writer.put(splice.replacement)
         }
-        writer.put(list: headers) { $0.put($1) }
+        writer.put(headers)
         writer.put(query)
         writer.put(deadlineUsec)
     }
@@ -110,7 +110,7 @@ package struct HandoffRequest: WireCodable {
                 replacement: try reader.getArray()
             )
         }
-        headers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
+        headers = try reader.get()
         query = try reader.getString()
         deadlineUsec = try reader.get()
     }

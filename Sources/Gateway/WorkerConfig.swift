@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the supervisor gives one worker: its provider and nothing of any other.
+
+package import IPC
+
+/// How a provider's key is sent.
+package enum AuthScheme: UInt8, CaseIterable, Sendable {
+    /// No key.
+    case none = 0
+    /// "Authorization: Bearer KEY".
+    case bearer = 1
+    /// "x-api-key: KEY".
+    case apiKey = 2
+}
+
+/// Times of one exchange, all in milliseconds.
+package struct ExchangeTimeouts: Equatable, Sendable, WireCodable {
+    /// Until a connection stands, TLS included.
+    package var connect: Int
+    /// From the handoff to the first real event or the answer's first byte.
+    package var firstEvent: Int
+    /// Without a byte from the upstream, or with a client that does not read.
+    package var idle: Int
+    /// Silence of the upstream after which the client gets a sign of life.
+    package var keepalive: Int
+    /// How long the head is held back while a stream has shown nothing but its opening events.
+    package var commitHold: Int
+
+    package init(connect: Int, firstEvent: Int, idle: Int, keepalive: Int, commitHold: Int) {
+        self.connect = connect
+        self.firstEvent = firstEvent
+        self.idle = idle
+        self.keepalive = keepalive
+        self.commitHold = commitHold
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        for value in [connect, firstEvent, idle, keepalive, commitHold] { writer.put(UInt64(value)) }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        connect = Int(clamping: try reader.get(UInt64.self))
+        firstEvent = Int(clamping: try reader.get(UInt64.self))
+        idle = Int(clamping: try reader.get(UInt64.self))
+        keepalive = Int(clamping: try reader.get(UInt64.self))
+        commitHold = Int(clamping: try reader.get(UInt64.self))
+    }
+}
+
+/// A worker's whole configuration.
+package struct WorkerConfig: Equatable, Sendable, WireCodable {
+    package var provider: String
+    /// Answers come from the embedded echo instead of a network.
+    package var isEcho: Bool
+    /// The upstream URL of each endpoint the provider serves.
+    package var urls: [Endpoint: String]
+    package var auth: AuthScheme
+    /// The provider's key; held by this worker alone.
+    package var key: [UInt8]
+    /// Sent as "anthropic-version" when the client sends none.
+    package var anthropicVersion: String
+    /// Fields that are added to every request or replace the client's.
+    package var extraHeaders: [String: String]
+    /// "scheme://host:port", "" for none, nil for the environment's.
+    package var proxy: String?
+    package var timeouts: ExchangeTimeouts
+
+    package init(
+        provider: String, isEcho: Bool, urls: [Endpoint: String], auth: AuthScheme, key: [UInt8],
+        anthropicVersion: String, extraHeaders: [String: String], proxy: String?, timeouts: ExchangeTimeouts
+    ) {
+        self.provider = provider
+        self.isEcho = isEcho
+        self.urls = urls
+        self.auth = auth
+        self.key = key
+        self.anthropicVersion = anthropicVersion
+        self.extraHeaders = extraHeaders
+        self.proxy = proxy
+        self.timeouts = timeouts
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(provider)
+        writer.put(isEcho)
+        writer.put(list: urls.sorted { $0.key.rawValue < $1.key.rawValue }) { writer, entry in
+            writer.put(entry.key.rawValue)
+            writer.put(entry.value)
+        }
+        writer.put(auth.rawValue)
+        writer.put(key)
+        writer.put(anthropicVersion)
+        writer.put(list: extraHeaders.sorted { $0.key < $1.key }) { writer, entry in
+            writer.put(entry.key)
+            writer.put(entry.value)
+        }
+        writer.put(proxy) { $0.put($1) }
+        writer.put(timeouts)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        provider = try reader.getString()
+        isEcho = try reader.getBool()
+        urls = [:]
+        let urlList = try reader.getList { (reader) throws(WireError) in
+            (try reader.getCase(Endpoint.self), try reader.getString())
+        }
+        for (endpoint, url) in urlList { urls[endpoint] = url }
+        auth = try reader.getCase()
+        key = try reader.getArray()
+        anthropicVersion = try reader.getString()
+        extraHeaders = [:]
+        let headerList = try reader.getList { (reader) throws(WireError) in
+            (try reader.getString(), try reader.getString())
+        }
+        for (name, value) in headerList { extraHeaders[name] = value }
+        proxy = try reader.getOptional { (reader) throws(WireError) in try reader.getString() }
+        timeouts = try reader.get()
+    }
+}
