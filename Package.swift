@@ -73,6 +73,7 @@ let package = Package(
         library("Gateway", ["Bytes", "IPC"]),
         library("Dialects", ["Gateway", "EventStream", "JSON", "Bytes"]),
         library("Routing", ["Gateway", "Config", "JSON", "Bytes"]),
+        library("Runtime", ["Gateway", "IPC", "EventLoop", "ServiceManager", "Journal", "Posix"]),
 
         // Processes
         library(

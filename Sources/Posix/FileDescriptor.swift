@@ -52,4 +52,7 @@ package final class SharedDescriptor {
 
     /// The descriptor's number; valid as long as this object lives.
     package var raw: Int32 { descriptor.raw }
+
+    /// A second descriptor of the same open file, owned by the caller.
+    package func take() throws(Errno) -> FileDescriptor { try descriptor.duplicate() }
 }

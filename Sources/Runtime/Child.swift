@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start-up that every child of the supervisor shares, always in the same order: log, descriptors, configuration,
+// event loop, control link, readiness. Source: DESIGN "One contract for every process"; sd_listen_fds(3).
+
+package import EventLoop
+package import Gateway
+import Glibc
+package import IPC
+package import Journal
+package import Posix
+package import ServiceManager
+
+/// A child process from its first moment on.
+package final class Child {
+    package let loop: EventLoop
+    package let journal: Journal
+    private let role: String
+    private var control: MessageChannel?
+    private var termination: SignalWatch?
+    private var interruption: SignalWatch?
+    private var hangUp: SignalWatch?
+
+    /// What the supervisor tells a child.
+    package struct Handlers {
+        /// A channel to a new peer.
+        package var attach: (consuming FileDescriptor) -> Void
+        /// Finish what runs, then exit.
+        package var drain: () -> Void
+        /// The state of every process; only front and exporter are told.
+        package var status: ([ProcessStatus]) -> Void
+
+        package init(
+            attach: @escaping (consuming FileDescriptor) -> Void, drain: @escaping () -> Void,
+            status: @escaping ([ProcessStatus]) -> Void = { _ in }
+        ) {
+            self.attach = attach
+            self.drain = drain
+            self.status = status
+        }
+    }
+
+    private init(role: String, journal: Journal, loop: EventLoop) {
+        self.role = role
+        self.journal = journal
+        self.loop = loop
+    }
+
+    /// Starts the process: reads its configuration and runs `serve`, which sets the role up and returns its handlers
+    /// and a status line; then reports readiness and runs the loop.
+    ///
+    /// - Returns: the exit status.
+    package static func run<Configuration: WireCodable>(
+        role: String, provider: (Configuration) -> String,
+        serve: (Child, Configuration, inout InheritedDescriptors) throws -> (Handlers, String)
+    ) -> Int32 {
+        ProcessSettings.setName("ccr-\(role)")
+        ProcessSettings.forbidDumps()
+        ProcessSettings.raiseFileLimit()
+        do {
+            var inherited = try InheritedDescriptors()
+            let configuration: Configuration = try configuration(&inherited)
+            let journal = Journal(role: role, provider: provider(configuration))
+            let child = Child(role: role, journal: journal, loop: try EventLoop())
+            try child.ignoreTerminalSignals()
+            let controlDescriptor = try inherited.take("control")
+            let (handlers, status) = try serve(child, configuration, &inherited)
+            if let controlDescriptor { try child.listen(controlDescriptor, handlers) }
+            child.termination = try SignalWatch(child.loop, SIGTERM) { handlers.drain() }
+            child.loop.enableWatchdog()
+            journal.log(.debug, .processReady, "ready: \(status)")
+            Notifier.ready(status: status)
+            return try child.loop.run()
+        } catch {
+            Journal(role: role).log(.error, .processEnded, "cannot start: \(error)")
+            return 1
+        }
+    }
+
+    /// Ctrl-C reaches the whole foreground process group; the supervisor decides what it means for its children.
+    private func ignoreTerminalSignals() throws(Errno) {
+        interruption = try SignalWatch(loop, SIGINT) {}
+        hangUp = try SignalWatch(loop, SIGHUP) {}
+    }
+
+    private static func configuration<Configuration: WireCodable>(
+        _ inherited: inout InheritedDescriptors
+    ) throws -> Configuration {
+        guard let descriptor = try inherited.take("config") else {
+            throw GatewayError(.internalFault, "no configuration was inherited")
+        }
+        let size = lseek(descriptor.raw, 0, SEEK_END)
+        guard size >= 4 else { throw Errno("lseek") }
+        let view = try SharedMemoryView(descriptor, size: Int(size))
+        var reader = WireReader(view.bytes)
+        // The file is whole pages long; the length in front tells where the configuration ends.
+        let length: UInt32 = try reader.get()
+        guard Int(length) <= view.bytes.count - 4 else { throw WireError.truncated }
+        var body = WireReader(UnsafeRawBufferPointer(rebasing: view.bytes[4..<(4 + Int(length))]))
+        let configuration: Configuration = try body.get()
+        try body.end()
+        return configuration
+    }
+
+    private func listen(_ descriptor: consuming FileDescriptor, _ handlers: Handlers) throws(Errno) {
+        control = try MessageChannel(
+            loop, descriptor,
+            onMessage: { [unowned self] bytes, received in self.handle(bytes, &received, handlers) },
+            onClose: { [unowned self] in
+                // Without a supervisor nobody restarts, reloads or ends this process.
+                self.loop.exit(0)
+            })
+    }
+
+    private func handle(_ bytes: UnsafeRawBufferPointer, _ received: inout MessageSocket.Received, _ handlers: Handlers) {
+        var reader = WireReader(bytes)
+        do {
+            switch try IPC.kind(&reader) {
+            case .supervisorAttach:
+                try reader.end()
+                guard let descriptor = received.takeDescriptor() else { throw WireError.truncated }
+                handlers.attach(descriptor)
+            case .supervisorDrain:
+                try reader.end()
+                handlers.drain()
+            case .supervisorStatus:
+                let list = try reader.getList { (reader) throws(WireError) in try reader.get(ProcessStatus.self) }
+                try reader.end()
+                handlers.status(list)
+            case let other: throw WireError.invalidValue("\(other) from the supervisor")
+            }
+        } catch {
+            protocolViolation("control message: \(error)")
+        }
+    }
+
+    /// Ends the process: an own process said something that cannot be.
+    package func protocolViolation(_ text: String) -> Never {
+        journal.log(.error, .protocolViolation, text)
+        fatalError("protocol violation in \(role)")
+    }
+}
