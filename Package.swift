@@ -113,6 +113,7 @@ let package = Package(
         tests("PosixTests", ["Posix"]),
         tests("EventLoopTests", ["EventLoop", "Posix"]),
         tests("IPCTests", ["IPC", "Bytes"]),
+        tests("JSONTests", ["JSON", "Bytes"]),
         tests("GatewayTests", ["Gateway", "IPC", "Bytes"]),
     ],
     cxxLanguageStandard: .cxx17

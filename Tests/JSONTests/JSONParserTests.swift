@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+import JSON
+import Testing
+
+@Suite struct JSONParserTests {
+    let parser = JSONParser()
+
+    private func parse(_ text: String) throws(JSONError) -> JSONValue {
+        try parser.parse(Array(text.utf8))
+    }
+
+    @Test func `every kind of value is read`() throws {
+        let root = try parse(
+            #"{"s":"a\n\u00e9😀","i":-7,"u":18446744073709551615,"d":1.5e3,"t":true,"f":false,"n":null,"a":[1,[2],{}],"o":{"x":1}}"#
+        )
+        #expect(root.kind == .object)
+        #expect(root.count == 9)
+        #expect(root.member("s")?.string == "a\né😀")
+        #expect(root.member("s")?.isString("a\né😀") == true)
+        #expect(root.member("i")?.int == -7)
+        #expect(root.member("i")?.double == -7)
+        #expect(root.member("u")?.int == nil)
+        #expect(root.member("u")?.double == 18446744073709551616)
+        #expect(root.member("d")?.int == 1500)
+        #expect(root.member("d")?.kind == .number)
+        #expect(root.member("t")?.bool == true)
+        #expect(root.member("f")?.bool == false)
+        #expect(root.member("n")?.isNull == true)
+        #expect(root.member("a")?.count == 3)
+        #expect(root.member("a")?.elements.map(\.kind) == [.number, .array, .object])
+        #expect(root.member("o")?.member("x")?.int == 1)
+        #expect(root.member("x") == nil)
+        #expect(root.member("i")?.string == nil)
+        #expect(root.member("i")?.member("x") == nil)
+        #expect(root.member("i")?.count == 0)
+        #expect(root.member("s")?.int == nil)
+    }
+
+    @Test func `members and elements come in order`() throws {
+        let root = try parse(#"{"a":[1,2,3],"b":{"k":[]},"c":"x"}"#)
+        var names: [String] = []
+        root.forEachMember { key, _ in names.append(String(decoding: key, as: UTF8.self)) }
+        #expect(names == ["a", "b", "c"])
+        var numbers: [Int?] = []
+        root.member("a")?.forEachElement { numbers.append($0.int) }
+        #expect(numbers == [1, 2, 3])
+        #expect(Array(root.elements.map(\.kind)).isEmpty)
+        #expect(Array(try #require(root.member("a")).members.map(\.value.kind)).isEmpty)
+    }
+
+    @Test func `a scalar is a document`() throws {
+        #expect(try parse("17").int == 17)
+        #expect(try parse(" \"x\" ").string == "x")
+        #expect(try parse("null").isNull)
+        #expect(parser.sourceRange(ofTopLevel: "x") == .absent)
+    }
+
+    @Test(arguments: [
+        ("", JSONError.Reason.empty), ("  \n", .empty), ("{", .malformed), ("{\"a\":1}x", .malformed),
+        ("{\"a\":1} {}", .malformed), ("[1,]", .malformed), ("{\"a\" 1}", .malformed), ("{a:1}", .malformed),
+        ("{\"a\":\"x", .invalidString), ("[\"\u{1}\"]", .invalidString), (#"["\x"]"#, .invalidString),
+        ("[01]", .invalidNumber), ("[1.]", .invalidNumber), ("[18446744073709551616]", .invalidNumber),
+        ("[tru]", .malformed), ("nul", .malformed), ("{]", .malformed),
+    ])
+    func `what is not one JSON text is refused`(text: String, reason: JSONError.Reason) {
+        let error = #expect(throws: JSONError.self) { _ = try parse(text) }
+        #expect(error?.reason == reason)
+    }
+
+    @Test(arguments: [
+        [0x22, 0xFF, 0x22], [0x22, 0xC3, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22], [0x22, 0xC0, 0x80, 0x22],
+    ])
+    func `bytes that are not UTF-8 are refused`(bytes: [UInt8]) {
+        let error = #expect(throws: JSONError.self) { _ = try parser.parse(bytes) }
+        #expect(error?.reason == .invalidUTF8)
+    }
+
+    @Test(arguments: [1, 2, 10, 256])
+    func `nesting is bounded exactly`(depth: Int) throws {
+        let parser = JSONParser(maximumDepth: depth)
+        defer { withExtendedLifetime(parser) {} }
+        func text(_ depth: Int) -> [UInt8] {
+            Array((String(repeating: "[", count: depth) + "1" + String(repeating: "]", count: depth)).utf8)
+        }
+        _ = try parser.parse(text(depth))
+        let error = #expect(throws: JSONError.self) { _ = try parser.parse(text(depth + 1)) }
+        #expect(error?.reason == .tooDeep)
+        parser.releaseMemory()
+        #expect(throws: JSONError.self) { _ = try parser.parse(text(depth + 1)) }
+        _ = try parser.parse(text(depth))
+    }
+
+    @Test func `the depth bound holds for documents larger than all before`() {
+        let parser = JSONParser(maximumDepth: 4)
+        for size in [10, 100_000] {
+            let text = "[[[[[1]]]],\"" + String(repeating: "x", count: size) + "\"]"
+            #expect(throws: JSONError.self) { _ = try parser.parse(Array(text.utf8)) }
+        }
+    }
+
+    @Test func `a lone surrogate escape is refused`() {
+        for text in [#"["\ud83d"]"#, #"["\ude00"]"#, #"["\ud83dx"]"#] {
+            let error = #expect(throws: JSONError.self) { _ = try parse(text) }
+            #expect(error?.reason == .invalidString)
+        }
+    }
+
+    @Test func `an error is described without a byte of the text`() {
+        let error = #expect(throws: JSONError.self) { _ = try parse("{\"secret\":oops}") }
+        #expect(error?.description == "the text is not valid JSON")
+    }
+
+    @Test func `a text cut anywhere is refused`() throws {
+        let text = Array(#"{"model":"m","n":[1,2,{"a":"b\n"}],"t":true}"#.utf8)
+        for length in 0..<text.count {
+            #expect(throws: JSONError.self) { _ = try parser.parse(Array(text[..<length])) }
+        }
+        _ = try parser.parse(text)
+    }
+
+    @Test func `a padded text is parsed in place`() throws {
+        let text = Array("{\"a\":[1,2]}".utf8)
+        let padded = text + [UInt8](repeating: 0x7B, count: JSONParser.padding)
+        try padded.withUnsafeBytes { view in
+            let root = try parser.parse(UnsafeRawBufferPointer(rebasing: view[..<text.count]), padded: true)
+            #expect(root.member("a")?.count == 2)
+            #expect(parser.sourceRange(ofTopLevel: "a") == .found(5..<10))
+        }
+    }
+
+    @Test func `more elements than the tape can count are counted`() throws {
+        var elements = Array("0,".utf8)
+        for _ in 0..<24 { elements += elements }
+        let text = Array("[".utf8) + elements + Array("0]".utf8)
+        #expect(try parser.parse(text).count == (1 << 24) + 1)
+        parser.releaseMemory()
+    }
+}
