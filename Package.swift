@@ -115,6 +115,9 @@ let package = Package(
         tests("IPCTests", ["IPC", "Bytes"]),
         tests("JSONTests", ["JSON", "Bytes"]),
         tests("GatewayTests", ["Gateway", "IPC", "Bytes"]),
+        tests("HTTP1Tests", ["HTTP1", "CLLHTTP"]),
+        tests("CompressionTests", ["Compression", "CCompression"]),
+        tests("CryptoTests", ["Crypto"]),
     ],
     cxxLanguageStandard: .cxx17
 )
