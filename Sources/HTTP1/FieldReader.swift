@@ -94,7 +94,8 @@ struct FieldReader {
         guard name.lowerBound == position, !name.isEmpty, bytes[name.upperBound] == ASCII.colon else {
             throw .invalidHeaderName
         }
-        for offset in name where !CharacterClass.token.contains(bytes[offset]) { throw .invalidHeaderName }
+        let token = CharacterClass.token
+        for offset in name where !token.contains(bytes[offset]) { throw .invalidHeaderName }
         // The head ends with CRLF and has no CR elsewhere: the next CR ends this line.
         guard let end = bytes.firstIndex(of: ASCII.carriageReturn, from: name.upperBound) else {
             throw .invalidHeaderName
@@ -112,7 +113,8 @@ struct FieldReader {
         return end + 2
     }
 
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == ASCII.space || byte == ASCII.tab }
+    @inline(__always)
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
     private mutating func interpret(
         name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer

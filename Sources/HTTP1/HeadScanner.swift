@@ -36,7 +36,7 @@ struct HeadScanner {
                     throw .obsoleteFolding
                 }
             }
-            while position < end, bytes[position] >= ASCII.space, bytes[position] != 0x7F { position += 1 }
+            position = Self.endOfText(bytes, from: position, to: end)
             guard position < end else { break }
             switch bytes[position] {
             case ASCII.carriageReturn:
@@ -49,6 +49,23 @@ struct HeadScanner {
             }
         }
         return try checkSize(bytes.count, limit)
+    }
+
+    /// The offset of the first control character in the range, or its end.
+    @inline(__always)
+    private static func endOfText(_ bytes: UnsafeRawBufferPointer, from start: Int, to end: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var position = start
+        while position + 8 <= end {
+            // Eight bytes at once: the high bit of a byte stays when it is below 0x20, or DEL.
+            let word = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let withoutDelete = word ^ (ones &* 0x7F)
+            let controls = (word &- ones &* 0x20) & ~word | (withoutDelete &- ones) & ~withoutDelete
+            guard controls & (ones &* 0x80) == 0 else { break }
+            position += 8
+        }
+        while position < end, bytes[position] >= 0x20, bytes[position] != 0x7F { position += 1 }
+        return position
     }
 
     /// Takes the CRLF at `position`.

@@ -50,7 +50,8 @@ struct RequestLine {
         }
         method = 0..<methodEnd
         target = (methodEnd + 1)..<targetEnd
-        for offset in target where !CharacterClass.target.contains(line[offset]) { throw .invalidTarget }
+        let characters = CharacterClass.target
+        for offset in target where !characters.contains(line[offset]) { throw .invalidTarget }
         let pathStart = try Self.pathStart(line.slice(target), method: line.slice(method)) + target.lowerBound
         let question = line.slice(0..<targetEnd).firstIndex(of: UInt8(ascii: "?"), from: pathStart)
         path = pathStart..<(question ?? targetEnd)
