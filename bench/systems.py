@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The systems that a benchmark run compares: their commands and configuration files.
+
+Each is as small as it honestly can be: no access log, keep-alive to the upstream, no buffering of bodies.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+
+MODELS = [
+    "mock-20-0",
+    "mock-200-0",
+    "mock-100-20",
+    "mock-20-1000",
+    "mock-500-5",
+    "mock-100000-0",
+    "mock-3-0",
+    "mock-20-5-0-die",
+    "mock-20-5-0-err",
+]
+
+NGINX = """daemon off;
+{user}
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {work}/nginx.pid;
+error_log {work}/nginx.err warn;
+events {{ worker_connections 19000; }}
+http {{
+    access_log off;
+    keepalive_requests 100000000;
+    client_max_body_size 0;
+    client_body_temp_path {work}/nginx-body;
+    proxy_temp_path {work}/nginx-proxy;
+    fastcgi_temp_path {work}/nginx-fastcgi;
+    uwsgi_temp_path {work}/nginx-uwsgi;
+    scgi_temp_path {work}/nginx-scgi;
+    upstream mock {{
+        server 127.0.0.1:{up};
+        keepalive 1024;
+        keepalive_requests 100000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://mock;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_buffering off;
+            proxy_request_buffering off;
+            proxy_read_timeout 600s;
+        }}
+    }}
+}}
+"""
+
+HAPROXY = """global
+  nbthread 1
+  maxconn 9500
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  http-reuse always
+  option http-no-delay
+frontend f
+  bind 127.0.0.1:{port} backlog 4096
+  default_backend b
+backend b
+  server s 127.0.0.1:{up} pool-max-conn 2000
+"""
+
+
+def ccr_config(port, up, work):
+    """Configuration of ccr: one provider (the mock) that speaks all three dialects."""
+    return {
+        "HOST": "127.0.0.1",
+        "PORT": port,
+        "STATE_DIR": f"{work}/ccr-state",
+        "Providers": [
+            {
+                "name": "mock",
+                "api_base_url": f"http://127.0.0.1:{up}/v1",
+                "api_key": "sk-mock",
+                "models": MODELS,
+                "dialects": ["chat", "responses", "messages"],
+            }
+        ],
+        "Router": {"default": "mock,mock-20-0"},
+    }
+
+
+def program(name):
+    """The path of a program, also of those in sbin folders that are not on a user's PATH."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+
+
+def build(names, binaries, work, ccr, ports):
+    """Write the configuration files and return {name: {port, commands}} for the systems asked for.
+
+    ports: name -> port, with `up` for the mock upstream. A system whose program is missing gets `missing`.
+    """
+    up = ports["up"]
+
+    def write(name, text):
+        path = pathlib.Path(work) / name
+        path.write_text(text)
+        return str(path)
+
+    def direct():
+        return [], up
+
+    def relay(hops):
+        listen, middle = str(ports["relay"]), f"{work}/relay.sock"
+        one = f"{binaries}/relay"
+        if hops == 1:
+            return [[one, listen, str(up)]], ports["relay"]
+        return [[one, middle, str(up)], [one, listen, middle]], ports["relay"]
+
+    def nginx():
+        user = "user root;" if os.geteuid() == 0 else ""
+        conf = write("nginx.conf", NGINX.format(user=user, work=work, port=ports["nginx"], up=up))
+        return [[program("nginx"), "-p", work, "-c", conf, "-e", f"{work}/nginx.err"]], ports["nginx"]
+
+    def haproxy():
+        conf = write("haproxy.cfg", HAPROXY.format(port=ports["haproxy"], up=up))
+        return [[program("haproxy"), "-f", conf]], ports["haproxy"]
+
+    def gateway():
+        pathlib.Path(work, "ccr-state").mkdir(exist_ok=True)
+        conf = write("ccr.json", json.dumps(ccr_config(ports["ccr"], up, work), indent=2))
+        return [[ccr, "run", "--config", conf]], ports["ccr"]
+
+    makers = {
+        "direct": direct,
+        "relay-1hop": lambda: relay(1),
+        "relay-2hop": lambda: relay(2),
+        "nginx": nginx,
+        "haproxy": haproxy,
+        "ccr": gateway,
+    }
+    systems = {}
+    for name in names:
+        commands, port = makers[name]()
+        missing = [c[0] for c in commands if not c[0] or not os.access(c[0], os.X_OK)]
+        systems[name] = {"port": port, "commands": commands, "missing": bool(missing)}
+    return systems
+
+
+NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr"]
