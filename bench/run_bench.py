@@ -234,7 +234,7 @@ class Bench:
         for test in self.a.tests:
             if round_ and test in ONCE:
                 continue
-            if self.a.quick and name != "ccr" and test in CCR_ONLY_WHEN_QUICK:
+            if self.a.quick and not self.a.systems and name != "ccr" and test in CCR_ONLY_WHEN_QUICK:
                 if not (test == "verify" and name == "direct"):
                     continue
             if name == "direct" and (test in OWN or self.a.quick and test != "verify"):

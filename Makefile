@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# Front door of the project; `make` lists the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+RELEASE := .build/release
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib --disable-local-rpath
+PYTHON := build/venv/bin/python
+BENCH := build/bench
+
+.PHONY: help setup setup-build build demo test swift-test stack-test client-test check lint layers bench \
+        bench-tools fuzz format clean
+
+help: ## list the targets
+	@echo "ccr: one local address for every coding agent and SDK"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install everything that building and testing needs (Debian 12, sudo when not root)
+	@scripts/setup
+
+setup-build:
+	@scripts/setup build
+
+build: setup-build ## build the release binaries into .build/release
+	$(SWIFT_RELEASE)
+
+demo: build ## start the whole stack, stream one answer in each dialect, stop it
+	@scripts/demo
+
+test: swift-test stack-test client-test ## build and run all tests
+
+swift-test: setup
+	swift test
+
+stack-test: setup build
+	@if [ -d Tests/Stack ]; then \
+	    CCR=$(abspath $(RELEASE)/ccr) $(PYTHON) -m unittest discover -v -s Tests/Stack -t Tests/Stack -p 'test_*.py'; \
+	fi
+
+client-test: setup build
+	@CCR=$(abspath $(RELEASE)/ccr) scripts/clients
+
+check: lint layers test ## format, layers, tests
+
+lint:
+	swift format lint --strict -r Sources Tests Package.swift
+
+layers:
+	scripts/check-layers
+
+bench: setup build bench-tools ## measure against nginx and haproxy (ARGS="--quick", "--only TEST,...")
+	$(PYTHON) bench/run_bench.py $(ARGS)
+
+bench-tools: $(BENCH)/loadgen $(BENCH)/mock_upstream $(BENCH)/relay
+
+$(BENCH)/%: bench/%.c bench/measure.h
+	@mkdir -p $(BENCH)
+	gcc -O2 -Wall -o $@ $<
+
+fuzz: setup-build ## fuzz the parsers (SECONDS_EACH=60)
+	fuzz/run $(or $(SECONDS_EACH),60)
+
+format: ## format the Swift sources in place
+	swift format -i -r Sources Tests Package.swift
+
+clean: ## remove what was built; the installed test clients stay
+	rm -rf .build $(BENCH)
