@@ -121,3 +121,22 @@ let package = Package(
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// Only scripts/fuzz asks for these: libFuzzer brings their main function, so nothing else can link them.
+if Context.environment["CCR_FUZZ"] != nil {
+    /// An executable of one file in fuzz/, which holds LLVMFuzzerTestOneInput.
+    func fuzzer(_ name: String, _ dependencies: [String]) -> Target {
+        .executableTarget(
+            name: "fuzz-\(name)",
+            dependencies: dependencies.map { .init(stringLiteral: $0) },
+            path: "fuzz/\(name)",
+            swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]
+        )
+    }
+    package.targets += [
+        fuzzer("http-head", ["HTTP1"]),
+        fuzzer("chunked-body", ["HTTP1"]),
+        fuzzer("json-request", ["JSON"]),
+        fuzzer("messages", ["Gateway", "IPC"]),
+    ]
+}
