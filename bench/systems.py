@@ -75,7 +75,7 @@ backend b
 
 
 def ccr_config(port, up, work):
-    """Configuration of ccr: one provider (the mock) that speaks all three dialects."""
+    """Configuration of ccr: one provider (the mock) that speaks all three dialects, no fallback."""
     return {
         "HOST": "127.0.0.1",
         "PORT": port,
@@ -89,7 +89,6 @@ def ccr_config(port, up, work):
                 "dialects": ["chat", "responses", "messages"],
             }
         ],
-        "Router": {"default": "mock,mock-20-0"},
     }
 
 
