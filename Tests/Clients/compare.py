@@ -5,6 +5,8 @@ What a client invents per run (ids, times, durations) is replaced by its kind an
 that two runs of one client give equal texts. Host, credentials, the length and connection headers are left out.
 """
 
+import difflib
+import itertools
 import json
 import re
 
@@ -87,8 +89,11 @@ def normalise(requests):
 
 
 def assert_equal(case, direct, gateway):
-    """Fails with a readable difference when two runs differ."""
+    """Fails with a short difference when two runs differ."""
     direct, gateway = normalise(direct), normalise(gateway)
     case.assertEqual(len(direct), len(gateway), "number of upstream requests")
     for number, (a, b) in enumerate(zip(direct, gateway), 1):
-        case.assertMultiLineEqual(a, b, f"upstream request {number} of {len(direct)}")
+        lines = difflib.unified_diff(a.split("\n"), b.split("\n"), "direct", "gateway", n=1, lineterm="")
+        shown = [line[:400] for line in itertools.islice(lines, 40)]
+        if shown:
+            case.fail(f"upstream request {number} of {len(direct)} differs\n" + "\n".join(shown))

@@ -59,6 +59,8 @@ class Gateway:
     """
 
     def __init__(self, **config):
+        if not os.access(PROGRAM, os.X_OK):
+            raise AssertionError(f"{PROGRAM} is missing: run make build, or set CCR")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = tempfile.TemporaryDirectory(prefix="ccr-clients.")

@@ -24,8 +24,6 @@ MODEL = "claude-sonnet-mock"
 
 
 class ClaudeCode(unittest.TestCase):
-    maxDiff = 6000
-
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="ccr-claude.")))
 

@@ -38,8 +38,6 @@ wire_api = "responses"
 
 
 class Codex(unittest.TestCase):
-    maxDiff = 6000
-
     def setUp(self):
         # Codex refuses its helper aliases in a home inside TMPDIR, so that is a sibling of the home. The names are
         # the same in every run of a test: they are part of the prompts.
