@@ -67,7 +67,7 @@ let package = Package(
         library("EventStream", ["Bytes"]),
         library("IPC", ["Bytes"]),
         library("Metrics", ["Bytes"]),
-        library("Config", ["Bytes"]),
+        library("Config", ["Bytes", "Posix"]),
 
         // Domain
         library("Gateway", ["Bytes", "IPC"]),
@@ -118,6 +118,9 @@ let package = Package(
         tests("HTTP1Tests", ["HTTP1", "CLLHTTP"]),
         tests("CompressionTests", ["Compression", "CCompression"]),
         tests("CryptoTests", ["Crypto"]),
+        tests("ConfigTests", ["Config", "Posix"]),
+        tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Bytes"]),
+        tests("CLITests", ["CLI", "Config", "Posix", "Bytes"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lays a drop-in file over the configuration: objects merge key by key, Providers by name, all else replaces.
+
+enum ConfigMerge {
+    /// `base` with everything `overlay` says; values keep the position of the file they come from.
+    static func merge(_ base: ConfigNode, _ overlay: ConfigNode, isProviders: Bool = false) -> ConfigNode {
+        switch (base.value, overlay.value) {
+        case (.object(var members), .object(let additions)):
+            for addition in additions {
+                guard let index = members.lastIndex(where: { $0.key == addition.key }) else {
+                    members.append(addition)
+                    continue
+                }
+                let node = merge(members[index].node, addition.node, isProviders: addition.key == "Providers")
+                members[index] = ConfigMember(
+                    key: addition.key, keyPosition: addition.keyPosition, node: node)
+            }
+            return ConfigNode(.object(members), at: base.position)
+        case (.array(var elements), .array(let additions)) where isProviders:
+            for addition in additions {
+                let name = addition["name"]?.text
+                if let name, let index = elements.firstIndex(where: { $0["name"]?.text == name }) {
+                    elements[index] = merge(elements[index], addition)
+                } else {
+                    elements.append(addition)
+                }
+            }
+            return ConfigNode(.array(elements), at: base.position)
+        default:
+            return overlay
+        }
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// A checked configuration. Every value is in range and every route leads somewhere; docs/config.md is the manual.
+
+/// Everything the operator decides.
+package struct Configuration: Equatable, Sendable {
+    package var listen: ListenSettings
+    /// APIKEY under the name "default", then Clients; empty means that loopback clients need no key.
+    package var clientKeys: [ClientKey]
+    /// At least one; names are unique, also without regard to case.
+    package var providers: [Provider]
+    package var router: RouterSettings
+    package var presets: [Preset]
+    /// Frontend.codex.modelMappings without its key "default".
+    package var codexMappings: [NamedRoute]
+    /// The key "default" of Frontend.codex.modelMappings.
+    package var codexDefault: Route?
+    package var aliases: [NamedRoute]
+    package var limits: Limits
+    package var timeouts: Timeouts
+    /// The directory that holds usage.db; absolute unless configured otherwise.
+    package var stateDirectory: String
+}
+
+/// Where clients connect.
+package struct ListenSettings: Equatable, Sendable {
+    /// A numeric IPv4 or IPv6 address.
+    package var host: String
+    package var port: UInt16
+    /// A Unix socket to listen on as well.
+    package var socketPath: String?
+}
+
+/// A key that a client may send.
+package struct ClientKey: Equatable, Sendable {
+    package var name: String
+    package var key: Secret
+}
+
+/// What a route text says; which provider that is, is looked up later.
+package enum Route: Equatable, Sendable {
+    /// "provider,model".
+    case pinned(provider: String, model: String)
+    /// A model, alias or preset by its name.
+    case named(String)
+
+    /// Splits at the first comma and drops blanks around both parts.
+    package init(_ text: some StringProtocol) {
+        guard let comma = text.firstIndex(of: ",") else {
+            self = .named(Route.trimmed(text[...]))
+            return
+        }
+        self = .pinned(
+            provider: Route.trimmed(text[..<comma]), model: Route.trimmed(text[text.index(after: comma)...]))
+    }
+
+    private static func trimmed(_ text: some StringProtocol) -> String {
+        var rest = String(text)[...]
+        while rest.first == " " { rest.removeFirst() }
+        while rest.last == " " { rest.removeLast() }
+        return String(rest)
+    }
+
+    /// The route as it is written.
+    package var text: String {
+        switch self {
+        case .pinned(let provider, let model): "\(provider),\(model)"
+        case .named(let name): name
+        }
+    }
+}
+
+/// A name and what it stands for.
+package struct NamedRoute: Equatable, Sendable {
+    package var name: String
+    package var target: Route
+}
+
+/// The object Router.
+package struct RouterSettings: Equatable, Sendable {
+    package var `default`: Route?
+    /// Router.tiers, or nil when it is missing.
+    package var tiers: [Route]?
+    /// background, think, longContext, webSearch, image: those that are set, in this order.
+    package var others: [NamedRoute]
+    /// Pins by clients are refused.
+    package var ignoreDirect: Bool
+}
+
+/// One entry of Presets.
+package struct Preset: Equatable, Sendable {
+    package var name: String
+    package var route: Route
+    package var maxTokens: Int?
+    package var temperature: Double?
+}
+
+/// Bounds towards clients.
+package struct Limits: Equatable, Sendable {
+    package var headBytes: Int
+    package var bodyBytes: Int
+    package var headerTimeoutMs: Int
+    package var bodyTimeoutMs: Int
+    package var idleTimeoutMs: Int
+    package var connections: Int
+    package var requestsInFlight: Int
+    /// Decoded size divided by encoded size.
+    package var decodedRatio: Int
+}
+
+/// How long things may take, in milliseconds.
+package struct Timeouts: Equatable, Sendable {
+    package var upstream: UpstreamTimeouts
+    package var keepaliveMs: Int
+    package var commitHoldMs: Int
+    package var drainMs: Int
+    package var watchdogMs: Int
+}
+
+/// How long a provider may take, in milliseconds.
+package struct UpstreamTimeouts: Equatable, Sendable {
+    package var connectMs: Int
+    package var firstEventMs: Int
+    package var idleMs: Int
+    package var totalMs: Int
+}

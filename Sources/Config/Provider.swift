@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// One configured provider and the URLs of its endpoints.
+
+/// A wire format family that a provider speaks; named as in configuration, logs and metrics.
+package enum ProviderDialect: String, CaseIterable, Sendable {
+    case chat
+    case responses
+    case messages
+}
+
+/// The family of a provider's API; decides the defaults of dialects and of the key's header.
+package enum ProviderProtocol: String, Sendable {
+    case openai
+    case anthropic
+}
+
+/// The header that carries the provider's key.
+package enum AuthHeader: String, Sendable {
+    /// Authorization: Bearer KEY
+    case bearer
+    /// x-api-key: KEY
+    case xAPIKey = "x-api-key"
+}
+
+/// A header added to every request.
+package struct ExtraHeader: Equatable, Sendable {
+    package var name: String
+    package var value: Secret
+}
+
+/// US dollars per million tokens.
+package struct Pricing: Equatable, Sendable {
+    package var input: Double
+    package var output: Double
+}
+
+/// Where requests go.
+package struct Provider: Equatable, Sendable {
+    package var name: String
+    /// The label in metrics.
+    package var tierName: String
+    /// Where it is; nil for the embedded provider "builtin:echo".
+    package var baseURL: BaseURL?
+    package var apiKey: Secret?
+    /// In the order of the configuration, without repetitions.
+    package var models: [String]
+    package var `protocol`: ProviderProtocol
+    /// At least one.
+    package var dialects: [ProviderDialect]
+    package var anthropicVersion: String
+    package var authHeader: AuthHeader
+    package var extraHeaders: [ExtraHeader]
+    /// 1…64.
+    package var workers: Int
+    /// A proxy URL; secret because it may carry a password.
+    package var proxy: Secret?
+    package var timeouts: UpstreamTimeouts
+    package var pricing: Pricing?
+    /// Prices of single models, by model.
+    package var modelPricing: [String: Pricing]
+
+    /// Whether this is the provider inside ccr.
+    package var isEcho: Bool { baseURL == nil }
+
+    /// The URL of an endpoint, with the query of the configured URL; "" for the embedded provider.
+    ///
+    /// `path` begins with a slash and is what follows the version: "/chat/completions", "/messages/count_tokens".
+    /// Messages endpoints live under a version ("/v1/messages"), so one is put in where the base has none.
+    package func url(for path: String, _ dialect: ProviderDialect) -> String {
+        guard let baseURL else { return "" }
+        let version = dialect == .messages && !baseURL.endsInVersion ? "/v1" : ""
+        let query = String(decoding: baseURL.query.expose(), as: UTF8.self)
+        return baseURL.text + version + path + query
+    }
+}

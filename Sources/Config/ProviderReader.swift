@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turns one entry of Providers into a typed provider and says what does not fit.
+// Source: RFC 9110 §5.1, §5.5 for header names and values.
+
+/// Reads one provider; what it needs from the rest of the configuration comes with it.
+struct ProviderReader {
+    let section: ConfigSection
+    let timeouts: UpstreamTimeouts
+    let proxy: Secret?
+
+    /// The URL that means the provider inside ccr.
+    static let echoURL = "builtin:echo"
+    /// The models of the embedded provider: plain text, a tool call, reasoning.
+    static let echoModels = ["echo", "echo:tools", "echo:think"]
+
+    /// Headers that ccr or libcurl sets; a second one would contradict it.
+    private static let reservedHeaders: Set<String> = [
+        "connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding",
+        "upgrade",
+    ]
+
+    /// The provider, or nil when it has no usable name or URL.
+    func read(_ problems: inout ConfigProblems) -> Provider? {
+        guard let name = name(&problems), let address = section.value("api_base_url"),
+            let text = address.node.text
+        else { return nil }
+        var baseURL: BaseURL?
+        if text != Self.echoURL {
+            do {
+                baseURL = try BaseURL(text)
+            } catch {
+                problems.error(address.node, address.path, error.message)
+                return nil
+            }
+        }
+        let family = family(baseURL)
+        warnAboutBase(baseURL, family, address, &problems)
+        return Provider(
+            name: name,
+            tierName: section.text("tier_name") ?? name,
+            baseURL: baseURL,
+            apiKey: headerSecret("api_key", &problems),
+            models: models(baseURL, &problems),
+            protocol: family,
+            dialects: dialects(baseURL, family, &problems),
+            anthropicVersion: section.textOrDefault("anthropic_version"),
+            authHeader: authHeader(family),
+            extraHeaders: extraHeaders(&problems),
+            workers: section.integerOrDefault("workers"),
+            proxy: section.secret("proxy") ?? proxy,
+            timeouts: providerTimeouts,
+            pricing: pricing(section.section("pricing")),
+            modelPricing: modelPricing
+        )
+    }
+
+    private func name(_ problems: inout ConfigProblems) -> String? {
+        guard let (node, path) = section.value("name"), let name = node.text else { return nil }
+        let isPlain = name.unicodeScalars.allSatisfy {
+            $0.value > 0x20 && $0.value != 0x7F && $0 != "," && $0 != "/"
+        }
+        if name.isEmpty || name.utf8.count > 64 || !isPlain {
+            problems.error(
+                node, path, "allowed are 1 to 64 bytes without blanks, control characters, “,” and “/”")
+            return nil
+        }
+        return name
+    }
+
+    private func family(_ url: BaseURL?) -> ProviderProtocol {
+        if let text = section.text("protocol"), let family = ProviderProtocol(rawValue: text) {
+            return family
+        }
+        if let url, KnownHosts.isAnthropic(url) { return .anthropic }
+        // Classic files mark a provider that speaks Messages by this transformer.
+        let marks = section.node?["transformer"]?["use"]?.elements.compactMap(\.text) ?? []
+        return marks.contains("Anthropic") ? .anthropic : .openai
+    }
+
+    private func warnAboutBase(
+        _ url: BaseURL?, _ family: ProviderProtocol, _ address: (node: ConfigNode, path: String),
+        _ problems: inout ConfigProblems
+    ) {
+        guard let url, family == .openai, section.value("dialects") == nil else { return }
+        if url.endpointDialect == .messages {
+            problems.warning(address.node, address.path, "ends in /messages, but protocol is openai")
+        } else if url.path.isEmpty, url.endpointDialect == nil, url.host != "api.deepseek.com" {
+            let message = "has no path; most providers answer below /v1 (requests go to …/chat/completions)"
+            problems.warning(address.node, address.path, message)
+        }
+    }
+
+    private func models(_ url: BaseURL?, _ problems: inout ConfigProblems) -> [String] {
+        guard let (node, path) = section.value("models") else { return url == nil ? Self.echoModels : [] }
+        var models: [String] = []
+        var seen: Set<String> = []
+        for (index, element) in node.elements.enumerated() {
+            guard let model = element.text else { continue }
+            if model.isEmpty || model.utf8.count > 256
+                || model.unicodeScalars.contains(where: { $0.value < 0x20 })
+            {
+                problems.error(
+                    element, "\(path)[\(index)]", "allowed are 1 to 256 bytes without control characters")
+            } else if !seen.insert(model).inserted {
+                problems.warning(element, "\(path)[\(index)]", "\(quoted(model)) is listed twice")
+            } else {
+                models.append(model)
+            }
+        }
+        return models
+    }
+
+    private func dialects(
+        _ url: BaseURL?, _ family: ProviderProtocol, _ problems: inout ConfigProblems
+    ) -> [ProviderDialect] {
+        if let (node, path) = section.value("dialects"), case .array = node.value {
+            let named = Set(node.elements.compactMap { $0.text.flatMap { ProviderDialect(rawValue: $0) } })
+            if node.elements.isEmpty {
+                let all = ProviderDialect.allCases.map(\.rawValue).joined(separator: ", ")
+                problems.error(node, path, "is empty, allowed is at least one of \(all)")
+            }
+            return ProviderDialect.allCases.filter { named.contains($0) }
+        }
+        guard let url else { return ProviderDialect.allCases }
+        return KnownHosts.dialects(of: url, family)
+    }
+
+    /// The words for a bearer token in files of other programs, beside the names of the headers.
+    private func authHeader(_ family: ProviderProtocol) -> AuthHeader {
+        guard let text = section.text("auth_header") else { return family == .anthropic ? .xAPIKey : .bearer }
+        return AuthHeader(rawValue: text) ?? .bearer
+    }
+
+    /// A secret that travels in a header: printable ASCII only.
+    private func headerSecret(_ key: String, _ problems: inout ConfigProblems) -> Secret? {
+        guard let (node, path) = section.value(key), let text = node.text, !text.isEmpty else { return nil }
+        guard text.utf8.allSatisfy({ 0x20...0x7E ~= $0 }) else {
+            problems.error(node, path, "holds a line break, a control character or one outside ASCII")
+            return nil
+        }
+        return Secret(text)
+    }
+
+    private func extraHeaders(_ problems: inout ConfigProblems) -> [ExtraHeader] {
+        guard let (node, path) = section.value("extra_headers") else { return [] }
+        var headers: [ExtraHeader] = []
+        for member in node.uniqueMembers {
+            guard let text = member.node.text else { continue }
+            let memberPath = "\(path).\(member.key)"
+            if !Self.isToken(member.key) {
+                problems.error(member.node, memberPath, "is no header name")
+            } else if Self.reservedHeaders.contains(member.key.lowercased()) {
+                problems.error(member.node, memberPath, "ccr sets this header itself")
+            } else if !text.utf8.allSatisfy({ 0x20...0x7E ~= $0 || $0 == 0x09 }) {
+                problems.error(
+                    member.node, memberPath,
+                    "the value holds a line break, a control character or one outside ASCII")
+            } else {
+                headers.append(ExtraHeader(name: member.key, value: Secret(text)))
+            }
+        }
+        return headers
+    }
+
+    private static func isToken(_ name: String) -> Bool {
+        !name.isEmpty
+            && name.utf8.allSatisfy {
+                $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 26 || "!#$%&'*+-.^_`|~".utf8.contains($0)
+            }
+    }
+
+    private var providerTimeouts: UpstreamTimeouts {
+        let own = section.section("timeouts")
+        return UpstreamTimeouts(
+            connectMs: own.integer("connectMs") ?? timeouts.connectMs,
+            firstEventMs: own.integer("firstEventMs") ?? timeouts.firstEventMs,
+            idleMs: own.integer("idleMs") ?? timeouts.idleMs,
+            totalMs: own.integer("totalMs") ?? timeouts.totalMs
+        )
+    }
+
+    private func pricing(_ section: ConfigSection) -> Pricing? {
+        let input = section.number("input_per_million_tokens")
+        let output = section.number("output_per_million_tokens")
+        return input == nil && output == nil ? nil : Pricing(input: input ?? 0, output: output ?? 0)
+    }
+
+    private var modelPricing: [String: Pricing] {
+        var prices: [String: Pricing] = [:]
+        for (member, section) in section.entries("model_pricing") { prices[member.key] = pricing(section) }
+        return prices
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads Router, Presets, Frontend.codex.modelMappings and ModelAliases; every route must lead somewhere.
+
+/// Reads the routes of one configuration.
+struct RouteReader {
+    let root: ConfigSection
+    let providers: [Provider]
+    var problems: ConfigProblems
+
+    private typealias Place = (node: ConfigNode, path: String)
+
+    /// Router's entries beside default and tiers, in the order in which they become candidates.
+    private static let scenarios = ["background", "think", "longContext", "webSearch", "image"]
+
+    /// The aliases that lead somewhere; each is checked with the others in place.
+    mutating func aliases() -> [NamedRoute] {
+        var places: [Place] = []
+        var named: [NamedRoute] = []
+        if let (node, path) = root.value("ModelAliases") {
+            for member in node.uniqueMembers {
+                guard let text = member.node.text, !text.isEmpty else { continue }
+                named.append(NamedRoute(name: member.key, target: Route(text)))
+                places.append((member.node, "\(path).\(member.key)"))
+            }
+        }
+        for section in root.sections("ModelAliases") {
+            guard let alias = section.value("alias"), let name = alias.node.text,
+                let target = section.route("target"),
+                let place = section.value("target")
+            else { continue }
+            if name.isEmpty || named.contains(where: { $0.name == name }) {
+                problems.error(
+                    alias.node, alias.path, "allowed are names that are not empty and not used twice")
+            } else {
+                named.append(NamedRoute(name: name, target: target))
+                places.append(place)
+            }
+        }
+        let targets = RouteTargets(providers: providers, aliases: named)
+        for (alias, place) in zip(named, places) {
+            do {
+                warnIfUnlisted(alias.target, try targets.resolve(.named(alias.name)), place)
+            } catch {
+                report(error, alias.target, place, targets, named)
+            }
+        }
+        return named
+    }
+
+    mutating func router(_ targets: RouteTargets) -> RouterSettings {
+        let section = root.section("Router")
+        var others: [NamedRoute] = []
+        for name in Self.scenarios {
+            guard let route = checked(name, in: section, targets) else { continue }
+            others.append(NamedRoute(name: name, target: route))
+        }
+        var tiers: [Route]?
+        if let (node, path) = section.value("tiers"), case .array(let elements) = node.value {
+            var list: [Route] = []
+            for (index, element) in elements.enumerated() {
+                guard let text = element.text, !text.isEmpty else { continue }
+                list.append(check(Route(text), (element, "\(path)[\(index)]"), targets))
+            }
+            tiers = list
+        }
+        return RouterSettings(
+            default: checked("default", in: section, targets), tiers: tiers, others: others,
+            ignoreDirect: section.boolean("ignoreDirect")
+        )
+    }
+
+    mutating func presets(_ targets: RouteTargets) -> [Preset] {
+        var presets: [Preset] = []
+        for (member, section) in root.entries("Presets") {
+            // The name is a part of a path: /preset/NAME/v1/….
+            let isPlain = member.key.utf8.allSatisfy {
+                $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 26 || "-_.".utf8.contains($0)
+            }
+            if member.key.isEmpty || member.key.utf8.count > 64 || !isPlain {
+                let problem = ConfigProblem(
+                    .error, at: member.keyPosition, key: section.path,
+                    "allowed are names of 1 to 64 letters, digits, - _ .")
+                problems.add(problem)
+            }
+            guard let route = checked("route", in: section, targets) else { continue }
+            let preset = Preset(
+                name: member.key, route: route, maxTokens: section.integer("max_tokens"),
+                temperature: section.number("temperature"))
+            presets.append(preset)
+        }
+        return presets
+    }
+
+    mutating func codexMappings(_ targets: RouteTargets) -> (named: [NamedRoute], default: Route?) {
+        let section = root.section("Frontend").section("codex")
+        var named: [NamedRoute] = []
+        var fallback: Route?
+        guard let (node, path) = section.value("modelMappings") else { return ([], nil) }
+        for member in node.uniqueMembers {
+            guard let text = member.node.text, !text.isEmpty else { continue }
+            let route = check(Route(text), (member.node, "\(path).\(member.key)"), targets)
+            if member.key == "default" {
+                fallback = route
+            } else {
+                named.append(NamedRoute(name: member.key, target: route))
+            }
+        }
+        return (named, fallback)
+    }
+
+    // MARK: - Checks
+
+    private mutating func checked(_ name: String, in section: ConfigSection, _ targets: RouteTargets)
+        -> Route?
+    {
+        guard let place = section.value(name), let route = section.route(name) else { return nil }
+        return check(route, place, targets)
+    }
+
+    /// The route itself, after saying what is wrong with it.
+    private mutating func check(_ route: Route, _ place: Place, _ targets: RouteTargets) -> Route {
+        do {
+            warnIfUnlisted(route, try targets.resolve(route), place)
+        } catch .cycle {
+            // Said once, where the alias stands.
+        } catch {
+            report(error, route, place, targets, [])
+        }
+        return route
+    }
+
+    private mutating func warnIfUnlisted(_ route: Route, _ target: RouteTargets.Target, _ place: Place) {
+        guard case .pinned(_, let model) = route else { return }
+        if model.isEmpty {
+            problems.error(place.node, place.path, "names no model behind the comma")
+        }
+        for provider in target.providers.map({ providers[$0] })
+        where !model.isEmpty && !provider.models.isEmpty && !provider.models.contains(model) {
+            let hint = place.node.isInterpolated ? "" : Spelling.hint(model, in: provider.models)
+            let message = "\(quoted(provider.name)) does not list this model\(hint); it is asked all the same"
+            problems.warning(place.node, place.path, message)
+        }
+    }
+
+    /// Says why a route leads nowhere, unless the reason is another alias or a provider that was refused itself.
+    private mutating func report(
+        _ fault: RouteTargets.Fault, _ route: Route, _ place: Place, _ targets: RouteTargets,
+        _ aliases: [NamedRoute]
+    ) {
+        let sections = root.sections("Providers")
+        let shown = { (name: String) -> String in place.node.isInterpolated ? "from elsewhere" : quoted(name)
+        }
+        switch (fault, route) {
+        case (.unknownProvider(let name), .pinned):
+            if sections.contains(where: { $0.text("name") == name }) { return }
+            let hint = place.node.isInterpolated ? "" : Spelling.hint(name, in: providers.map(\.name))
+            problems.error(place.node, place.path, "names the unknown provider \(shown(name))\(hint)")
+        case (.unknownModel(let name), .named(let text)) where name == text:
+            if sections.count != providers.count { return }
+            let known = Array(targets.models) + aliases.map(\.name)
+            var hint = place.node.isInterpolated ? "" : Spelling.hint(name, in: known)
+            if targets.provider(name) != nil {
+                hint = " (\(shown(name)) is a provider: write “provider,model”)"
+            }
+            problems.error(place.node, place.path, "no provider lists the model \(shown(name))\(hint)")
+        case (.cycle(let names), _):
+            let circle = names.map { quoted($0) }.joined(separator: " → ")
+            problems.error(place.node, place.path, "the alias leads back to itself: \(circle)")
+        default: break
+        }
+    }
+}

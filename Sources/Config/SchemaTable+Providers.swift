@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keys of one entry of Providers.
+// Source: see SchemaTable.swift.
+
+extension Schema {
+    static let providerKeys: [SchemaKey] = [
+        SchemaKey(
+            "Providers[].name", .text, required: true, "Name in routes, logs and metrics; unique, no comma."),
+        SchemaKey(
+            "Providers[].api_base_url", .text, spellings: ["base_url", "api_base"], required: true,
+            "Base URL, or the full URL of an endpoint; “builtin:echo” is the embedded provider."),
+        SchemaKey(
+            "Providers[].api_key", .secret, "Key sent to the provider; none for servers that want none."),
+        SchemaKey(
+            "Providers[].models", .list(.text), default: "[]",
+            "Models it answers. Default of builtin:echo: echo, echo:tools, echo:think."),
+        SchemaKey(
+            "Providers[].protocol", .choice(["openai", "anthropic"]), default: "openai",
+            "Family of its API. URLs that end in /messages and Anthropic's own host default to anthropic."),
+        SchemaKey(
+            "Providers[].dialects", .list(.choice(ProviderDialect.allCases.map(\.rawValue))),
+            "What it speaks. Default: messages for anthropic; else what is known of its host or said by "
+                + "the end of its URL, else chat and responses."),
+        SchemaKey(
+            "Providers[].anthropic_version", .text, default: "2023-06-01",
+            "Header anthropic-version for clients that send none."),
+        SchemaKey(
+            "Providers[].auth_header",
+            .choice(["x-api-key", "authorization", "bearer", "authorization-bearer"]),
+            "How the key is sent; the last three mean “Authorization: Bearer”. "
+                + "Default: x-api-key for anthropic, else bearer."),
+        SchemaKey("Providers[].extra_headers", .map(.secret), "Headers added to every request."),
+        SchemaKey("Providers[].workers", .integer(1...64), default: "1", "Worker processes."),
+        SchemaKey("Providers[].tier_name", .text, "Label in metrics. Default: the name."),
+        SchemaKey("Providers[].proxy", .secret, "HTTP or SOCKS proxy. Default: PROXY_URL."),
+        SchemaKey("Providers[].timeouts", .object, "Replaces values of Timeouts for this provider."),
+        SchemaKey("Providers[].timeouts.connectMs", .integer(1...86_400_000), "As Timeouts.connectMs."),
+        SchemaKey("Providers[].timeouts.firstEventMs", .integer(1...86_400_000), "As Timeouts.firstEventMs."),
+        SchemaKey("Providers[].timeouts.idleMs", .integer(1...86_400_000), "As Timeouts.idleMs."),
+        SchemaKey("Providers[].timeouts.totalMs", .integer(1...86_400_000), "As Timeouts.totalMs."),
+        SchemaKey(
+            ignored: "Providers[].pricing", as: .object, "US dollars per million tokens.", costs),
+        SchemaKey(
+            ignored: "Providers[].pricing.input_per_million_tokens", as: .number(0...1_000_000),
+            spellings: ["inputPerMillionTokens"], "Input.", costs),
+        SchemaKey(
+            ignored: "Providers[].pricing.output_per_million_tokens", as: .number(0...1_000_000),
+            spellings: ["outputPerMillionTokens"], "Output.", costs),
+        SchemaKey(
+            ignored: "Providers[].model_pricing", as: .map(.object), spellings: ["modelPricing"],
+            "As pricing, for single models.", costs),
+        SchemaKey(
+            ignored: "Providers[].model_pricing.*.input_per_million_tokens", as: .number(0...1_000_000),
+            spellings: ["inputPerMillionTokens"], "Input.", costs),
+        SchemaKey(
+            ignored: "Providers[].model_pricing.*.output_per_million_tokens", as: .number(0...1_000_000),
+            spellings: ["outputPerMillionTokens"], "Output.", costs),
+        SchemaKey(
+            ignored: "Providers[].transformer", "Chain of conversions.",
+            "bytes pass unchanged between client and provider"),
+        SchemaKey(
+            ignored: "Providers[].tokenizer", "Token counter.", "ccr reports the provider's own counts"),
+        SchemaKey(
+            ignored: "Providers[].honor_ratelimit_headers", "Skips a provider at its limit.",
+            "rate-limit headers are passed on to the client"),
+        SchemaKey(
+            ignored: "Providers[].allow_streaming", "Exception from forceNonStreaming.",
+            "the client decides about the stream"),
+    ]
+
+    private static let costs = "values are checked, costs are not computed in this version"
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every key of the configuration as data: read by the checker, the reader and the manual (docs/config.md).
+// Source: the configuration of claude-code-router v2 and of CCR-Rust, whose files load unchanged; ccr's own keys.
+
+extension Schema {
+    private static let milliseconds = 1...86_400_000
+
+    static let topLevelKeys: [SchemaKey] = [
+        SchemaKey(
+            "HOST", .text, default: "127.0.0.1",
+            "Numeric address to listen on, or localhost. Any but a loopback address needs APIKEY or Clients."),
+        SchemaKey("PORT", .integer(1...65_535), default: "3456", "TCP port to listen on."),
+        SchemaKey("SOCKET", .text, "Path of a Unix socket to listen on as well; at most 107 bytes."),
+        SchemaKey(
+            "APIKEY", .secret,
+            "The key that clients send as “Authorization: Bearer …” or “x-api-key”. Empty means none."),
+        SchemaKey("Clients", .objects, "Named client keys, in addition to APIKEY."),
+        SchemaKey("Clients[].name", .text, required: true, "Name of the client, for logs; unique."),
+        SchemaKey(
+            "Clients[].key", .secret, spellings: ["api_key", "apikey"], required: true,
+            "The key it sends; unique."),
+        SchemaKey("Providers", .objects, required: true, "Where requests go; at least one."),
+        SchemaKey("Router", .object, "Which model answers when the client's own choice does not decide."),
+        SchemaKey("Presets", .map(.object), "Routes with parameters, called as /preset/NAME/v1/…."),
+        SchemaKey("Frontend", .object, "Settings for one kind of client."),
+        SchemaKey(
+            "ModelAliases", .either(.map(.route), .objects), spellings: ["model_aliases", "model_alias"],
+            "Other names for models: an object of alias to target, or an array of objects."),
+        SchemaKey(
+            "API_TIMEOUT_MS", .integer(milliseconds), default: "600000", "Longest duration of a whole answer."
+        ),
+        SchemaKey("PROXY_URL", .secret, "HTTP or SOCKS proxy for every provider without its own."),
+        SchemaKey(
+            "STATE_DIR", .text,
+            "Directory of usage.db. Default: $STATE_DIRECTORY, else /var/lib/ccr for root under systemd, "
+                + "else ~/.local/state/ccr."),
+        SchemaKey("Limits", .object, "Bounds on what clients may send and hold."),
+        SchemaKey("Timeouts", .object, "How long each step may take."),
+        SchemaKey(ignored: "LOG", "Switch of the log file.", "ccr logs to the journal or stderr"),
+        SchemaKey(
+            ignored: "LOG_LEVEL", "Level of the log file.", "the environment variable CCR_LOG sets the level"),
+        SchemaKey(
+            ignored: "NON_INTERACTIVE_MODE", "Settings for a client in scripts.", "ccr does not start clients"
+        ),
+        SchemaKey(ignored: "CLAUDE_PATH", "Path of the client.", "ccr does not start clients"),
+        SchemaKey(
+            ignored: "CUSTOM_ROUTER_PATH", "JavaScript router.", "ccr runs no code from the configuration"),
+        SchemaKey(
+            ignored: "REWRITE_SYSTEM_PROMPT", "Replaced system prompt.", "ccr passes prompts on unchanged"),
+        SchemaKey(ignored: "transformers", "External JavaScript.", "ccr runs no code from the configuration"),
+        SchemaKey(ignored: "plugins", "External JavaScript.", "ccr runs no code from the configuration"),
+        SchemaKey(ignored: "fallback", "Routes per scenario.", "Router.tiers gives the order of candidates"),
+        SchemaKey(ignored: "forceUseImageAgent", "Image agent.", "ccr has no image agent"),
+        SchemaKey(ignored: "StatusLine", "Status line of a client.", "ccr does not start clients"),
+        SchemaKey(ignored: "POOL_MAX_IDLE_PER_HOST", "Connection pool.", "each worker sizes its own pool"),
+        SchemaKey(ignored: "POOL_IDLE_TIMEOUT_MS", "Connection pool.", "each worker keeps its own pool"),
+        SchemaKey(ignored: "SSE_BUFFER_SIZE", "Depth of a queue.", "ccr bounds its buffers in bytes"),
+        SchemaKey(ignored: "Persistence", "Redis.", "counts are kept in usage.db below STATE_DIR"),
+        SchemaKey(ignored: "DebugCapture", "Captured bodies.", "ccr writes no request or answer to disk"),
+        SchemaKey(ignored: "BROKER_SOCKET", "Broker.", "ccr has no broker"),
+    ]
+
+    static let routingKeys: [SchemaKey] = [
+        SchemaKey("Router.default", .route, "Answers when nothing else decides; also the first fallback."),
+        SchemaKey("Router.background", .route, "A candidate after the first, when Router.tiers is missing."),
+        SchemaKey("Router.think", .route, "A candidate after the first, when Router.tiers is missing."),
+        SchemaKey("Router.longContext", .route, "A candidate after the first, when Router.tiers is missing."),
+        SchemaKey(
+            "Router.webSearch", .either(.route, .object), spellings: ["web_search"],
+            "A candidate after the first, when Router.tiers is missing."),
+        SchemaKey(
+            ignored: "Router.webSearch.enabled", as: .boolean, "Search by tags in the prompt.",
+            "requests are not routed by tags in the prompt"),
+        SchemaKey(
+            ignored: "Router.webSearch.search_provider", as: .route, spellings: ["searchProvider"],
+            "Search by tags in the prompt.", "requests are not routed by tags in the prompt"),
+        SchemaKey("Router.image", .route, "A candidate after the first, when Router.tiers is missing."),
+        SchemaKey("Router.tiers", .list(.route), "The candidates after the first, in order."),
+        SchemaKey(
+            "Router.ignoreDirect", .boolean, default: "false", "Refuse “provider,model” pins by clients."),
+        SchemaKey(
+            ignored: "Router.longContextThreshold", "Tokens from which longContext answers.",
+            "requests are not routed by their size"),
+        SchemaKey(ignored: "Router.tierRetries", "Retries per tier.", "each candidate is asked once"),
+        SchemaKey(
+            ignored: "Router.forceNonStreaming", "Upstream without a stream.",
+            "the client decides about the stream"),
+        SchemaKey(ignored: "Router.topK", "Size of a sample of tiers.", "candidates keep their order"),
+        SchemaKey(ignored: "Router.routingTemperature", "Sampling of tiers.", "candidates keep their order"),
+        SchemaKey(ignored: "Router.gpRouting", "Learned order of tiers.", "candidates keep their order"),
+        SchemaKey(ignored: "Router.batching", "Batched requests.", "each request is sent at once"),
+        SchemaKey("Presets.*.route", .route, spellings: ["model"], required: true, "Where its requests go."),
+        SchemaKey("Presets.*.max_tokens", .integer(1...10_000_000), "Replaces the request's token limit."),
+        SchemaKey("Presets.*.temperature", .number(0...2), "Replaces the request's temperature."),
+        SchemaKey("Frontend.codex", .object, "Settings for Codex."),
+        SchemaKey(
+            "Frontend.codex.modelMappings", .map(.route),
+            "Codex's model names and what answers them; the key “default” answers for missing and unknown ones."
+        ),
+        SchemaKey(
+            ignored: "Frontend.codex.cachePreferences", "Prompt caching.",
+            "ccr passes cache settings on unchanged"),
+        SchemaKey("ModelAliases[].alias", .text, spellings: ["name"], required: true, "The other name."),
+        SchemaKey(
+            "ModelAliases[].target", .route, spellings: ["model", "route"], required: true,
+            "What it stands for."),
+    ]
+
+    static let tuningKeys: [SchemaKey] = [
+        SchemaKey("Limits.headBytes", .integer(4_096...1_048_576), default: "65536", "Largest request head."),
+        SchemaKey(
+            "Limits.bodyBytes", .integer(1_024...1_073_741_824), default: "67108864",
+            "Largest request body, also after decompression."),
+        SchemaKey(
+            "Limits.headerTimeoutMs", .integer(100...3_600_000), default: "15000",
+            "Time for a request's head."),
+        SchemaKey(
+            "Limits.bodyTimeoutMs", .integer(100...3_600_000), default: "120000", "Time for a request's body."
+        ),
+        SchemaKey(
+            "Limits.idleTimeoutMs", .integer(100...3_600_000), default: "75000",
+            "How long a connection may wait between requests."),
+        SchemaKey(
+            "Limits.connections", .integer(1...1_000_000), default: "10000", "Client connections at once."),
+        SchemaKey("Limits.requestsInFlight", .integer(1...1_000_000), default: "6000", "Requests at once."),
+        SchemaKey(
+            "Limits.decodedRatio", .integer(1...100_000), default: "100",
+            "Largest growth of a compressed body, decoded to encoded size."),
+        SchemaKey(
+            "Timeouts.connectMs", .integer(milliseconds), default: "10000",
+            "Connecting to a provider, TLS included."),
+        SchemaKey(
+            "Timeouts.firstEventMs", .integer(milliseconds), default: "300000",
+            "Until a provider's first event."),
+        SchemaKey("Timeouts.idleMs", .integer(milliseconds), default: "300000", "Silence inside an answer."),
+        SchemaKey("Timeouts.totalMs", .integer(milliseconds), "A whole answer. Default: API_TIMEOUT_MS."),
+        SchemaKey(
+            "Timeouts.keepaliveMs", .integer(milliseconds), default: "15000",
+            "Silence after which a streaming client is sent a ping."),
+        SchemaKey(
+            "Timeouts.commitHoldMs", .integer(0...86_400_000), default: "10000",
+            "How long a stream's head waits for the first event before it is sent."),
+        SchemaKey(
+            "Timeouts.drainMs", .integer(0...86_400_000), default: "30000",
+            "Time for running requests at the end."),
+        SchemaKey(
+            "Timeouts.watchdogMs", .integer(1_000...600_000), default: "10000",
+            "Silence after which a process is replaced."),
+    ]
+}
