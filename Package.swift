@@ -114,6 +114,8 @@ let package = Package(
         tests("EventLoopTests", ["EventLoop", "Posix"]),
         tests("IPCTests", ["IPC", "Bytes"]),
         tests("JSONTests", ["JSON", "Bytes"]),
+        tests("SQLiteTests", ["SQLite", "Posix"]),
+        tests("MetricsTests", ["Metrics"]),
         tests("GatewayTests", ["Gateway", "IPC", "Bytes"]),
         tests("HTTP1Tests", ["HTTP1", "CLLHTTP"]),
         tests("CompressionTests", ["Compression", "CCompression"]),
