@@ -98,7 +98,7 @@ let package = Package(
             "Exporter",
             [
                 "Gateway", "Metrics", "SQLite", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop",
-                "ServiceManager", "Journal", "Posix",
+                "ServiceManager", "Journal", "Runtime", "Posix",
             ]),
         library("CLI", ["Gateway", "Routing", "Config", "JSON", "Bytes", "Posix"]),
 
@@ -114,8 +114,11 @@ let package = Package(
         tests("EventLoopTests", ["EventLoop", "Posix"]),
         tests("IPCTests", ["IPC", "Bytes"]),
         tests("JSONTests", ["JSON", "Bytes"]),
-        tests("SQLiteTests", ["SQLite", "Posix"]),
+        tests("SQLiteTests", ["SQLite", "CSQLite"]),
         tests("MetricsTests", ["Metrics"]),
+        tests(
+            "ExporterTests",
+            ["Exporter", "Gateway", "Metrics", "SQLite", "JSON", "IPC", "Bytes", "EventLoop", "Posix"]),
         tests("GatewayTests", ["Gateway", "IPC", "Bytes"]),
         tests("HTTP1Tests", ["HTTP1", "CLLHTTP"]),
         tests("CompressionTests", ["Compression", "CCompression"]),

@@ -20,6 +20,7 @@ package struct Registry {
         let family: Int
         let labels: [String]
         let cell: Int
+        let isLasting: Bool
         var isShown = false
         var isTouched = false
     }
@@ -60,7 +61,9 @@ package struct Registry {
         // One more per family may exist, the one that takes what is beyond the limit.
         if series.count >= seriesLimit, labels != overflow { return series(family: family, overflow) }
         let id = SeriesID(index: series.count)
-        series.append(Series(family: family, labels: labels, cell: cells.count))
+        series.append(
+            Series(
+                family: family, labels: labels, cell: cells.count, isLasting: families[family].isLasting))
         cells.append(contentsOf: repeatElement(0, count: families[family].kind.cellCount))
         byLabels[family][labels] = id
         let position = ordered[family].firstIndex {
@@ -121,9 +124,9 @@ package struct Registry {
 
     @inline(__always)
     private mutating func touch(_ id: SeriesID) {
-        guard !series[id.index].isTouched else { return }
-        series[id.index].isTouched = true
         series[id.index].isShown = true
+        guard series[id.index].isLasting, !series[id.index].isTouched else { return }
+        series[id.index].isTouched = true
         touched.append(id)
     }
 
@@ -138,7 +141,24 @@ package struct Registry {
         return (values.dropLast().reduce(0, +), values.last ?? 0)
     }
 
-    /// The shown series of a family in order, each with its label values and its cells.
+    /// The value below which this part (0...1) of a histogram's observations lies, linear within its bucket; 0
+    /// without observations, the highest bound when it lies above that (as Prometheus' histogram_quantile).
+    package func quantile(_ part: Double, of id: SeriesID) -> Double {
+        let entry = series[id.index]
+        guard case .histogram(let bounds) = families[entry.family].kind else { return 0 }
+        var rank = part * summary(id).count
+        guard rank > 0 else { return 0 }
+        var lower = 0.0
+        for (index, bound) in bounds.enumerated() {
+            let count = cells[entry.cell + index]
+            if count > 0, rank <= count { return lower + (bound - lower) * rank / count }
+            rank -= count
+            lower = bound
+        }
+        return lower
+    }
+
+    /// The shown series of a family in order, each with its label values.
     package func shown(_ name: String) -> [(labels: [String], id: SeriesID)] {
         guard let family = familyIndex[name] else { fatalError("no metric \(name)") }
         return ordered[family].compactMap { id in
@@ -164,7 +184,7 @@ package struct Registry {
         let taken = touched
         touched.removeAll(keepingCapacity: true)
         for id in taken { series[id.index].isTouched = false }
-        return taken.filter { families[series[$0.index].family].isLasting }
+        return taken
     }
 
     /// Marks series as changed again, because storing them failed.

@@ -103,11 +103,21 @@ private let families = [
     @Test mutating func `a hidden family is empty until one of its series changes`() {
         let active = registry.series("active")
         registry.set(active, 2)
-        _ = registry.takeTouched()
         registry.hideAll("active")
         #expect(registry.shown("active").isEmpty)
         registry.set(active, 5)
         #expect(registry.shown("active").count == 1)
         #expect(registry.value(active) == 5)
+    }
+
+    @Test(arguments: [0.0: 0.0, 0.25: 0.05, 0.5: 0.1, 0.75: 0.55, 1: 1])
+    func `a quantile is linear within its bucket and at most the highest bound`(part: Double, value: Double) {
+        var registry = registry
+        let id = registry.series("seconds", ["a"])
+        let empty = registry.quantile(part, of: id)
+        #expect(empty == 0)
+        for seconds in [0.01, 0.02, 0.2, 5] { registry.observe(id, seconds) }
+        let quantile = registry.quantile(part, of: id)
+        #expect(quantile == (part == 0.75 ? 1 : value))
     }
 }

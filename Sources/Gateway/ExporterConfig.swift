@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the exporter needs to know; the supervisor puts it into a sealed memfd named "config".
+
+package import IPC
+
+/// The exporter's configuration.
+package struct ExporterConfig: Equatable, Sendable, WireCodable {
+    /// The directory that holds usage.db; it exists and the exporter may write there.
+    package var stateDirectory: String
+    /// The names of the configured providers: the only ones that get a label value of their own.
+    package var providers: [String]
+    /// The version shown in ccr_build_info.
+    package var version: String
+
+    package init(stateDirectory: String, providers: [String], version: String) {
+        self.stateDirectory = stateDirectory
+        self.providers = providers
+        self.version = version
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(stateDirectory)
+        writer.put(list: providers) { $0.put($1) }
+        writer.put(version)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        stateDirectory = try reader.getString()
+        providers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
+        version = try reader.getString()
+    }
+}
