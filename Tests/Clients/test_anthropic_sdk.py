@@ -162,9 +162,10 @@ class AnthropicRefusals(Case):
 
     def test_a_wrong_client_key_raises_an_authentication_error(self):
         for credential in ({"api_key": "sk-wrong"}, {"auth_token": "sk-wrong"}):
-            with self.subTest(credential), self.assertRaises(anthropic.AuthenticationError) as caught:
-                self.ask(**credential)
-            self.assertEqual(caught.exception.body["error"]["type"], "authentication_error")
+            with self.subTest(credential):
+                with self.assertRaises(anthropic.AuthenticationError) as caught:
+                    self.ask(**credential)
+                self.assertEqual(caught.exception.body["error"]["type"], "authentication_error")
 
     def test_the_right_client_key_is_served(self):
         for credential in ({"api_key": "sk-right"}, {"auth_token": "sk-right"}):
