@@ -59,8 +59,8 @@ $(BENCH)/%: bench/%.c bench/measure.h
 	@mkdir -p $(BENCH)
 	gcc -O2 -Wall -o $@ $<
 
-fuzz: setup-build ## fuzz the parsers (SECONDS_EACH=60)
-	fuzz/run $(or $(SECONDS_EACH),60)
+fuzz: setup-build ## fuzz every parser, 60 s each (SECONDS_EACH=N)
+	scripts/fuzz $(or $(SECONDS_EACH),60)
 
 format: ## format the Swift sources in place
 	swift format -i -r Sources Tests Package.swift
