@@ -119,6 +119,7 @@ let package = Package(
         tests(
             "ExporterTests",
             ["Exporter", "Gateway", "Metrics", "SQLite", "JSON", "IPC", "Bytes", "EventLoop", "Posix"]),
+        tests("EventStreamTests", ["EventStream"]),
         tests("GatewayTests", ["Gateway", "IPC", "Bytes"]),
         tests("HTTP1Tests", ["HTTP1", "CLLHTTP"]),
         tests("CompressionTests", ["Compression", "CCompression"]),
