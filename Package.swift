@@ -72,7 +72,7 @@ let package = Package(
         // Domain
         library("Gateway", ["Bytes", "IPC"]),
         library("Dialects", ["Gateway", "EventStream", "JSON", "Bytes"]),
-        library("Routing", ["Gateway", "Config", "JSON", "Bytes"]),
+        library("Routing", ["Gateway", "Config", "JSON", "IPC", "Bytes"]),
         library("Runtime", ["Gateway", "IPC", "EventLoop", "ServiceManager", "Journal", "Posix"]),
 
         // Processes
@@ -125,7 +125,7 @@ let package = Package(
         tests("CompressionTests", ["Compression", "CCompression"]),
         tests("CryptoTests", ["Crypto"]),
         tests("ConfigTests", ["Config", "Posix"]),
-        tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Bytes"]),
+        tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
         tests("CLITests", ["CLI", "Config", "Posix", "Bytes"]),
     ],
     cxxLanguageStandard: .cxx17

@@ -82,7 +82,7 @@ package struct RouterSettings: Equatable, Sendable {
     package var tiers: [Route]?
     /// background, think, longContext, webSearch, image: those that are set, in this order.
     package var others: [NamedRoute]
-    /// Pins by clients are refused.
+    /// Of "provider,model" sent by a client only the model counts.
     package var ignoreDirect: Bool
 }
 

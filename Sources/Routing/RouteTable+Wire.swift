@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The wire form of a route table: what the supervisor sends to front. Indices are checked on arrival.
+
+import Gateway
+package import IPC
+
+extension RouteTable: WireCodable {
+    package func encode(to writer: inout WireWriter) {
+        writer.put(list: providers) { writer, provider in
+            writer.put(provider.name)
+            writer.put(provider.tierName)
+            writer.put(list: provider.dialects) { $0.put($1.rawValue) }
+            writer.put(list: provider.models) { $0.put($1) }
+        }
+        writer.put(list: aliases) { $0.put($1) }
+        writer.put(list: codexMappings) { $0.put($1) }
+        writer.put(codexDefault) { $0.put($1) }
+        writer.put(list: presets) { $0.put($1) }
+        writer.put(routerDefault) { $0.put($1) }
+        writer.put(list: fallbacks) { $0.put($1) }
+        writer.put(ignoresPins)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        let providers = try reader.getList { (reader) throws(WireError) in
+            RouteProvider(
+                name: try reader.getString(),
+                tierName: try reader.getString(),
+                dialects: try reader.getList { (reader) throws(WireError) in try reader.getCase() },
+                models: try reader.getList { (reader) throws(WireError) in try reader.getString() }
+            )
+        }
+        let aliases: [NamedDestination] = try reader.getList { (reader) throws(WireError) in try reader.get() }
+        let codexMappings: [NamedDestination] = try reader.getList { (reader) throws(WireError) in try reader.get() }
+        let codexDefault: Destination? = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
+        let presets = try reader.getList { (reader) throws(WireError) in try PresetDestination(from: &reader) }
+        let routerDefault: Destination? = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
+        let fallbacks: [Destination] = try reader.getList { (reader) throws(WireError) in try reader.get() }
+        let ignoresPins = try reader.getBool()
+
+        let destinations =
+            (aliases + codexMappings).map(\.destination) + presets.map(\.destination) + fallbacks
+            + [codexDefault, routerDefault].compactMap { $0 }
+        for number in destinations.flatMap(\.providers) where !providers.indices.contains(number) {
+            throw .invalidValue("provider \(number) of \(providers.count)")
+        }
+        self.init(
+            providers: providers, aliases: aliases, codexMappings: codexMappings, codexDefault: codexDefault,
+            presets: presets, routerDefault: routerDefault, fallbacks: fallbacks, ignoresPins: ignoresPins)
+    }
+}
+
+extension PresetDestination: WireCodable {
+    package func encode(to writer: inout WireWriter) {
+        writer.put(name)
+        writer.put(destination)
+        writer.put(overrides.maxTokens) { $0.put(Int64($1)) }
+        writer.put(overrides.temperature) { $0.put($1) }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        name = try reader.getString()
+        destination = try reader.get()
+        overrides = ParameterOverrides(
+            maxTokens: try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(Int64.self)) },
+            temperature: try reader.getOptional { (reader) throws(WireError) in try reader.getDouble() })
+    }
+}
+
+extension Destination: WireCodable {
+    package func encode(to writer: inout WireWriter) {
+        writer.put(list: providers) { $0.put(UInt32($1)) }
+        writer.put(model)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        providers = try reader.getList { (reader) throws(WireError) in Int(try reader.get(UInt32.self)) }
+        model = try reader.getString()
+    }
+}
+
+extension NamedDestination: WireCodable {
+    package func encode(to writer: inout WireWriter) {
+        writer.put(name)
+        writer.put(destination)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        name = try reader.getString()
+        destination = try reader.get()
+    }
+}

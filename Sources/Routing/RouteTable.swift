@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything front needs to route: names, models and dialects of providers, but no URL and no secret.
+// Built once for each configuration, sent to front by the supervisor, read for every request.
+
+package import Config
+package import Gateway
+
+/// What front knows of a provider.
+package struct RouteProvider: Equatable, Sendable {
+    package let name: String
+    /// The label in metrics.
+    package let tierName: String
+    package let dialects: [Dialect]
+    package let models: [String]
+
+    /// Whether the provider answers on the endpoint's paths.
+    func speaks(_ dialect: Dialect) -> Bool { dialects.contains(dialect) }
+}
+
+/// Where a name leads: one or more providers that know the model, in the order of the configuration.
+struct Destination: Equatable, Sendable {
+    let providers: [Int]
+    let model: String
+}
+
+/// A name and where it leads.
+struct NamedDestination: Equatable, Sendable {
+    let name: String
+    let destination: Destination
+}
+
+/// A preset with its route followed to the end.
+struct PresetDestination: Equatable, Sendable {
+    let name: String
+    let destination: Destination
+    let overrides: ParameterOverrides
+}
+
+/// The routes of one configuration; immutable.
+package struct RouteTable: Equatable, Sendable {
+    package let providers: [RouteProvider]
+    let aliases: [NamedDestination]
+    /// Frontend.codex.modelMappings without its default.
+    let codexMappings: [NamedDestination]
+    let codexDefault: Destination?
+    let presets: [PresetDestination]
+    let routerDefault: Destination?
+    /// Candidates after the first: Router.tiers, else the entries of Router.
+    let fallbacks: [Destination]
+    let ignoresPins: Bool
+    /// Derived from the above.
+    let index: RouteIndex
+
+    init(
+        providers: [RouteProvider], aliases: [NamedDestination], codexMappings: [NamedDestination],
+        codexDefault: Destination?, presets: [PresetDestination], routerDefault: Destination?,
+        fallbacks: [Destination], ignoresPins: Bool
+    ) {
+        self.providers = providers
+        self.aliases = aliases
+        self.codexMappings = codexMappings
+        self.codexDefault = codexDefault
+        self.presets = presets
+        self.routerDefault = routerDefault
+        self.fallbacks = fallbacks
+        self.ignoresPins = ignoresPins
+        index = RouteIndex(
+            providers: providers, aliases: aliases, codexMappings: codexMappings, presets: presets,
+            fallbacks: fallbacks)
+    }
+
+    /// Follows every route of a checked configuration; a route that leads nowhere is left out.
+    package init(_ configuration: Configuration) {
+        let targets = RouteTargets(providers: configuration.providers, aliases: configuration.aliases)
+        let follow = { (route: Route?) -> Destination? in
+            // A configuration with such a route was refused before; its message is not wanted here.
+            guard let route, let target = try? targets.resolve(route) else { return nil }
+            return Destination(providers: target.providers, model: target.model)
+        }
+        let named = { (route: NamedRoute, start: Route) -> NamedDestination? in
+            follow(start).map { NamedDestination(name: route.name, destination: $0) }
+        }
+        let router = configuration.router
+        let entries = [router.default].compactMap { $0 } + router.others.map(\.target)
+        self.init(
+            providers: configuration.providers.map { provider in
+                RouteProvider(
+                    name: provider.name, tierName: provider.tierName,
+                    dialects: provider.dialects.compactMap(Dialect.init(configured:)), models: provider.models)
+            },
+            aliases: configuration.aliases.compactMap { named($0, .named($0.name)) },
+            codexMappings: configuration.codexMappings.compactMap { named($0, $0.target) },
+            codexDefault: follow(configuration.codexDefault),
+            presets: configuration.presets.compactMap { preset in
+                follow(preset.route).map {
+                    PresetDestination(
+                        name: preset.name, destination: $0,
+                        overrides: ParameterOverrides(maxTokens: preset.maxTokens, temperature: preset.temperature))
+                }
+            },
+            routerDefault: follow(router.default),
+            fallbacks: (router.tiers ?? entries).compactMap(follow),
+            ignoresPins: router.ignoreDirect
+        )
+    }
+}
+
+extension Dialect {
+    /// The dialect of that name in the configuration.
+    init?(configured: ProviderDialect) {
+        guard let dialect = Dialect.allCases.first(where: { $0.name == configured.rawValue }) else { return nil }
+        self = dialect
+    }
+}
+
+/// Look-up tables over one route table, so that a request costs a few hash look-ups.
+struct RouteIndex: Equatable, Sendable {
+    /// By lower-case name.
+    private(set) var providers: [String: Int] = [:]
+    private(set) var aliases: [String: Destination] = [:]
+    private(set) var codexMappings: [String: Destination] = [:]
+    private(set) var listed: [String: Destination] = [:]
+    private(set) var presets: [String: PresetDestination] = [:]
+    /// The fallbacks that can answer, by the raw value of the dialect.
+    private(set) var fallbacks: [[RouteCandidate]] = []
+
+    init(
+        providers list: [RouteProvider], aliases: [NamedDestination], codexMappings: [NamedDestination],
+        presets: [PresetDestination], fallbacks: [Destination]
+    ) {
+        var models: [String: [Int]] = [:]
+        for (number, provider) in list.enumerated() {
+            providers[provider.name.lowercased()] = number
+            for model in provider.models { models[model, default: []].append(number) }
+        }
+        for (model, numbers) in models { listed[model] = Destination(providers: numbers, model: model) }
+        for alias in aliases { self.aliases[alias.name] = alias.destination }
+        for mapping in codexMappings { self.codexMappings[mapping.name] = mapping.destination }
+        for preset in presets { self.presets[preset.name] = preset }
+        let highest = Dialect.allCases.map(\.rawValue).max() ?? 0
+        for raw in 0...highest {
+            guard let dialect = Dialect(rawValue: raw) else {
+                self.fallbacks.append([])
+                continue
+            }
+            self.fallbacks.append(Self.candidates(fallbacks, list, dialect))
+        }
+    }
+
+    /// The candidates of several destinations, each with the first provider that speaks the dialect, none twice.
+    private static func candidates(
+        _ destinations: [Destination], _ providers: [RouteProvider], _ dialect: Dialect
+    ) -> [RouteCandidate] {
+        var candidates: [RouteCandidate] = []
+        for destination in destinations {
+            guard let candidate = destination.candidate(providers, dialect) else { continue }
+            if !candidates.contains(candidate) { candidates.append(candidate) }
+        }
+        return candidates
+    }
+}
+
+extension Destination {
+    /// The first of the providers that speaks the dialect, or nil.
+    func candidate(_ list: [RouteProvider], _ dialect: Dialect) -> RouteCandidate? {
+        guard let number = providers.first(where: { list[$0].speaks(dialect) }) else { return nil }
+        return RouteCandidate(provider: list[number].name, providerIndex: number, model: model)
+    }
+}
