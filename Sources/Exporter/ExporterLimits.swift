@@ -22,6 +22,8 @@ enum ExporterLimits {
     static let flushUsec: UInt64 = 200_000
     /// Records after which a commit does not wait for the timer.
     static let flushRecords = 2_000
+    /// Milliseconds to wait for somebody else's lock on the database; nothing is answered meanwhile.
+    static let busyMsec: Int32 = 250
     /// Between attempts to write to or open a database in trouble.
     static let retryUsec: UInt64 = 1_000_000
     /// Between rounds that forget old fronts and days.

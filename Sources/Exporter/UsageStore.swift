@@ -16,7 +16,8 @@ final class UsageStore {
 
     /// Opens or creates the file.
     init(path: String) throws(SQLiteError) {
-        database = try Database(path: path, migrations: UsageSchema.migrations)
+        database = try Database(
+            path: path, migrations: UsageSchema.migrations, busyMsec: ExporterLimits.busyMsec)
         putSeries = try database.prepare(UsageSchema.putSeries)
         putFront = try database.prepare(UsageSchema.putFront)
         deleteFront = try database.prepare(UsageSchema.deleteFront)

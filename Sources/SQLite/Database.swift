@@ -35,16 +35,14 @@ package final class Database {
         }
     }
 
-    /// Milliseconds a statement waits for another process's lock before it fails with SQLITE_BUSY.
-    private static let busyMsec: Int32 = 5_000
-
     /// Opens or creates `path` for reading and writing and brings it to the newest schema.
     ///
     /// The write-ahead log is on, `synchronous` is NORMAL (a commit survives the death of the process; the power
-    /// failing may take the newest commits, never the file), foreign keys are checked, and a lock of another process
-    /// is waited for 5 s. Migrations whose number is above the file's `user_version` run in one transaction each.
+    /// failing may take the newest commits, never the file), and foreign keys are checked. Migrations whose number
+    /// is above the file's `user_version` run in one transaction each.
+    /// - Parameter busyMsec: milliseconds a statement waits for another process's lock until SQLITE_BUSY.
     /// - Throws: the error of opening, of a migration, or SQLITE_MISMATCH when the file is of a newer program.
-    package init(path: String, migrations: [Migration]) throws(SQLiteError) {
+    package init(path: String, migrations: [Migration], busyMsec: Int32 = 5_000) throws(SQLiteError) {
         var handle: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let result = sqlite3_open_v2(path, &handle, flags, nil)
@@ -52,7 +50,7 @@ package final class Database {
         // A failed open leaves a handle that holds the message and must be closed like a good one.
         connection = Connection(handle)
         guard result == SQLITE_OK else { throw connection.error(result) }
-        sqlite3_busy_timeout(handle, Database.busyMsec)
+        sqlite3_busy_timeout(handle, busyMsec)
         try execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON")
         try migrate(migrations)
     }
