@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_FDS = 8 };
+enum { MAX_FDS = 8, MAX_INHERITED = 512 };
 
 ssize_t ccr_send_message(int socket, const struct iovec *parts, int part_count, const int *fds, int fd_count) {
     union {
@@ -155,7 +155,7 @@ int ccr_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0); }
 int ccr_set_process_name(const char *name) { return prctl(PR_SET_NAME, name); }
 
 pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd) {
-    if (fd_count > 64) {
+    if (fd_count > MAX_INHERITED) {
         errno = EINVAL;
         return -1;
     }
@@ -175,7 +175,7 @@ pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const 
         // Only async-signal-safe calls from here to execve.
         int error = 0;
         int base = 3 + fd_count + 1;
-        int moved[65];
+        int moved[MAX_INHERITED];
         int out = fcntl(report[1], F_DUPFD_CLOEXEC, base);
         if (out < 0) _exit(127);
         for (int i = 0; i < fd_count && !error; i++) {

@@ -12,6 +12,11 @@ package struct KeySet: Sendable {
         digests = keys.map { SHA256.digest($0) }
     }
 
+    /// - Parameter digests: the SHA-256 of each key, 32 bytes; others match nothing.
+    package init(digests: [[UInt8]]) {
+        self.digests = digests.compactMap { SHA256.Digest(bytes: $0) }
+    }
+
     package var isEmpty: Bool { digests.isEmpty }
 
     /// The position of the key that was presented, or nil. Every key is compared, whichever fits.

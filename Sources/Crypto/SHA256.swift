@@ -15,6 +15,12 @@ package enum SHA256 {
             self.words = words
         }
 
+        /// A hash computed before; nil unless there are 32 bytes.
+        package init?(bytes: [UInt8]) {
+            guard bytes.count == 32 else { return nil }
+            words = bytes.withUnsafeBytes { $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self) }
+        }
+
         /// Lends the 32 bytes.
         package func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
             withUnsafeBytes(of: words, body)

@@ -28,7 +28,7 @@ package struct Errno: Error, Equatable, CustomStringConvertible {
 }
 
 /// What a non-blocking read, write, accept or receive came to.
-package enum Transfer: Equatable {
+package enum IOResult: Equatable {
     /// This many bytes were moved; at least one.
     case bytes(Int)
     /// Nothing can be moved now.

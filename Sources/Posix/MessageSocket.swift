@@ -39,7 +39,7 @@ package enum MessageSocket {
     /// Sends one whole message with descriptors, which stay owned by the caller.
     @inline(__always)
     package static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, descriptors: [Int32] = [])
-        throws(Errno) -> Transfer
+        throws(Errno) -> IOResult
     {
         var part = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
         let count = descriptors.withUnsafeBufferPointer {

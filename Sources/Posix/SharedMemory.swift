@@ -59,6 +59,11 @@ package final class SharedMemory {
         count += bytes.count
     }
 
+    /// Appends bytes, growing by doubling.
+    package func append(_ bytes: [UInt8]) throws(Errno) {
+        try bytes.span.bytes.withUnsafeBytes { (view) throws(Errno) in try append(view) }
+    }
+
     /// Forbids every later change through another process's mapping.
     package func seal() throws(Errno) {
         guard ccr_memfd_seal(descriptor.raw) == 0 else { throw Errno("fcntl") }

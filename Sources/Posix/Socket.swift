@@ -25,7 +25,7 @@ package enum Socket {
     /// Reads what is there, at most `buffer.count` bytes.
     @inline(__always)
     package static func receive(_ fd: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Errno)
-        -> Transfer
+        -> IOResult
     {
         while true {
             let count = recv(fd, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
@@ -41,7 +41,7 @@ package enum Socket {
 
     /// Writes what the socket takes now; never raises SIGPIPE.
     @inline(__always)
-    package static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno) -> Transfer {
+    package static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno) -> IOResult {
         while true {
             let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
             let count = Glibc.send(fd, bytes.baseAddress, bytes.count, flags)
@@ -56,7 +56,7 @@ package enum Socket {
 
     /// Writes the parts in order as far as the socket takes them now; never raises SIGPIPE.
     @inline(__always)
-    package static func send(_ fd: Int32, parts: UnsafeBufferPointer<iovec>) throws(Errno) -> Transfer {
+    package static func send(_ fd: Int32, parts: UnsafeBufferPointer<iovec>) throws(Errno) -> IOResult {
         let count = ccr_send_message(fd, parts.baseAddress, Int32(parts.count), nil, 0)
         if count >= 0 { return .bytes(count) }
         if errno == EAGAIN { return .wouldBlock }

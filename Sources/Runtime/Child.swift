@@ -22,15 +22,15 @@ package final class Child {
 
     /// What the supervisor tells a child.
     package struct Handlers {
-        /// A channel to a new peer.
-        package var attach: (consuming FileDescriptor) -> Void
+        /// A channel to a new peer and the peer's name, for example "front" or "worker-0-1".
+        package var attach: (String, consuming FileDescriptor) -> Void
         /// Finish what runs, then exit.
         package var drain: () -> Void
         /// The state of every process; only front and exporter are told.
         package var status: ([ProcessStatus]) -> Void
 
         package init(
-            attach: @escaping (consuming FileDescriptor) -> Void, drain: @escaping () -> Void,
+            attach: @escaping (String, consuming FileDescriptor) -> Void, drain: @escaping () -> Void,
             status: @escaping ([ProcessStatus]) -> Void = { _ in }
         ) {
             self.attach = attach
@@ -116,9 +116,10 @@ package final class Child {
         do {
             switch try IPC.kind(&reader) {
             case .supervisorAttach:
+                let name = try reader.getString()
                 try reader.end()
                 guard let descriptor = received.takeDescriptor() else { throw WireError.truncated }
-                handlers.attach(descriptor)
+                handlers.attach(name, descriptor)
             case .supervisorDrain:
                 try reader.end()
                 handlers.drain()

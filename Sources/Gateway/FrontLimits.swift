@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bounds of everything a client can send or hold, as front enforces them. Defaults are the configuration's.
+
+package import IPC
+
+/// Sizes in bytes, times in milliseconds.
+package struct FrontLimits: Equatable, Sendable, WireCodable {
+    package var headBytes: Int
+    /// Also the bound of a compressed body after decoding.
+    package var bodyBytes: Int
+    package var headerTimeoutMsec: Int
+    package var bodyTimeoutMsec: Int
+    package var idleTimeoutMsec: Int
+    package var connections: Int
+    package var requestsInFlight: Int
+    /// From a request's head to the end of its answer; for a stream, to its first event.
+    package var totalTimeoutMsec: Int
+
+    package init(
+        headBytes: Int, bodyBytes: Int, headerTimeoutMsec: Int, bodyTimeoutMsec: Int, idleTimeoutMsec: Int,
+        connections: Int, requestsInFlight: Int, totalTimeoutMsec: Int
+    ) {
+        self.headBytes = headBytes
+        self.bodyBytes = bodyBytes
+        self.headerTimeoutMsec = headerTimeoutMsec
+        self.bodyTimeoutMsec = bodyTimeoutMsec
+        self.idleTimeoutMsec = idleTimeoutMsec
+        self.connections = connections
+        self.requestsInFlight = requestsInFlight
+        self.totalTimeoutMsec = totalTimeoutMsec
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        for value in [
+            headBytes, bodyBytes, headerTimeoutMsec, bodyTimeoutMsec, idleTimeoutMsec, connections, requestsInFlight,
+            totalTimeoutMsec,
+        ] { writer.put(UInt64(value)) }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        headBytes = Int(clamping: try reader.get(UInt64.self))
+        bodyBytes = Int(clamping: try reader.get(UInt64.self))
+        headerTimeoutMsec = Int(clamping: try reader.get(UInt64.self))
+        bodyTimeoutMsec = Int(clamping: try reader.get(UInt64.self))
+        idleTimeoutMsec = Int(clamping: try reader.get(UInt64.self))
+        connections = Int(clamping: try reader.get(UInt64.self))
+        requestsInFlight = Int(clamping: try reader.get(UInt64.self))
+        totalTimeoutMsec = Int(clamping: try reader.get(UInt64.self))
+    }
+}

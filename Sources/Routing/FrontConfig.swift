@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the supervisor gives front: routes, limits and the digests of client keys. No provider credential, no URL.
+
+package import Gateway
+package import IPC
+
+package struct FrontConfig: Equatable, Sendable, WireCodable {
+    package var routes: RouteTable
+    package var limits: FrontLimits
+    /// SHA-256 of each accepted client key; empty when none is needed.
+    package var clientKeyDigests: [[UInt8]]
+    /// The body of GET /v1/models.
+    package var modelsBody: [UInt8]
+    /// The body of GET /v1/presets.
+    package var presetsBody: [UInt8]
+
+    package init(
+        routes: RouteTable, limits: FrontLimits, clientKeyDigests: [[UInt8]], modelsBody: [UInt8], presetsBody: [UInt8]
+    ) {
+        self.routes = routes
+        self.limits = limits
+        self.clientKeyDigests = clientKeyDigests
+        self.modelsBody = modelsBody
+        self.presetsBody = presetsBody
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(routes)
+        writer.put(limits)
+        writer.put(list: clientKeyDigests) { $0.put($1) }
+        writer.put(modelsBody)
+        writer.put(presetsBody)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        routes = try reader.get()
+        limits = try reader.get()
+        clientKeyDigests = try reader.getList { (reader) throws(WireError) in try reader.getArray() }
+        modelsBody = try reader.getArray()
+        presetsBody = try reader.getArray()
+    }
+}
