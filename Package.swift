@@ -118,7 +118,7 @@ let package = Package(
         tests("MetricsTests", ["Metrics"]),
         tests(
             "ExporterTests",
-            ["Exporter", "Gateway", "Metrics", "SQLite", "JSON", "IPC", "Bytes", "EventLoop", "Posix"]),
+            ["Exporter", "Gateway", "Metrics", "SQLite", "IPC", "EventLoop", "Journal", "Posix"]),
         tests("EventStreamTests", ["EventStream"]),
         tests("GatewayTests", ["Gateway", "IPC", "Bytes"]),
         tests("HTTP1Tests", ["HTTP1", "CLLHTTP"]),
