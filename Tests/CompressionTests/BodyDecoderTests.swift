@@ -62,9 +62,34 @@ struct BodyDecoderTests {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return UInt8(truncatingIfNeeded: state >> 56)
         }
-        for body in [[], noise, [UInt8](repeating: 0x20, count: 1_000_000), Array(noise.prefix(65_536))] {
+        let spaces = [UInt8](repeating: 0x20, count: 1_000_000)
+        for body in [[], noise, spaces, Array(noise.prefix(65_536)), Array(spaces.prefix(131_072))] {
+            let encoded = sample.encode(body)
+            #expect(try Self.decode(sample.coding, [encoded]) == body)
+            #expect(try Self.decode(sample.coding, encoded.map { [$0] }) == body)
+        }
+    }
+
+    /// One code of the last byte may stand for more than fits into the output buffer.
+    @Test("decode when their last byte gives more than the output buffer holds", arguments: samples)
+    func fullBuffer(sample: Sample) throws {
+        for count in 0..<100 {
+            let body = [UInt8](repeating: 0x20, count: 65_536 + count)
             #expect(try Self.decode(sample.coding, [sample.encode(body)]) == body)
         }
+    }
+
+    @Test("of zstd give out every block of 128 KiB as soon as it has arrived")
+    func blocks() throws {
+        let body = [UInt8](repeating: 0x20, count: 4 << 17)
+        let decoder = try BodyDecoder(.zstd, maximumOutputBytes: body.count)
+        for byte in zstandard(body) {
+            try [byte].span.withUnsafeBytes { (byte) throws(CompressionError) in
+                try decoder.decode(byte) { _ in }
+            }
+            #expect(decoder.outputBytes.isMultiple(of: 1 << 17))
+        }
+        #expect(decoder.outputBytes == body.count)
     }
 
     @Test("that end early are truncated, wherever they end", arguments: samples)

@@ -79,6 +79,7 @@ struct RequestRefusalTests {
         ("GET / HTTP/1.1 \r\nHost: h\r\n\r\n", .invalidRequestLine),
         (" GET / HTTP/1.1\r\nHost: h\r\n\r\n", .invalidRequestLine),
         ("GET / a HTTP/1.1\r\nHost: h\r\n\r\n", .invalidRequestLine),
+        ("GET  HTTP/1.1\r\nHost: h\r\n\r\n", .invalidRequestLine),
         ("GET /\r\nHost: h\r\n\r\n", .invalidRequestLine),
         ("GET / \r\nHost: h\r\n\r\n", .invalidRequestLine),
         ("GET\r\nHost: h\r\n\r\n", .invalidRequestLine),
@@ -150,6 +151,18 @@ struct RequestRefusalTests {
         #expect(feed("GET / HTTP/1.1\r\nA: b\r\n ") == .invalid(.obsoleteFolding))
     }
 
+    @Test("hold a control character anywhere in a line", arguments: Array(0..<0x20) + [0x7F])
+    func controls(byte: UInt8) {
+        guard byte != 0x09 else { return }
+        for offset in 0..<24 {
+            var bytes = Array("GET / HTTP/1.1\r\nHost: h\r\nA: ".utf8) + [UInt8](repeating: 0x61, count: 24)
+            bytes[bytes.count - 1 - offset] = byte
+            bytes += Array("\r\n\r\n".utf8)
+            let errors: [UInt8: HTTPError] = [0x0A: .bareLineFeed, 0x0D: .bareCarriageReturn]
+            #expect(feed(bytes, ends: [bytes.count]) == .invalid(errors[byte] ?? .controlCharacter))
+        }
+    }
+
     /// Why the bytes are looked at before and after llhttp: it has no complaint about any of these.
     @Test(
         "include those that llhttp alone lets through",
@@ -185,6 +198,7 @@ struct RequestRefusalTests {
         for limit in [0, 1, 20, bytes.count - 1] {
             let limits = HTTPLimits(headBytes: limit)
             #expect(feed(text, limits: limits) == .invalid(.headTooLarge))
+            #expect(feed(bytes, ends: [limit], limits: limits) == .invalid(.headTooLarge))
             #expect(feed(bytes, ends: 1...bytes.count, limits: limits) == .invalid(.headTooLarge))
         }
         let endless = Array("GET / HTTP/1.1\r\nA: ".utf8) + [UInt8](repeating: 0x61, count: 65_536)
