@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records the spans of a request head; see head.h.
 #include "head.h"
 #include "llhttp.h"

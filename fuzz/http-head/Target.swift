@@ -49,10 +49,12 @@ private func check(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) {
     guard lengths + codings <= 1, hosts == 1 || (hosts == 0 && head.minorVersion == 0) else {
         fatalError("framing or host in doubt")
     }
-    guard (head.bodyFraming == .none) == (lengths + codings == 0), (head.bodyFraming == .chunked) == (codings == 1)
+    guard (head.bodyFraming == .none) == (lengths + codings == 0),
+        (head.bodyFraming == .chunked) == (codings == 1)
     else { fatalError("framing other than the header lines say") }
 }
 
+/// What libFuzzer calls with each input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = UnsafeRawBufferPointer(start: start, count: count)

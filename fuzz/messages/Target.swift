@@ -31,6 +31,7 @@ private func roundTrip<Message: WireCodable>(_ type: Message.Type, _ bytes: Unsa
     }
 }
 
+/// What libFuzzer calls with each input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard let start, count > 0 else { return 0 }

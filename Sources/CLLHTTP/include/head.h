@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs llhttp over one complete request head and records where its parts are, so that Swift is not called back
 // for every header. It decides nothing: what a head means is decided in Sources/HTTP1.
 #ifndef CCR_LLHTTP_HEAD_H
