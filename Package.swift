@@ -127,6 +127,7 @@ let package = Package(
         tests("ConfigTests", ["Config", "Posix"]),
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
         tests("CLITests", ["CLI", "Config", "Posix", "Bytes"]),
+        tests("DialectsTests", ["Dialects", "EventStream", "Gateway", "JSON", "Bytes"]),
     ],
     cxxLanguageStandard: .cxx17
 )
