@@ -2,15 +2,16 @@
 // ASCII helpers for protocol text, which is bytes and not characters.
 // Source: RFC 20; RFC 9110 §5.1 (field names compare without case).
 
+/// Named bytes are computed so that another module reads them without a call.
 package enum ASCII {
-    package static let tab: UInt8 = 0x09
-    package static let lineFeed: UInt8 = 0x0A
-    package static let carriageReturn: UInt8 = 0x0D
-    package static let space: UInt8 = 0x20
-    package static let quote: UInt8 = 0x22
-    package static let comma: UInt8 = 0x2C
-    package static let colon: UInt8 = 0x3A
-    package static let backslash: UInt8 = 0x5C
+    @inline(__always) package static var tab: UInt8 { 0x09 }
+    @inline(__always) package static var lineFeed: UInt8 { 0x0A }
+    @inline(__always) package static var carriageReturn: UInt8 { 0x0D }
+    @inline(__always) package static var space: UInt8 { 0x20 }
+    @inline(__always) package static var quote: UInt8 { 0x22 }
+    @inline(__always) package static var comma: UInt8 { 0x2C }
+    @inline(__always) package static var colon: UInt8 { 0x3A }
+    @inline(__always) package static var backslash: UInt8 { 0x5C }
 
     /// A-Z becomes a-z, everything else stays.
     @inline(__always)

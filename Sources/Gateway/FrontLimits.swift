@@ -32,7 +32,8 @@ package struct FrontLimits: Equatable, Sendable, WireCodable {
 
     package func encode(to writer: inout WireWriter) {
         for value in [
-            headBytes, bodyBytes, headerTimeoutMsec, bodyTimeoutMsec, idleTimeoutMsec, connections, requestsInFlight,
+            headBytes, bodyBytes, headerTimeoutMsec, bodyTimeoutMsec, idleTimeoutMsec, connections,
+            requestsInFlight,
             totalTimeoutMsec,
         ] { writer.put(UInt64(value)) }
     }

@@ -179,15 +179,19 @@ package struct HandoffFailed: WireCodable {
     package var upstreamStatus: Int
     /// Seconds the upstream asked to wait, if it did.
     package var retryAfter: Int?
+    /// False for a request that would fail everywhere.
+    package var mayTryElsewhere: Bool
 
     package init(
-        tag: UInt64, kind: ErrorKind, message: String, upstreamStatus: Int = 0, retryAfter: Int? = nil
+        tag: UInt64, kind: ErrorKind, message: String, upstreamStatus: Int = 0, retryAfter: Int? = nil,
+        mayTryElsewhere: Bool = true
     ) {
         self.tag = tag
         self.kind = kind
         self.message = message
         self.upstreamStatus = upstreamStatus
         self.retryAfter = retryAfter
+        self.mayTryElsewhere = mayTryElsewhere
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -196,6 +200,7 @@ package struct HandoffFailed: WireCodable {
         writer.put(message)
         writer.put(UInt16(upstreamStatus))
         writer.put(retryAfter) { $0.put(UInt32(clamping: $1)) }
+        writer.put(mayTryElsewhere)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -204,6 +209,7 @@ package struct HandoffFailed: WireCodable {
         message = try reader.getString()
         upstreamStatus = Int(try reader.get(UInt16.self))
         retryAfter = try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(UInt32.self)) }
+        mayTryElsewhere = try reader.getBool()
     }
 }
 

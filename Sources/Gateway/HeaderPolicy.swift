@@ -9,7 +9,8 @@ package enum HeaderPolicy {
     /// Fields of a client's request that do not reach an upstream.
     private static let requestDrops = NameSet([
         // Hop by hop, or about this connection's framing.
-        "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+        "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
+        "trailer",
         "transfer-encoding", "upgrade", "host", "content-length", "expect",
         // The body is decoded by front; answers must be readable by the worker.
         "content-encoding", "accept-encoding",
@@ -21,17 +22,21 @@ package enum HeaderPolicy {
 
     /// Fields of an upstream's answer that do not reach the client.
     private static let responseDrops = NameSet([
-        "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authentication-info", "te",
+        "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authentication-info",
+        "te",
         "trailer", "transfer-encoding", "upgrade", "content-length",
         // State between the upstream and ccr.
         "set-cookie", "set-cookie2", "alt-svc", "strict-transport-security", "www-authenticate",
         // Whose account answered is nobody else's business.
-        "openai-organization", "openai-project", "anthropic-organization-id", "cf-ray", "cf-cache-status", "server",
+        "openai-organization", "openai-project", "anthropic-organization-id", "cf-ray", "cf-cache-status",
+        "server",
         "via",
     ])
 
     /// Whether a request field goes upstream.
-    package static func forwardsRequest(_ name: UnsafeRawBufferPointer) -> Bool { !requestDrops.contains(name) }
+    package static func forwardsRequest(_ name: UnsafeRawBufferPointer) -> Bool {
+        !requestDrops.contains(name)
+    }
 
     /// Whether an answer's field goes to the client. `modelChanged`: the upstream was asked for another model than
     /// the client named; Codex takes a differing "openai-model" for a security rerouting and warns its user.
@@ -46,11 +51,15 @@ package enum HeaderPolicy {
 
         init(_ names: [String]) {
             var buckets = [[[UInt8]]](repeating: [], count: 32)
-            for name in names { buckets[NameSet.bucket(name.utf8.count, name.utf8.first ?? 0)].append(Array(name.utf8)) }
+            for name in names {
+                buckets[NameSet.bucket(name.utf8.count, name.utf8.first ?? 0)].append(Array(name.utf8))
+            }
             self.buckets = buckets
         }
 
-        private static func bucket(_ count: Int, _ first: UInt8) -> Int { (count &* 7 &+ Int(first | 0x20)) & 31 }
+        private static func bucket(_ count: Int, _ first: UInt8) -> Int {
+            (count &* 7 &+ Int(first | 0x20)) & 31
+        }
 
         func contains(_ name: UnsafeRawBufferPointer) -> Bool {
             guard let first = name.first else { return false }

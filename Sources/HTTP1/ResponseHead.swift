@@ -52,6 +52,15 @@ package enum ResponseHead {
         }
     }
 
+    /// Appends a header of ccr's own whose name was made at run time, too.
+    @discardableResult
+    package static func header(_ name: UnsafeRawBufferPointer, _ value: String, into out: inout [UInt8])
+        -> Bool
+    {
+        var value = value
+        return value.withUTF8 { append(name, UnsafeRawBufferPointer($0), into: &out) }
+    }
+
     /// Appends a header that came from a provider.
     ///
     /// - Returns: false when it was left out: the name is no token, the value holds a control character, or the

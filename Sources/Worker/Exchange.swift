@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// One handed-over request: binds the upstream, the answer's state machine and the client's socket together.
+// Decisions are Answer's; this class only performs them.
+
+import Curl
+import EventLoop
+import Gateway
+import IPC
+import JSON
+import Posix
+
+/// Where an answer comes from: a transfer over the network or the embedded echo.
+protocol Upstream: AnyObject {
+    /// Offers paused body bytes again.
+    func resume()
+    /// Ends without another report; not from within a body callback.
+    func cancel()
+}
+
+extension Transfer: Upstream {}
+
+final class Exchange: TransferDelegate {
+    let handoff: HandoffRequest
+    private let link: FrontLink
+    private unowned let worker: WorkerProcess
+    private var answer: Answer
+    private var writer: ClientWriter?
+    private var upstream: (any Upstream)?
+    private var state = State.relaying
+    private let startedUsec: UInt64
+    private var firstByteUsec: UInt64 = 0
+    private var lastUpstreamUsec: UInt64
+    private var headUsec: UInt64 = 0
+    private var bodyBytes: UInt64 = 0
+    private var isPaused = false
+
+    private enum State {
+        /// Upstream bytes go to the client.
+        case relaying
+        /// Decided inside a callback of the upstream, performed after it.
+        case resolving(Resolution)
+        /// The last bytes wait for the client's socket.
+        case flushing(ExchangeOutcome, keepAlive: Bool)
+        case over
+    }
+
+    private enum Resolution {
+        case fail(Answer.Failure)
+        case abandon(ExchangeOutcome)
+    }
+
+    init(_ handoff: HandoffRequest, client: consuming FileDescriptor, link: FrontLink, worker: WorkerProcess)
+    {
+        self.handoff = handoff
+        self.link = link
+        self.worker = worker
+        startedUsec = Clock.monotonicUsec()
+        lastUpstreamUsec = startedUsec
+        answer = Answer(
+            endpoint: handoff.endpoint,
+            request: Answer.RequestFacts(
+                requestID: handoff.requestID, provider: worker.config.provider,
+                isLastCandidate: handoff.isLastCandidate, keepAlive: handoff.keepAlive,
+                isHTTP11: handoff.isHTTP11,
+                modelChanged: !handoff.splices.isEmpty))
+        writer = ClientWriter(
+            worker.loop, client, onDrained: { [unowned self] in self.clientDrained() },
+            onBroken: { [unowned self] in self.clientGone() })
+    }
+
+    /// Sets the upstream that this exchange reads from.
+    func begin(_ make: (any TransferDelegate) -> any Upstream) {
+        upstream = make(self)
+    }
+
+    // MARK: - The upstream's reports
+
+    func transferReceived(headLine: UnsafeRawBufferPointer) {
+        answer.headLineReceived(headLine)
+    }
+
+    func transferReceivedHead(status: Int) {
+        lastUpstreamUsec = Clock.monotonicUsec()
+        headUsec = lastUpstreamUsec
+        if case .fail(let failure) = answer.headReceived(status: status) { resolve(.fail(failure)) }
+    }
+
+    func transferReceived(body: UnsafeRawBufferPointer) -> BodyDisposition {
+        guard case .relaying = state, let writer else { return .giveUp }
+        if writer.isFull {
+            isPaused = true
+            return .pause
+        }
+        lastUpstreamUsec = Clock.monotonicUsec()
+        switch answer.bodyReceived(body, parser: worker.parser) {
+        case .hold: break
+        case .commit: sendCommit(isLast: false)
+        case .forward:
+            bodyBytes += UInt64(body.count)
+            writer.write(body: body, chunked: answer.framing == .chunked)
+        case .fail(let failure): resolve(.fail(failure))
+        }
+        if writer.isBroken { resolve(.abandon(answer.isOver ? .completed : .aborted)) }
+        if case .relaying = state { return .taken }
+        return .giveUp
+    }
+
+    func transferEnded(_ result: TransferResult) {
+        upstream = nil
+        switch state {
+        case .relaying:
+            switch result {
+            case .complete: perform(answer.upstreamCompleted(), breakOutcome: .upstreamFailed)
+            case .failed(let failure, let text):
+                let error = UpstreamFailure.error(failure, text, provider: worker.config.provider)
+                perform(answer.upstreamBroke(error), breakOutcome: .upstreamFailed)
+            }
+        case .resolving: performResolution()
+        case .flushing, .over: break
+        }
+    }
+
+    // MARK: - The client's side
+
+    /// The client closed its connection, or front wants it back.
+    func abandon() {
+        switch state {
+        case .relaying: resolve(.abandon(answer.isOver ? .completed : .aborted))
+        case .flushing: end(answer.isOver ? .completed : .aborted, keepAlive: false)
+        case .resolving, .over: break
+        }
+    }
+
+    private func clientDrained() {
+        switch state {
+        case .relaying:
+            guard isPaused else { return }
+            isPaused = false
+            lastUpstreamUsec = Clock.monotonicUsec()
+            upstream?.resume()
+        case .flushing(let outcome, let keepAlive): end(outcome, keepAlive: keepAlive)
+        case .resolving, .over: break
+        }
+    }
+
+    private func clientGone() {
+        abandon()
+    }
+
+    // MARK: - Time
+
+    /// Looks at every limit of time; called a few times a second.
+    func sweep(_ now: UInt64, _ timeouts: ExchangeTimeouts) {
+        switch state {
+        case .relaying: break
+        case .flushing:
+            if let writer, now > writer.lastWriteUsec + UInt64(timeouts.idle) * 1000 {
+                end(.timedOut, keepAlive: false)
+            }
+            return
+        case .resolving, .over: return
+        }
+        let provider = worker.config.provider
+        if !answer.isCommitted {
+            if answer.isHoldingStream, now > headUsec + UInt64(timeouts.commitHold) * 1000 {
+                if answer.holdExpired() == .commit { sendCommit(isLast: false) }
+                return
+            }
+            if now > startedUsec + UInt64(timeouts.firstEvent) * 1000 || now > handoff.deadlineUsec {
+                timeOut("provider \(provider) did not answer in time")
+            }
+            return
+        }
+        guard let writer else { return }
+        if isPaused {
+            if now > writer.lastWriteUsec + UInt64(timeouts.idle) * 1000 { resolve(.abandon(.timedOut)) }
+        } else if now > lastUpstreamUsec + UInt64(timeouts.idle) * 1000 {
+            timeOut("provider \(provider) has been silent for too long")
+        } else if !handoff.streaming, now > handoff.deadlineUsec {
+            timeOut("provider \(provider) did not finish in time")
+        } else if answer.acceptsKeepalive, !writer.isFull,
+            now > max(lastUpstreamUsec, writer.lastWriteUsec) + UInt64(timeouts.keepalive) * 1000
+        {
+            worker.keepalive(for: handoff.endpoint).withUnsafeBytes {
+                writer.write(body: $0, chunked: answer.framing == .chunked)
+            }
+            if writer.isBroken { abandon() }
+        }
+    }
+
+    private func timeOut(_ text: String) {
+        upstream?.cancel()
+        upstream = nil
+        perform(answer.upstreamBroke(GatewayError(.upstreamTimeout, text)), breakOutcome: .timedOut)
+    }
+
+    // MARK: - Performing decisions
+
+    private func sendCommit(isLast: Bool) {
+        guard let writer else { return }
+        firstByteUsec = Clock.monotonicUsec() - startedUsec
+        link.send(.workerCommitted, HandoffCommitted(tag: handoff.tag, status: answer.status))
+        bodyBytes += UInt64(answer.held.count)
+        answer.held.withUnsafeBytes {
+            writer.write(head: answer.head, body: $0, chunked: answer.framing == .chunked, isLast: isLast)
+        }
+        answer.dropSent()
+        // The request can no longer be repeated, so its body is of no use any more.
+    }
+
+    private func perform(_ ending: Answer.Ending, breakOutcome: ExchangeOutcome) {
+        guard let writer else { return }
+        switch ending {
+        case .fail(let failure): fail(failure)
+        case .finish:
+            if firstByteUsec == 0 {
+                sendCommit(isLast: true)
+            } else if answer.framing == .chunked {
+                writer.write(body: UnsafeRawBufferPointer(start: nil, count: 0), chunked: true, isLast: true)
+            }
+            let failed = answer.status >= 400 || answer.upstreamReportedFailure
+            flush(failed ? .upstreamFailed : .completed, keepAlive: answer.keepsConnection)
+        case .breakOff(let event):
+            if !event.isEmpty {
+                event.withUnsafeBytes { writer.write(body: $0, chunked: answer.framing == .chunked) }
+            }
+            flush(breakOutcome, keepAlive: false)
+        }
+    }
+
+    private func flush(_ outcome: ExchangeOutcome, keepAlive: Bool) {
+        guard let writer else { return }
+        if writer.isBroken { return end(answer.isOver ? .completed : .aborted, keepAlive: false) }
+        state = .flushing(outcome, keepAlive: keepAlive)
+        if !writer.isFull { end(outcome, keepAlive: keepAlive) }
+    }
+
+    /// Decides; performs at once unless the upstream is in the middle of a callback.
+    private func resolve(_ resolution: Resolution) {
+        guard case .relaying = state else { return }
+        state = .resolving(resolution)
+        worker.loop.later { [weak self] in self?.performResolution() }
+    }
+
+    private func performResolution() {
+        guard case .resolving(let resolution) = state else { return }
+        upstream?.cancel()
+        upstream = nil
+        switch resolution {
+        case .fail(let failure): fail(failure)
+        case .abandon(let outcome): end(outcome, keepAlive: false)
+        }
+    }
+
+    private func fail(_ failure: Answer.Failure) {
+        state = .over
+        writer = nil
+        link.send(
+            .workerFailed,
+            HandoffFailed(
+                tag: handoff.tag, kind: failure.error.kind, message: failure.error.message,
+                upstreamStatus: answer.status,
+                retryAfter: failure.error.retryAfter, mayTryElsewhere: failure.mayTryElsewhere))
+        worker.ended(self, link)
+    }
+
+    private func end(_ outcome: ExchangeOutcome, keepAlive: Bool) {
+        state = .over
+        if !keepAlive { writer?.shutDown() }
+        let fullCount = writer?.fullCount ?? 0
+        writer = nil
+        link.send(
+            .workerDone,
+            HandoffDone(
+                tag: handoff.tag, outcome: outcome, status: answer.status, usage: answer.usage,
+                keepAlive: keepAlive,
+                firstByteUsec: firstByteUsec, bodyBytes: bodyBytes, backpressureCount: fullCount))
+        worker.ended(self, link)
+    }
+}
