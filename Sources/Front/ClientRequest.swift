@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request on its way through front: what the client asked, which candidates remain, what became of it.
+
+import Bytes
+import Gateway
+import HTTP1
+import Routing
+
+final class ClientRequest {
+    let head: RequestHead
+    /// Nil once the client is gone.
+    weak var connection: Connection?
+    let startedUsec: UInt64
+    /// "req_…"; given when the request is admitted.
+    var id = ""
+    var tag: UInt64 = 0
+    var target: PathTarget?
+    var client = ClientKind.other
+    var body: BodyStore?
+    var facts: RequestBody?
+    var headers = HeaderBlock()
+    var candidates: [RouteCandidate] = []
+    var overrides = ParameterOverrides()
+    /// Index of the candidate that is being tried.
+    var attempt = 0
+    var failedAttempts: [FailedAttempt] = []
+    var lastError: GatewayError?
+    var isCommitted = false
+    var isAbandoned = false
+    /// The link that holds the handoff.
+    weak var link: WorkerLink?
+    /// When a candidate without a running worker is given up.
+    var waitUntilUsec: UInt64 = 0
+
+    init(_ head: RequestHead, connection: Connection, startedUsec: UInt64) {
+        self.head = head
+        self.connection = connection
+        self.startedUsec = startedUsec
+    }
+
+    var path: String { head.path }
+
+    var endpoint: Endpoint? {
+        if case .worker(let endpoint, _) = target { return endpoint }
+        return nil
+    }
+
+    var dialect: Dialect { endpoint?.dialect ?? PathTable.dialect(of: path) }
+
+    var isStreaming: Bool { facts?.isStreaming ?? false }
+
+    var candidate: RouteCandidate? { attempt < candidates.count ? candidates[attempt] : nil }
+
+    /// Whether the connection may serve another request after this one, as far as the client is concerned.
+    var clientKeepsAlive: Bool { head.keepAlive && head.minorVersion == 1 }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The answers front gives itself, and the account of every request: one log line, one record.
+
+import Dialects
+import Gateway
+import HTTP1
+import Journal
+import Posix
+import Routing
+
+extension FrontProcess {
+    // MARK: - Errors
+
+    /// Answers a request that was not admitted.
+    func answer(_ error: GatewayError, to request: ClientRequest, close: Bool) {
+        gauges.activeRequests += 1
+        finish(request, with: error, close: close)
+    }
+
+    /// Answers bytes that are no request, or a request that broke a limit while it arrived; then closes.
+    func refused(_ connection: Connection, _ error: GatewayError, request: ClientRequest?) {
+        if let request {
+            gauges.activeRequests += 1
+            return finish(request, with: error, close: true)
+        }
+        journal.log(
+            .info, .clientRefused, error.message,
+            [LogField("CCR_STATUS", error.kind.status), LogField("CCR_REASON", error.kind.name)])
+        exporter?.add(
+            RequestRecord(
+                sequence: 0, requestID: "", startedUsec: Clock.realtimeUsec(), durationUsec: 0,
+                firstByteUsec: 0,
+                client: ClientKind.other.name, endpoint: "", provider: "", model: "",
+                status: error.kind.status,
+                outcome: .rejected, streaming: false, usage: Usage(), backpressureCount: 0,
+                failedAttempts: [],
+                rejection: error.kind))
+        connection.send(
+            render(error, dialect: .chat, requestID: "", method: nil, keepAlive: false), thenClose: true)
+    }
+
+    /// Ends a request with an error in its dialect.
+    func finish(_ request: ClientRequest, with error: GatewayError, close: Bool? = nil) {
+        record(
+            request, status: error.kind.status, outcome: .rejected, rejection: error.kind,
+            message: error.message)
+        guard let connection = request.connection else { return }
+        let keepAlive = close.map { !$0 } ?? (request.clientKeepsAlive && !isDraining)
+        connection.send(
+            render(
+                error, dialect: request.dialect, requestID: request.id, method: request.head.methodName,
+                keepAlive: keepAlive, path: request.path),
+            thenClose: !keepAlive)
+    }
+
+    private func render(
+        _ error: GatewayError, dialect: Dialect, requestID: String, method: String?, keepAlive: Bool,
+        path: String = ""
+    ) -> [UInt8] {
+        let body = ErrorBody.render(error, dialect: dialect, requestID: requestID)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(body.count + 256)
+        ResponseHead.begin(status: error.kind.status, into: &bytes)
+        ResponseHead.header("content-type", "application/json", into: &bytes)
+        for (name, value) in ErrorBody.headers(error, dialect: dialect, requestID: requestID) {
+            _ = name.utf8CString.withUnsafeBytes { name in
+                ResponseHead.header(UnsafeRawBufferPointer(rebasing: name.dropLast()), value, into: &bytes)
+            }
+        }
+        if error.kind == .methodNotAllowed, let allowed = PathTable.allowedMethods(path: path) {
+            ResponseHead.header("allow", allowed, into: &bytes)
+        }
+        if error.kind == .upgradeRequired { ResponseHead.header("upgrade", "HTTP/1.1", into: &bytes) }
+        ResponseHead.end(framing: .length(body.count), keepAlive: keepAlive, isHTTP11: true, into: &bytes)
+        if method != "HEAD" { bytes.append(contentsOf: body) }
+        return bytes
+    }
+
+    // MARK: - Own answers
+
+    /// Answers with a JSON body that front has at hand.
+    func answerLocally(_ request: ClientRequest, status: Int = 200, body: [UInt8]) {
+        record(request, status: status, outcome: .completed, rejection: nil)
+        guard let connection = request.connection else { return }
+        let keepAlive = request.clientKeepsAlive && !isDraining
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(body.count + 256)
+        ResponseHead.begin(status: status, into: &bytes)
+        ResponseHead.header("content-type", "application/json", into: &bytes)
+        ResponseHead.header("x-ccr-request-id", request.id, into: &bytes)
+        ResponseHead.end(framing: .length(body.count), keepAlive: keepAlive, isHTTP11: true, into: &bytes)
+        if request.head.methodName != "HEAD" { bytes.append(contentsOf: body) }
+        connection.send(bytes, thenClose: !keepAlive)
+    }
+
+    // MARK: - Accounts
+
+    /// Ends the account of a request: gauges, one log line, one record.
+    func record(
+        _ request: ClientRequest, status: Int, outcome: ExchangeOutcome, usage: Usage = Usage(),
+        firstByteUsec: UInt64 = 0, backpressureCount: UInt32 = 0, rejection: ErrorKind?, message: String = ""
+    ) {
+        tick()
+        gauges.activeRequests -= 1
+        if request.isStreaming { gauges.activeStreams -= 1 }
+        let duration = now - request.startedUsec
+        let candidate = outcome == .rejected ? nil : request.candidate
+        if journal.isEnabled(.info) {
+            var fields = [
+                LogField("CCR_REQUEST_ID", request.id), LogField("CCR_STATUS", status),
+                LogField("CCR_DURATION_USEC", duration), LogField("CCR_OUTCOME", outcome.name),
+            ]
+            if let candidate {
+                fields.append(LogField("CCR_UPSTREAM", candidate.provider))
+                fields.append(LogField("CCR_MODEL", candidate.model))
+            }
+            if let rejection { fields.append(LogField("CCR_REASON", rejection.name)) }
+            var line =
+                "\(request.head.methodName) \(request.endpoint?.clientPath ?? PathTable.logName(request.path)) \(status)"
+            if !message.isEmpty { line += ": \(message.prefix(160))" }
+            journal.log(.info, .requestFinished, line, fields)
+        }
+        // Front's own answers (health, models) are no traffic.
+        guard request.endpoint != nil || rejection != nil else { return }
+        exporter?.add(
+            RequestRecord(
+                sequence: 0, requestID: request.id, startedUsec: Clock.realtimeUsec() - duration,
+                durationUsec: duration,
+                firstByteUsec: firstByteUsec, client: request.client.name,
+                endpoint: request.endpoint?.path ?? "",
+                provider: candidate?.provider ?? "", model: candidate?.model ?? "", status: status,
+                outcome: outcome,
+                streaming: request.isStreaming, usage: usage, backpressureCount: backpressureCount,
+                failedAttempts: request.failedAttempts, rejection: rejection))
+    }
+}

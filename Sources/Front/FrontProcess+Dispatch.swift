@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// From an admitted request to the process that answers it, candidate by candidate, and back.
+// Source: DESIGN §2.
+
+import Bytes
+import EventLoop
+import Gateway
+import HTTP1
+import IPC
+import JSON
+import Journal
+import Posix
+import Routing
+
+extension FrontProcess {
+    /// How long a request waits for a provider's worker that is being restarted.
+    private static let workerWaitUsec: UInt64 = 2_000_000
+
+    /// Sends a complete request on its way.
+    func dispatch(_ request: ClientRequest) {
+        gauges.activeRequests += 1
+        switch request.target {
+        case .worker(let endpoint, let preset): route(request, endpoint, preset: preset)
+        case .exporter: exporter?.ask(request)
+        case .models: answerLocally(request, body: config.modelsBody)
+        case .presets: answerLocally(request, body: config.presetsBody)
+        case .health: answerLocally(request, body: HealthReport.body(processes))
+        case .readiness:
+            let isReady = HealthReport.isReady(processes)
+            answerLocally(request, status: isReady ? 200 : 503, body: HealthReport.body(processes))
+        case .greeting: answerLocally(request, body: Array("{\"status\":\"ok\"}".utf8))
+        case nil: protocolViolation("a request without a target was dispatched")
+        }
+    }
+
+    private func route(_ request: ClientRequest, _ endpoint: Endpoint, preset: String?) {
+        do {
+            guard let body = request.body else {
+                throw GatewayError(.invalidRequest, "the request has no body")
+            }
+            let facts = try body.withPadded { bytes, padded in
+                try RequestBody(bytes, padded: padded, parser: parser)
+            }
+            if body.count > FrontProcess.largeDocument { parser.releaseMemory() }
+            request.facts = facts
+            if facts.isStreaming {
+                gauges.activeStreams += 1
+                gauges.peakStreams = max(gauges.peakStreams, gauges.activeStreams)
+            }
+            let decision = try config.routes.resolve(
+                model: facts.model, endpoint: endpoint, client: request.client, preset: preset)
+            request.candidates = decision.candidates
+            request.overrides = decision.overrides
+            request.head.forEachHeader { name, value in
+                if HeaderPolicy.forwardsRequest(name) { request.headers.append(name, value) }
+            }
+            try body.shared?.seal()
+            request.waitUntilUsec = now + FrontProcess.workerWaitUsec
+            tryCandidate(request)
+        } catch let error as GatewayError {
+            finish(request, with: error)
+        } catch {
+            finish(request, with: GatewayError(.overloaded, "no memory for the request body", retryAfter: 1))
+        }
+    }
+
+    /// Documents above this size leave the parser's buffers larger than an idle front should keep.
+    private static let largeDocument = 8 << 20
+
+    // MARK: - Candidates
+
+    /// Hands the request to the present candidate, or waits for its worker, or goes on to the next.
+    private func tryCandidate(_ request: ClientRequest) {
+        guard let candidate = request.candidate else {
+            return finish(
+                request,
+                with: request.lastError ?? GatewayError(.upstreamUnreachable, "no provider could answer"))
+        }
+        guard let link = workers.leastBusy(candidate.providerIndex) else {
+            waiting.append(request)
+            return
+        }
+        if !handOff(request, candidate, to: link) {
+            candidateFailed(
+                request,
+                GatewayError(
+                    .overloaded, "provider \(candidate.provider) has too many requests", retryAfter: 1))
+        }
+    }
+
+    private func handOff(_ request: ClientRequest, _ candidate: RouteCandidate, to link: WorkerLink) -> Bool {
+        guard let connection = request.connection, let endpoint = request.endpoint, let facts = request.facts,
+            let body = request.body
+        else { return false }
+        let splices = facts.splices(
+            model: candidate.model, maxTokens: request.overrides.maxTokens,
+            temperature: request.overrides.temperature,
+            dialect: endpoint.dialect)
+        let handoff = HandoffRequest(
+            tag: request.tag, requestID: request.id, endpoint: endpoint, streaming: facts.isStreaming,
+            isLastCandidate: request.attempt == request.candidates.count - 1,
+            keepAlive: request.clientKeepsAlive && !isDraining, isHTTP11: request.head.minorVersion == 1,
+            model: candidate.model, bodySize: body.count, inlineBody: body.inlineBytes, splices: splices,
+            headers: request.headers, query: request.head.query,
+            deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000)
+        IPC.begin(.frontHandoff, in: &handoffBuffer)
+        handoffBuffer.put(handoff)
+        var descriptors = [connection.descriptor.raw]
+        if let shared = body.shared { descriptors.append(shared.raw) }
+        guard link.channel?.send(handoffBuffer.bytes, descriptors: descriptors) == .accepted else {
+            return false
+        }
+        request.link = link
+        link.requests[request.tag] = request
+        gauges.handoffs += 1
+        return true
+    }
+
+    private func candidateFailed(_ request: ClientRequest, _ error: GatewayError) {
+        if let candidate = request.candidate {
+            request.failedAttempts.append(FailedAttempt(provider: candidate.provider, reason: error.kind))
+            journal.log(
+                .info, .candidateFailed, error.message,
+                [
+                    LogField("CCR_REQUEST_ID", request.id), LogField("CCR_UPSTREAM", candidate.provider),
+                    LogField("CCR_REASON", error.kind.name),
+                ])
+        }
+        request.lastError = error
+        request.attempt += 1
+        request.waitUntilUsec = now + FrontProcess.workerWaitUsec
+        tryCandidate(request)
+    }
+
+    /// A worker has come up: requests that wait may go on.
+    func retryWaiting() {
+        guard !waiting.isEmpty else { return }
+        let requests = waiting
+        waiting = []
+        for request in requests { tryCandidate(request) }
+    }
+
+    /// Gives up on candidates whose worker does not come back.
+    func expireWaiting(_ now: UInt64) {
+        guard waiting.contains(where: { $0.waitUntilUsec < now }) else { return }
+        let requests = waiting
+        waiting = []
+        for request in requests {
+            if request.waitUntilUsec < now, let candidate = request.candidate {
+                let text = "the worker of provider \(candidate.provider) is not running"
+                candidateFailed(request, GatewayError(.overloaded, text, retryAfter: 1))
+            } else {
+                waiting.append(request)
+            }
+        }
+    }
+
+    // MARK: - What workers say
+
+    func handle(_ bytes: UnsafeRawBufferPointer, from link: WorkerLink) {
+        tick()
+        var reader = WireReader(bytes)
+        do {
+            switch try IPC.kind(&reader) {
+            case .workerDone:
+                let done: HandoffDone = try reader.get()
+                try reader.end()
+                if let request = link.requests.removeValue(forKey: done.tag) { self.done(request, done) }
+            case .workerCommitted:
+                let committed: HandoffCommitted = try reader.get()
+                try reader.end()
+                guard let request = link.requests[committed.tag] else { return }
+                request.isCommitted = true
+                request.body = nil
+            case .workerFailed:
+                let failed: HandoffFailed = try reader.get()
+                try reader.end()
+                guard let request = link.requests.removeValue(forKey: failed.tag) else { return }
+                let error = GatewayError(failed.kind, failed.message, retryAfter: failed.retryAfter)
+                if failed.mayTryElsewhere {
+                    candidateFailed(request, error)
+                } else {
+                    finish(request, with: error)
+                }
+            case let other: throw WireError.invalidValue("\(other) from a worker")
+            }
+        } catch {
+            protocolViolation("message from a worker: \(error)")
+        }
+    }
+
+    private func done(_ request: ClientRequest, _ done: HandoffDone) {
+        record(
+            request, status: done.status, outcome: done.outcome, usage: done.usage,
+            firstByteUsec: done.firstByteUsec,
+            backpressureCount: done.backpressureCount, rejection: nil)
+        request.connection?.answered(reusable: done.keepAlive)
+    }
+
+    /// The worker died. What it had not begun to answer goes to the next candidate; an answer it was in the middle
+    /// of cannot be continued: nobody knows whether its last chunk was written whole, so it is broken off.
+    func workerEnded(_ link: WorkerLink) {
+        tick()
+        link.channel = nil
+        workers.remove(link)
+        let requests = link.requests
+        link.requests = [:]
+        for request in requests.values {
+            if request.isCommitted {
+                record(request, status: 502, outcome: .upstreamFailed, rejection: nil)
+                request.connection?.breakOff()
+            } else {
+                let name = request.candidate?.provider ?? ""
+                candidateFailed(
+                    request, GatewayError(.upstreamUnreachable, "the worker of provider \(name) ended"))
+            }
+        }
+    }
+
+    // MARK: - The client went away
+
+    /// The client closed its end while another process held the request.
+    func clientLeft(_ connection: Connection) {
+        if let index = waiting.firstIndex(where: { $0.connection === connection }) {
+            let request = waiting.remove(at: index)
+            record(request, status: 499, outcome: .aborted, rejection: nil)
+            return connection.close()
+        }
+        guard let request = connection.current, !request.isAbandoned else { return }
+        request.isAbandoned = true
+        var writer = WireWriter(capacity: 16)
+        IPC.begin(.frontAbandon, in: &writer)
+        writer.put(request.tag)
+        request.link?.channel?.send(writer.bytes)
+    }
+
+    /// The client closed its connection before its request was complete: nothing was asked, nothing is counted.
+    func abandonedBeforeDispatch(_ request: ClientRequest) {
+        journal.log(
+            .debug, .clientRefused, "the client left before its request was complete",
+            [LogField("CCR_REQUEST_ID", request.id)])
+    }
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// The front: accepts connections, admits requests, and owns what the parts of front share. Opens no file, makes no
+// connection and knows no credential of a provider.
+
+import Bytes
+import Crypto
+import EventLoop
+import Gateway
+import Glibc
+import HTTP1
+import IPC
+import JSON
+import Journal
+import Posix
+import Routing
+import Runtime
+import ServiceManager
+
+package final class FrontProcess {
+    let loop: EventLoop
+    let config: FrontConfig
+    let journal: Journal
+    let httpLimits: HTTPLimits
+    let parser = JSONParser()
+    /// Receives from any connection; its content is used before the next one is served.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
+    /// CLOCK_MONOTONIC microseconds of the event being served.
+    private(set) var now: UInt64
+    private let child: Child
+    private let keys: KeySet
+    private let instance = Random.uint64()
+    private let instanceText: String
+    private var listeners: [SharedDescriptor] = []
+    private var listenerWatches: [EventLoop.Watch] = []
+    private var connections: [ObjectIdentifier: Connection] = [:]
+    private var sweep: Sweep?
+    private var requestCounter: UInt64 = 0
+    private(set) var processes: [ProcessStatus] = []
+    private(set) var isDraining = false
+    var workers: WorkerLinks
+    /// Set for the whole life of the process but the moments of its making.
+    private(set) var exporter: ExporterLink?
+    var gauges = FrontGauges()
+    /// Requests whose candidate has no running worker at the moment.
+    var waiting: [ClientRequest] = []
+    var handoffBuffer = WireWriter(capacity: 65_536)
+
+    /// An idle connection stays open this long while front drains.
+    static let drainGraceMsec = 1_000
+    /// Connections taken from a listener before other descriptors get their turn.
+    private static let acceptBurst = 64
+
+    /// Runs the front until it is told to end; returns its exit status.
+    package static func run() -> Int32 {
+        var front: FrontProcess?
+        let status = Child.run(role: "front", provider: { (_: FrontConfig) in "" }) {
+            child, config, inherited in
+            let process = try FrontProcess(child, config)
+            front = process
+            for (name, descriptor) in try inherited.takeAll(prefix: "worker-") {
+                process.attach(name, try descriptor.take())
+            }
+            if let descriptor = try inherited.take("exporter") { process.attach("exporter", descriptor) }
+            for (_, descriptor) in try inherited.takeAll(prefix: "http") { try process.listen(descriptor) }
+            let handlers = Child.Handlers(
+                attach: { process.attach($0, $1) }, drain: { process.drain() },
+                status: { process.processes = $0 })
+            return (handlers, "accepting connections")
+        }
+        withExtendedLifetime(front) {}
+        return status
+    }
+
+    private init(_ child: Child, _ config: FrontConfig) throws(Errno) {
+        self.child = child
+        self.config = config
+        loop = child.loop
+        journal = child.journal
+        now = Clock.monotonicUsec()
+        httpLimits = HTTPLimits(headBytes: config.limits.headBytes)
+        keys = KeySet(digests: config.clientKeyDigests)
+        instanceText = String(instance, radix: 16)
+        workers = WorkerLinks(providerCount: config.routes.providers.count)
+        exporter = try ExporterLink(self, instance: instance)
+        sweep = try Sweep(child.loop, intervalMsec: 250) { [unowned self] in self.look($0) }
+    }
+
+    /// Reads the clock once per event.
+    @inline(__always)
+    func tick() { now = Clock.monotonicUsec() }
+
+    func protocolViolation(_ text: String) -> Never { child.protocolViolation(text) }
+
+    // MARK: - Connections
+
+    private func listen(_ descriptor: SharedDescriptor) throws(Errno) {
+        listeners.append(descriptor)
+        listenerWatches.append(
+            try loop.watch(descriptor.raw, .readable) { [unowned self] _ in self.accept(descriptor.raw) })
+    }
+
+    private func accept(_ listener: Int32) {
+        tick()
+        for _ in 0..<FrontProcess.acceptBurst {
+            do {
+                guard let accepted = try Socket.accept(listener) else { return }
+                let isLoopback = accepted.peerIsLoopback
+                let connection = try Connection(accepted.take(), peerIsLoopback: isLoopback, front: self)
+                connections[ObjectIdentifier(connection)] = connection
+                gauges.connections = UInt32(connections.count)
+                sweep?.wake()
+                if connections.count > config.limits.connections {
+                    refused(
+                        connection,
+                        GatewayError(
+                            .overloaded, "too many connections (limit \(config.limits.connections))",
+                            retryAfter: 1),
+                        request: nil)
+                }
+            } catch {
+                // Out of descriptors: connections wait in the kernel's queue until some close.
+                journal.log(.error, .limitReached, "cannot accept: \(error)")
+                return
+            }
+        }
+    }
+
+    func closed(_ connection: Connection) {
+        connections[ObjectIdentifier(connection)] = nil
+        gauges.connections = UInt32(connections.count)
+        if isDraining { finishIfDrained() }
+    }
+
+    // MARK: - Requests
+
+    /// Decides whether a request may go on before its body is read, and gives it its identity.
+    func admit(_ request: ClientRequest) throws(GatewayError) {
+        requestCounter += 1
+        request.tag = requestCounter
+        request.id = "req_\(instanceText)\(String(requestCounter, radix: 16))"
+        let head = request.head
+        if head.upgrade == .webSocket, head.path == Endpoint.responses.clientPath {
+            throw GatewayError(
+                .upgradeRequired, "WebSocket is not offered here; send the request by HTTP POST")
+        }
+        let target: PathTarget
+        do {
+            target = try PathTable.find(method: head.methodName, path: head.path)
+        } catch {
+            switch error {
+            case .unknown:
+                throw GatewayError(.notFound, "no such path; served are \(PathTable.summary)")
+            case .wrongMethod(let allowed):
+                throw GatewayError(.methodNotAllowed, "this path takes \(allowed)")
+            }
+        }
+        request.target = target
+        request.client = clientKind(head)
+        try authenticate(request)
+        if request.endpoint != nil {
+            guard head.bodyFraming != .none, head.bodyFraming != .length(0) else {
+                throw GatewayError(.invalidRequest, "the request has no body")
+            }
+            guard gauges.activeRequests < config.limits.requestsInFlight else {
+                throw GatewayError(
+                    .overloaded, "too many requests in flight (limit \(config.limits.requestsInFlight))",
+                    retryAfter: 1)
+            }
+        } else if head.bodyFraming != .none, head.bodyFraming != .length(0) {
+            throw GatewayError(.invalidRequest, "this path takes no body")
+        }
+    }
+
+    private func clientKind(_ head: RequestHead) -> ClientKind {
+        var hasAnthropicHeader = false
+        head.forEachHeader { name, _ in
+            if name.count > 10, ASCII.equalIgnoringCase(name.slice(0..<10), "anthropic-") {
+                hasAnthropicHeader = true
+            }
+        }
+        let kind = head.withFirst("user-agent") {
+            ClientKind.detect(userAgent: $0, hasAnthropicHeader: hasAnthropicHeader)
+        }
+        return kind ?? (hasAnthropicHeader ? .claudeCode : .other)
+    }
+
+    private func authenticate(_ request: ClientRequest) throws(GatewayError) {
+        switch request.target {
+        case .health, .greeting: return
+        default: break
+        }
+        guard !keys.isEmpty else {
+            if request.connection?.peerIsLoopback == true { return }
+            throw GatewayError(.authentication, "no client key is configured; only local clients are served")
+        }
+        let head = request.head
+        let bearer = head.withFirst("authorization") { value -> Bool? in
+            guard value.count > 7, ASCII.equalIgnoringCase(value.slice(0..<7), "bearer ") else { return nil }
+            return keys.index(of: value.slice(7..<value.count)) != nil
+        }
+        if bearer == true { return }
+        if head.withFirst("x-api-key", { keys.index(of: $0) != nil }) == true { return }
+        let isMissing =
+            head.withFirst("authorization", { _ in true }) == nil
+            && head.withFirst("x-api-key", { _ in true }) == nil
+        throw GatewayError(
+            .authentication, isMissing ? "a client key is needed" : "the client key is not valid")
+    }
+
+    // MARK: - Time
+
+    /// Returns whether another look is needed.
+    private func look(_ now: UInt64) -> Bool {
+        self.now = now
+        for connection in connections.values { connection.sweep(now, config.limits) }
+        expireWaiting(now)
+        return !connections.isEmpty
+    }
+
+    // MARK: - Channels
+
+    private func attach(_ name: String, _ descriptor: consuming FileDescriptor) {
+        do {
+            if name == "exporter" { return try exporter?.attach(descriptor) ?? () }
+            guard let (provider, worker) = WorkerLinks.parse(name), provider < config.routes.providers.count
+            else {
+                protocolViolation("a channel named \(name)")
+            }
+            let link = WorkerLink(providerIndex: provider, workerIndex: worker)
+            link.channel = try MessageChannel(
+                loop, descriptor,
+                onMessage: { [unowned self, unowned link] bytes, _ in self.handle(bytes, from: link) },
+                onClose: { [unowned self, unowned link] in self.workerEnded(link) })
+            workers.add(link)
+            retryWaiting()
+        } catch {
+            journal.log(.error, .limitReached, "cannot watch the channel to \(name): \(error)")
+        }
+    }
+
+    // MARK: - The end
+
+    private func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        tick()
+        Notifier.stopping()
+        for watch in listenerWatches { watch.cancel() }
+        listenerWatches = []
+        listeners = []
+        sweep?.wake()
+        finishIfDrained()
+    }
+
+    private func finishIfDrained() {
+        guard connections.isEmpty else { return }
+        exporter?.finish { [unowned self] in self.loop.exit(0) }
+    }
+}

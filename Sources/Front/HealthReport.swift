@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The body of GET /health: the version and every process as the supervisor last described it.
+
+import Gateway
+import JSON
+
+enum HealthReport {
+    static func isReady(_ processes: [ProcessStatus]) -> Bool {
+        !processes.isEmpty && processes.allSatisfy { $0.state == .ready || $0.state == .draining }
+    }
+
+    static func body(_ processes: [ProcessStatus]) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object { object in
+            object.member("status", "healthy")
+            object.member("version", CCR.version)
+            object.member("ready", isReady(processes))
+            object.member(
+                "processes",
+                array: { list in
+                    for process in processes {
+                        list.object { object in
+                            object.member("role", process.role)
+                            if !process.provider.isEmpty { object.member("provider", process.provider) }
+                            object.member("pid", Int(process.pid))
+                            object.member("state", process.state.name)
+                            object.member("restarts", Int(process.restarts))
+                            object.member("resident_bytes", Int(process.residentBytes))
+                            object.member("started_at_usec", Int(process.startedUsec))
+                            if !process.text.isEmpty { object.member("status", process.text) }
+                        }
+                    }
+                })
+        }
+        return writer.bytes
+    }
+}
