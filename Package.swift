@@ -85,13 +85,15 @@ let package = Package(
         library(
             "Front",
             [
-                "Gateway", "Dialects", "Routing", "HTTP1", "JSON", "IPC", "Bytes", "Compression", "EventLoop",
+                "Runtime", "Gateway", "Dialects", "Routing", "HTTP1", "JSON", "IPC", "Bytes", "Compression",
+                "EventLoop",
                 "ServiceManager", "Journal", "Posix", "Crypto",
             ]),
         library(
             "Worker",
             [
-                "Gateway", "Dialects", "Curl", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop", "ServiceManager",
+                "Runtime", "Gateway", "Dialects", "Curl", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop",
+                "ServiceManager",
                 "Journal", "Posix",
             ]),
         library(
@@ -104,7 +106,7 @@ let package = Package(
 
         // Executables
         .executableTarget(
-            name: "ccr", dependencies: ["CLI", "Supervisor", "Front", "Exporter"],
+            name: "ccr", dependencies: ["CLI", "Config", "Supervisor", "Front", "Exporter"],
             swiftSettings: swiftSettings),
         .executableTarget(name: "ccr-upstream", dependencies: ["Worker"], swiftSettings: swiftSettings),
 

@@ -64,8 +64,10 @@ package final class Child {
             try child.ignoreTerminalSignals()
             let controlDescriptor = try inherited.take("control")
             let (handlers, status) = try serve(child, configuration, &inherited)
+            // A signal to the whole group must not end a child before the supervisor has drained what feeds it.
+            let isSupervised = controlDescriptor != nil
+            child.termination = try SignalWatch(child.loop, SIGTERM) { if !isSupervised { handlers.drain() } }
             if let controlDescriptor { try child.listen(controlDescriptor, handlers) }
-            child.termination = try SignalWatch(child.loop, SIGTERM) { handlers.drain() }
             child.loop.enableWatchdog()
             journal.log(.debug, .processReady, "ready: \(status)")
             Notifier.ready(status: status)
@@ -111,7 +113,9 @@ package final class Child {
             })
     }
 
-    private func handle(_ bytes: UnsafeRawBufferPointer, _ received: inout MessageSocket.Received, _ handlers: Handlers) {
+    private func handle(
+        _ bytes: UnsafeRawBufferPointer, _ received: inout MessageSocket.Received, _ handlers: Handlers
+    ) {
         var reader = WireReader(bytes)
         do {
             switch try IPC.kind(&reader) {
@@ -124,7 +128,9 @@ package final class Child {
                 try reader.end()
                 handlers.drain()
             case .supervisorStatus:
-                let list = try reader.getList { (reader) throws(WireError) in try reader.get(ProcessStatus.self) }
+                let list = try reader.getList { (reader) throws(WireError) in
+                    try reader.get(ProcessStatus.self)
+                }
                 try reader.end()
                 handlers.status(list)
             case let other: throw WireError.invalidValue("\(other) from the supervisor")

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a configuration means for each process: one specification per process, holding what that process needs and
+// nothing more. Two configurations that give a worker the same specification share the running worker.
+
+import Config
+import Crypto
+import Gateway
+import IPC
+import Routing
+
+struct Blueprint {
+    let front: ChildSpec
+    /// By provider, then by worker number.
+    let workers: [[ChildSpec]]
+    let exporter: ChildSpec
+
+    init(_ configuration: Configuration) {
+        let limits = configuration.limits
+        let routes = RouteTable(configuration)
+        front = Blueprint.spec(
+            .front,
+            FrontConfig(
+                routes: routes,
+                limits: FrontLimits(
+                    headBytes: limits.headBytes, bodyBytes: limits.bodyBytes,
+                    headerTimeoutMsec: limits.headerTimeoutMs,
+                    bodyTimeoutMsec: limits.bodyTimeoutMs, idleTimeoutMsec: limits.idleTimeoutMs,
+                    connections: limits.connections, requestsInFlight: limits.requestsInFlight,
+                    totalTimeoutMsec: configuration.timeouts.upstream.totalMs),
+                clientKeyDigests: configuration.clientKeys.map { client in
+                    SHA256.digest(client.key.expose()).withBytes { Array($0) }
+                },
+                modelsBody: ModelCatalogue.body(routes), presetsBody: PresetList.body(routes)))
+        workers = configuration.providers.map { provider in
+            let config = Blueprint.worker(provider, configuration.timeouts)
+            return (0..<provider.workers).map { index in
+                Blueprint.spec(.worker, config, provider: provider.name, index: index)
+            }
+        }
+        exporter = Blueprint.spec(
+            .exporter,
+            ExporterConfig(
+                stateDirectory: configuration.stateDirectory, providers: configuration.providers.map(\.name),
+                version: CCR.version))
+    }
+
+    private static func spec(_ role: Role, _ config: some WireCodable, provider: String = "", index: Int = 0)
+        -> ChildSpec
+    {
+        var writer = WireWriter()
+        writer.put(config)
+        return ChildSpec(role: role, provider: provider, index: index, configuration: writer.bytes)
+    }
+
+    private static func worker(_ provider: Provider, _ timeouts: Timeouts) -> WorkerConfig {
+        var urls: [Endpoint: String] = [:]
+        var speaks: Set<Dialect> = []
+        for name in provider.dialects {
+            guard let dialect = Dialect.allCases.first(where: { $0.name == name.rawValue }) else { continue }
+            speaks.insert(dialect)
+            for endpoint in Endpoint.allCases where endpoint.dialect == dialect {
+                urls[endpoint] = provider.url(for: endpoint.path, name)
+            }
+        }
+        let key = provider.apiKey?.expose() ?? []
+        let auth: AuthScheme =
+            switch provider.authHeader {
+            case _ where key.isEmpty: .none
+            case .bearer: .bearer
+            case .xAPIKey: .apiKey
+            }
+        var extraHeaders: [String: String] = [:]
+        for header in provider.extraHeaders {
+            extraHeaders[header.name] = String(decoding: header.value.expose(), as: UTF8.self)
+        }
+        return WorkerConfig(
+            provider: provider.name, isEcho: provider.isEcho, urls: urls, auth: auth, key: key,
+            anthropicVersion: provider.anthropicVersion, extraHeaders: extraHeaders,
+            proxy: provider.proxy.map { String(decoding: $0.expose(), as: UTF8.self) },
+            timeouts: ExchangeTimeouts(
+                connect: provider.timeouts.connectMs, firstEvent: provider.timeouts.firstEventMs,
+                idle: provider.timeouts.idleMs, keepalive: timeouts.keepaliveMs,
+                commitHold: timeouts.commitHoldMs))
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The listening sockets: inherited from systemd, or bound here. They outlive every front.
+// Source: systemd.socket(5) "FileDescriptorName=".
+
+import Config
+import Glibc
+import Posix
+import ServiceManager
+
+/// A socket that cannot be bound, in words for people.
+struct ListenFault: Error, CustomStringConvertible {
+    let description: String
+}
+
+struct Listeners {
+    private(set) var http: [SharedDescriptor] = []
+    private(set) var metrics: [SharedDescriptor] = []
+    private var own: [(address: ListenAddress, descriptor: SharedDescriptor)] = []
+    private let isInherited: Bool
+
+    /// Sockets named "metrics" serve the exporter, all others clients; without any, `settings` decides.
+    init(_ inherited: inout InheritedDescriptors, _ settings: ListenSettings) throws {
+        for (name, descriptor) in try inherited.takeAll(prefix: "") {
+            if name.hasPrefix("metrics") || name.hasPrefix("ccr-metrics") {
+                metrics.append(descriptor)
+            } else {
+                http.append(descriptor)
+            }
+        }
+        isInherited = !http.isEmpty
+        if !isInherited { try adopt(settings) }
+    }
+
+    /// Binds the addresses of a configuration; those bound already stay as they are.
+    mutating func adopt(_ settings: ListenSettings) throws(ListenFault) {
+        guard !isInherited else { return }
+        var wanted: [ListenAddress] = [.tcp(host: settings.host, port: settings.port)]
+        if let path = settings.socketPath { wanted.append(.unix(path: path)) }
+        var bound: [(ListenAddress, SharedDescriptor)] = []
+        for address in wanted {
+            if let known = own.first(where: { $0.address == address }) {
+                bound.append((address, known.descriptor))
+            } else {
+                bound.append((address, SharedDescriptor(try Listeners.bind(address))))
+            }
+        }
+        own = bound
+        http = bound.map { $0.1 }
+    }
+
+    private static func bind(_ address: ListenAddress) throws(ListenFault) -> FileDescriptor {
+        do {
+            return try Socket.listen(address)
+        } catch {
+            var text = "cannot listen on \(address): \(error)"
+            if error.code == EADDRINUSE, case .tcp(_, let port) = address,
+                let holder = PortHolder.find(port: port)
+            {
+                text += "; the port is held by \(holder)"
+            }
+            throw ListenFault(description: text)
+        }
+    }
+
+    /// Closes the sockets bound here; inherited ones stay with whoever made them.
+    mutating func closeOwn() {
+        own = []
+        if !isInherited { http = [] }
+    }
+
+    /// "http://127.0.0.1:3456" or "2 inherited sockets".
+    var description: String {
+        if isInherited { return "\(http.count) inherited socket\(http.count == 1 ? "" : "s")" }
+        return own.map { entry in
+            switch entry.address {
+            case .tcp(let host, _):
+                let port = Socket.localPort(entry.descriptor.raw) ?? 0
+                return "http://\(ListenAddress.tcp(host: host, port: port))"
+            case .unix(let path): return path
+            }
+        }.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ccr run`: the supervisor from its first moment, in the foreground of a terminal or as the service's main process.
+// Source: sysexits.h (78 is EX_CONFIG), sd_listen_fds(3).
+
+package import Config
+import EventLoop
+import Gateway
+import Glibc
+import IPC
+import Journal
+import Posix
+import ServiceManager
+
+/// How the supervisor was started.
+package struct SupervisorOptions {
+    /// Reads the configuration; called at the start and again for each reload.
+    package var load: () -> LoadedConfiguration
+    /// The directory of the executables ccr and ccr-upstream.
+    package var executableDirectory: String
+    /// How long to drain before the end, instead of what the configuration says.
+    package var drainMsec: Int?
+    let startedRealtimeUsec: UInt64
+
+    package init(load: @escaping () -> LoadedConfiguration, executableDirectory: String, drainMsec: Int?) {
+        self.load = load
+        self.executableDirectory = executableDirectory
+        self.drainMsec = drainMsec
+        startedRealtimeUsec = Clock.realtimeUsec()
+    }
+}
+
+package enum SupervisorProcess {
+    /// The exit status for a configuration that cannot be used (sysexits.h).
+    package static let badConfiguration: Int32 = 78
+
+    /// Runs the stack until SIGTERM; returns the exit status.
+    package static func run(_ options: SupervisorOptions) -> Int32 {
+        ProcessSettings.setName("ccr-supervisor")
+        // It parses configurations that may hold keys.
+        ProcessSettings.forbidDumps()
+        ProcessSettings.raiseFileLimit()
+        let journal = Journal(role: "supervisor")
+        let loaded = options.load()
+        for problem in loaded.problems {
+            let level: LogLevel =
+                switch problem.severity {
+                case .error: .error
+                case .warning: .warning
+                case .note: .notice
+                }
+            journal.log(level, problem.severity == .error ? .configRefused : .configLoaded, "\(problem)")
+        }
+        guard let configuration = loaded.configuration else { return badConfiguration }
+        makeDirectory(configuration.stateDirectory, journal)
+        do {
+            var inherited = try InheritedDescriptors()
+            let listeners = try Listeners(&inherited, configuration.listen)
+            let stack = try Stack(options, journal: journal, listeners: listeners, loop: try EventLoop())
+            return try stack.run(configuration)
+        } catch {
+            journal.log(.error, .processEnded, "cannot start: \(error)")
+            return 1
+        }
+    }
+
+    /// The exporter gets a directory that exists; it may not make one itself.
+    private static func makeDirectory(_ path: String, _ journal: Journal) {
+        var prefix = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            prefix += "/\(part)"
+            guard mkdir(prefix, 0o700) != 0, errno != EEXIST else { continue }
+            // The exporter goes on without its database and says so on /metrics.
+            return journal.log(.warning, .storeTrouble, "cannot make \(prefix): \(Errno("mkdir"))")
+        }
+    }
+}
