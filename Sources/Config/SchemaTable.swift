@@ -77,7 +77,8 @@ extension Schema {
         SchemaKey("Router.image", .route, "A candidate after the first, when Router.tiers is missing."),
         SchemaKey("Router.tiers", .list(.route), "The candidates after the first, in order."),
         SchemaKey(
-            "Router.ignoreDirect", .boolean, default: "false", "Of “provider,model” sent by a client only the model counts."),
+            "Router.ignoreDirect", .boolean, default: "false",
+            "Of “provider,model” sent by a client only the model counts."),
         SchemaKey(
             ignored: "Router.longContextThreshold", "Tokens from which longContext answers.",
             "requests are not routed by their size"),

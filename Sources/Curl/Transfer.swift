@@ -50,7 +50,8 @@ package final class Transfer {
         request.headers.withUnsafeBytes { lines in
             var start = 0
             while start < lines.count, let end = lines.firstIndex(of: 0, from: start) {
-                list = curl_slist_append(list, lines.baseAddress?.advanced(by: start).assumingMemoryBound(to: CChar.self))
+                list = curl_slist_append(
+                    list, lines.baseAddress?.advanced(by: start).assumingMemoryBound(to: CChar.self))
                 start = end + 1
             }
         }

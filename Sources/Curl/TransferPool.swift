@@ -76,7 +76,8 @@ package final class TransferPool {
             (owner(context) as Transfer).received(header: UnsafeRawBufferPointer(start: bytes, count: size))
         },
         body: { context, bytes, size in
-            (owner(context) as Transfer).received(body: UnsafeRawBufferPointer(start: bytes, count: size)).rawValue
+            (owner(context) as Transfer).received(body: UnsafeRawBufferPointer(start: bytes, count: size))
+                .rawValue
         },
         read: { context, buffer, size in
             (owner(context) as Transfer).fill(UnsafeMutableRawBufferPointer(start: buffer, count: size))

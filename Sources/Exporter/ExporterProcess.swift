@@ -20,7 +20,8 @@ package enum ExporterProcess {
             while let descriptor = try inherited.take("front") { made.attach(descriptor) }
             while let descriptor = try inherited.take("metrics") { try made.listen(descriptor) }
             let handlers = Child.Handlers(
-                attach: { _, descriptor in made.attach(descriptor) }, drain: { made.drain() }, status: { made.processesChanged($0) })
+                attach: { _, descriptor in made.attach(descriptor) }, drain: { made.drain() },
+                status: { made.processesChanged($0) })
             return (handlers, made.status)
         }
         manager?.finish()

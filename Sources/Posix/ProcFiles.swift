@@ -49,7 +49,9 @@ package enum PortHolder {
             let count = readlink("/proc/\(pid)/fd/\(ProcFile.name(entry))", &target, target.count - 1)
             guard count > 0 else { continue }
             let text = String(decoding: target[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            if text.hasPrefix("socket:["), inodes.contains(String(text.dropFirst(8).dropLast())) { return true }
+            if text.hasPrefix("socket:["), inodes.contains(String(text.dropFirst(8).dropLast())) {
+                return true
+            }
         }
         return false
     }

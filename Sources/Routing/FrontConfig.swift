@@ -15,7 +15,8 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
     package var presetsBody: [UInt8]
 
     package init(
-        routes: RouteTable, limits: FrontLimits, clientKeyDigests: [[UInt8]], modelsBody: [UInt8], presetsBody: [UInt8]
+        routes: RouteTable, limits: FrontLimits, clientKeyDigests: [[UInt8]], modelsBody: [UInt8],
+        presetsBody: [UInt8]
     ) {
         self.routes = routes
         self.limits = limits

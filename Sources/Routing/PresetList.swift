@@ -19,7 +19,11 @@ package enum PresetList {
                     writer.key("max_tokens")
                     if let limit = preset.overrides.maxTokens { writer.int(limit) } else { writer.null() }
                     writer.key("temperature")
-                    if let value = preset.overrides.temperature { writer.double(value) } else { writer.null() }
+                    if let value = preset.overrides.temperature {
+                        writer.double(value)
+                    } else {
+                        writer.null()
+                    }
                 }
             }
         }

@@ -37,7 +37,8 @@ extension RouteTable {
 
     /// `steps` is nil when nobody wants them; then none is composed.
     private func resolve(
-        _ model: String?, _ endpoint: Endpoint, _ client: ClientKind, _ preset: String?, _ steps: inout [String]?
+        _ model: String?, _ endpoint: Endpoint, _ client: ClientKind, _ preset: String?,
+        _ steps: inout [String]?
     ) throws(GatewayError) -> RouteDecision {
         var overrides = ParameterOverrides()
         let first: Destination
@@ -66,14 +67,16 @@ extension RouteTable {
         guard !candidates.isEmpty else {
             throw GatewayError(
                 .invalidRequest,
-                "\(endpoint.clientPath) needs a provider that speaks \(dialect.name): \(mismatch(first, dialect))")
+                "\(endpoint.clientPath) needs a provider that speaks \(dialect.name): \(mismatch(first, dialect))"
+            )
         }
         return RouteDecision(candidates: candidates, overrides: overrides)
     }
 
     /// Where the request's model leads.
     private func destination(
-        _ model: String?, _ client: ClientKind, _ overrides: inout ParameterOverrides, _ steps: inout [String]?
+        _ model: String?, _ client: ClientKind, _ overrides: inout ParameterOverrides,
+        _ steps: inout [String]?
     ) throws(GatewayError) -> Destination {
         guard var name = model, !name.isEmpty else {
             steps?.append("the request names no model")

@@ -30,11 +30,19 @@ extension RouteTable: WireCodable {
                 models: try reader.getList { (reader) throws(WireError) in try reader.getString() }
             )
         }
-        let aliases: [NamedDestination] = try reader.getList { (reader) throws(WireError) in try reader.get() }
-        let codexMappings: [NamedDestination] = try reader.getList { (reader) throws(WireError) in try reader.get() }
-        let codexDefault: Destination? = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
-        let presets = try reader.getList { (reader) throws(WireError) in try PresetDestination(from: &reader) }
-        let routerDefault: Destination? = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
+        let aliases: [NamedDestination] = try reader.getList { (reader) throws(WireError) in try reader.get()
+        }
+        let codexMappings: [NamedDestination] = try reader.getList { (reader) throws(WireError) in
+            try reader.get()
+        }
+        let codexDefault: Destination? = try reader.getOptional { (reader) throws(WireError) in
+            try reader.get()
+        }
+        let presets = try reader.getList { (reader) throws(WireError) in try PresetDestination(from: &reader)
+        }
+        let routerDefault: Destination? = try reader.getOptional { (reader) throws(WireError) in
+            try reader.get()
+        }
         let fallbacks: [Destination] = try reader.getList { (reader) throws(WireError) in try reader.get() }
         let ignoresPins = try reader.getBool()
 
@@ -62,7 +70,8 @@ extension PresetDestination: WireCodable {
         name = try reader.getString()
         destination = try reader.get()
         overrides = ParameterOverrides(
-            maxTokens: try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(Int64.self)) },
+            maxTokens: try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(Int64.self))
+            },
             temperature: try reader.getOptional { (reader) throws(WireError) in try reader.getDouble() })
     }
 }

@@ -86,7 +86,8 @@ package struct RouteTable: Equatable, Sendable {
             providers: configuration.providers.map { provider in
                 RouteProvider(
                     name: provider.name, tierName: provider.tierName,
-                    dialects: provider.dialects.compactMap(Dialect.init(configured:)), models: provider.models)
+                    dialects: provider.dialects.compactMap(Dialect.init(configured:)), models: provider.models
+                )
             },
             aliases: configuration.aliases.compactMap { named($0, .named($0.name)) },
             codexMappings: configuration.codexMappings.compactMap { named($0, $0.target) },
@@ -95,7 +96,8 @@ package struct RouteTable: Equatable, Sendable {
                 follow(preset.route).map {
                     PresetDestination(
                         name: preset.name, destination: $0,
-                        overrides: ParameterOverrides(maxTokens: preset.maxTokens, temperature: preset.temperature))
+                        overrides: ParameterOverrides(
+                            maxTokens: preset.maxTokens, temperature: preset.temperature))
                 }
             },
             routerDefault: follow(router.default),
@@ -108,7 +110,9 @@ package struct RouteTable: Equatable, Sendable {
 extension Dialect {
     /// The dialect of that name in the configuration.
     init?(configured: ProviderDialect) {
-        guard let dialect = Dialect.allCases.first(where: { $0.name == configured.rawValue }) else { return nil }
+        guard let dialect = Dialect.allCases.first(where: { $0.name == configured.rawValue }) else {
+            return nil
+        }
         self = dialect
     }
 }

@@ -8,7 +8,8 @@ import Testing
 struct ResolveTests {
     /// Candidates as "provider/model", or the error as "status: message".
     private func outcome(
-        _ table: RouteTable, _ model: String?, _ endpoint: Endpoint = .chatCompletions, _ client: ClientKind = .other,
+        _ table: RouteTable, _ model: String?, _ endpoint: Endpoint = .chatCompletions,
+        _ client: ClientKind = .other,
         preset: String? = nil
     ) -> [String] {
         do {
@@ -26,37 +27,51 @@ struct ResolveTests {
         "Presets": {"p": {"route": "faster", "max_tokens": 5, "temperature": 0.1}, "small": {"route": "echo,x"}}
         """
 
-    @Test("follows the rules in their order", arguments: [
-        (nil, .chatCompletions, .other, ["echo/echo", "chatty/small", "chatty/big"]),
-        ("", .chatCompletions, .other, ["echo/echo", "chatty/small", "chatty/big"]),
-        ("unknown", .chatCompletions, .other, ["echo/echo", "chatty/small", "chatty/big"]),
-        ("big", .chatCompletions, .other, ["chatty/big", "echo/echo", "chatty/small"]),
-        ("chatty,other", .chatCompletions, .other, ["chatty/other", "echo/echo", "chatty/small", "chatty/big"]),
-        ("CHATTY, other", .chatCompletions, .other, ["chatty/other", "echo/echo", "chatty/small", "chatty/big"]),
-        ("faster", .chatCompletions, .other, ["chatty/small", "echo/echo", "chatty/big"]),
-        // An alias comes before the model of that name, and before Codex's mapping.
-        ("gpt-5.5", .chatCompletions, .other, ["echo/mapped", "echo/echo", "chatty/small", "chatty/big"]),
-        ("fast", .chatCompletions, .codex, ["chatty/small", "echo/echo", "chatty/big"]),
-        // A mapping comes before the model of that name, for Codex alone.
-        ("big", .responses, .codex, ["resp/gpt-5.5", "echo/echo"]),
-        ("big", .chatCompletions, .claudeCode, ["chatty/big", "echo/echo", "chatty/small"]),
-        // Codex's default comes after listed models and before Router.default.
-        ("unknown", .responses, .codex, ["echo/codex", "echo/echo"]),
-        (nil, .responses, .codex, ["echo/codex", "echo/echo"]),
-        ("echo:tools", .responses, .codex, ["echo/echo:tools", "echo/echo"]),
-        // A preset by its name counts after a model of that name.
-        ("p", .chatCompletions, .other, ["chatty/small", "echo/echo", "chatty/big"]),
-        ("small", .chatCompletions, .other, ["chatty/small", "echo/echo", "chatty/big"]),
-    ] as [(String?, Endpoint, ClientKind, [String])])
+    @Test(
+        "follows the rules in their order",
+        arguments: [
+            (nil, .chatCompletions, .other, ["echo/echo", "chatty/small", "chatty/big"]),
+            ("", .chatCompletions, .other, ["echo/echo", "chatty/small", "chatty/big"]),
+            ("unknown", .chatCompletions, .other, ["echo/echo", "chatty/small", "chatty/big"]),
+            ("big", .chatCompletions, .other, ["chatty/big", "echo/echo", "chatty/small"]),
+            (
+                "chatty,other", .chatCompletions, .other,
+                ["chatty/other", "echo/echo", "chatty/small", "chatty/big"]
+            ),
+            (
+                "CHATTY, other", .chatCompletions, .other,
+                ["chatty/other", "echo/echo", "chatty/small", "chatty/big"]
+            ),
+            ("faster", .chatCompletions, .other, ["chatty/small", "echo/echo", "chatty/big"]),
+            // An alias comes before the model of that name, and before Codex's mapping.
+            (
+                "gpt-5.5", .chatCompletions, .other,
+                ["echo/mapped", "echo/echo", "chatty/small", "chatty/big"]
+            ),
+            ("fast", .chatCompletions, .codex, ["chatty/small", "echo/echo", "chatty/big"]),
+            // A mapping comes before the model of that name, for Codex alone.
+            ("big", .responses, .codex, ["resp/gpt-5.5", "echo/echo"]),
+            ("big", .chatCompletions, .claudeCode, ["chatty/big", "echo/echo", "chatty/small"]),
+            // Codex's default comes after listed models and before Router.default.
+            ("unknown", .responses, .codex, ["echo/codex", "echo/echo"]),
+            (nil, .responses, .codex, ["echo/codex", "echo/echo"]),
+            ("echo:tools", .responses, .codex, ["echo/echo:tools", "echo/echo"]),
+            // A preset by its name counts after a model of that name.
+            ("p", .chatCompletions, .other, ["chatty/small", "echo/echo", "chatty/big"]),
+            ("small", .chatCompletions, .other, ["chatty/small", "echo/echo", "chatty/big"]),
+        ] as [(String?, Endpoint, ClientKind, [String])])
     func rules(model: String?, endpoint: Endpoint, client: ClientKind, candidates: [String]) throws {
         #expect(outcome(try table(with: Self.everything), model, endpoint, client) == candidates)
     }
 
-    @Test("asks only providers that speak the endpoint's dialect", arguments: [
-        (.chatCompletions, ["chatty/shared", "echo/echo"]), (.embeddings, ["chatty/shared", "echo/echo"]),
-        (.responses, ["resp/shared", "echo/echo"]), (.responsesCompact, ["resp/shared", "echo/echo"]),
-        (.messages, ["claude/shared", "echo/echo"]), (.countTokens, ["claude/shared", "echo/echo"]),
-    ] as [(Endpoint, [String])])
+    @Test(
+        "asks only providers that speak the endpoint's dialect",
+        arguments: [
+            (.chatCompletions, ["chatty/shared", "echo/echo"]),
+            (.embeddings, ["chatty/shared", "echo/echo"]),
+            (.responses, ["resp/shared", "echo/echo"]), (.responsesCompact, ["resp/shared", "echo/echo"]),
+            (.messages, ["claude/shared", "echo/echo"]), (.countTokens, ["claude/shared", "echo/echo"]),
+        ] as [(Endpoint, [String])])
     func dialects(endpoint: Endpoint, candidates: [String]) throws {
         let table = try table(with: #""Router": {"default": "echo,echo"}"#)
         #expect(outcome(table, "shared", endpoint) == candidates)
@@ -95,17 +110,22 @@ struct ResolveTests {
         #expect(outcome(table, "big") == ["chatty/big"])
     }
 
-    @Test("answers 404 with near names when nothing routes", arguments: [
-        ("smal", "404: no provider answers the model “smal” (did you mean “small”?)"),
-        ("claude-opus-4.6", "404: no provider answers the model “claude-opus-4.6” (did you mean “claude-opus-4-6”?)"),
-        (
-            "zzzzzzzz",
-            "404: no provider answers the model “zzzzzzzz” (known are “fast”, “small”, “big”, “shared”, “gpt-5.5”, …)"
-        ),
-        ("chaty,big", "404: “chaty,big” names no configured provider (did you mean “chatty”?)"),
-        ("chatty,", "404: “chatty,” names no model behind the comma"),
-        (nil, "404: the request names no model and Router.default is not set"),
-    ])
+    @Test(
+        "answers 404 with near names when nothing routes",
+        arguments: [
+            ("smal", "404: no provider answers the model “smal” (did you mean “small”?)"),
+            (
+                "claude-opus-4.6",
+                "404: no provider answers the model “claude-opus-4.6” (did you mean “claude-opus-4-6”?)"
+            ),
+            (
+                "zzzzzzzz",
+                "404: no provider answers the model “zzzzzzzz” (known are “fast”, “small”, “big”, “shared”, “gpt-5.5”, …)"
+            ),
+            ("chaty,big", "404: “chaty,big” names no configured provider (did you mean “chatty”?)"),
+            ("chatty,", "404: “chatty,” names no model behind the comma"),
+            (nil, "404: the request names no model and Router.default is not set"),
+        ])
     func nothing(model: String?, message: String) throws {
         let table = try table(with: #""ModelAliases": {"fast": "big"}"#)
         #expect(outcome(table, model) == [message])
@@ -114,7 +134,8 @@ struct ResolveTests {
     @Test("gives the preset's parameters along")
     func presets() throws {
         let table = try table(with: Self.everything)
-        let decision = try table.resolve(model: "big", endpoint: .chatCompletions, client: .other, preset: "p")
+        let decision = try table.resolve(
+            model: "big", endpoint: .chatCompletions, client: .other, preset: "p")
         #expect(decision.candidates.first?.model == "small")
         #expect(decision.overrides == ParameterOverrides(maxTokens: 5, temperature: 0.1))
         #expect(try table.resolve(model: "big", endpoint: .chatCompletions, client: .other).overrides.isEmpty)
@@ -164,12 +185,16 @@ struct ResolveTests {
 
 @Suite("The kind of a client")
 struct ClientKindTests {
-    @Test("is told from its headers", arguments: [
-        ("codex_cli_rs/0.163.0 (Debian 12)", false, .codex), ("Codex/1", true, .codex),
-        ("claude-cli/2.1.329 (external, cli)", false, .claudeCode), ("claude-code/2.1", false, .claudeCode),
-        ("Anthropic/Python 1.2", true, .claudeCode), ("OpenAI/Python 2", false, .other), ("", false, .other),
-        ("", true, .claudeCode), ("code", false, .other), ("xxcode codeX", false, .codex),
-    ] as [(String, Bool, ClientKind)])
+    @Test(
+        "is told from its headers",
+        arguments: [
+            ("codex_cli_rs/0.163.0 (Debian 12)", false, .codex), ("Codex/1", true, .codex),
+            ("claude-cli/2.1.329 (external, cli)", false, .claudeCode),
+            ("claude-code/2.1", false, .claudeCode),
+            ("Anthropic/Python 1.2", true, .claudeCode), ("OpenAI/Python 2", false, .other),
+            ("", false, .other),
+            ("", true, .claudeCode), ("code", false, .other), ("xxcode codeX", false, .codex),
+        ] as [(String, Bool, ClientKind)])
     func detect(userAgent: String, hasAnthropicHeader: Bool, kind: ClientKind) {
         let bytes = Array(userAgent.utf8)
         let found = bytes.withUnsafeBytes {

@@ -20,7 +20,8 @@ struct OneFile: FileSource {
 
 /// The routes of a configuration text.
 func table(_ text: String) throws -> RouteTable {
-    let loader = ConfigLoader(files: OneFile(text: text), surroundings: Surroundings(environment: [:], isRoot: false))
+    let loader = ConfigLoader(
+        files: OneFile(text: text), surroundings: Surroundings(environment: [:], isRoot: false))
     let loaded = loader.load(path: "c.json")
     return RouteTable(try #require(loaded.configuration, "\(loaded.problems)"))
 }

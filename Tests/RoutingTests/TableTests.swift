@@ -82,7 +82,8 @@ struct CatalogueTests {
         #expect(
             strings(root.member("data"), "id") == [
                 "fast", "smart", "small", "big", "shared", "gpt-5.5", "claude-opus-4-6", "echo", "echo:tools",
-                "echo:think", "gpt-9", "p", "r", "chatty,small", "chatty,big", "chatty,shared", "resp,gpt-5.5",
+                "echo:think", "gpt-9", "p", "r", "chatty,small", "chatty,big", "chatty,shared",
+                "resp,gpt-5.5",
                 "resp,shared", "claude,claude-opus-4-6", "claude,shared", "echo,echo", "echo,echo:tools",
                 "echo,echo:think",
             ])
@@ -122,7 +123,8 @@ struct CatalogueTests {
     /// Without any one of these Codex drops the whole list.
     private static let required: [StaticString] = [
         "slug", "display_name", "supported_reasoning_levels", "shell_type", "visibility", "supported_in_api",
-        "priority", "base_instructions", "support_verbosity", "truncation_policy", "experimental_supported_tools",
+        "priority", "base_instructions", "support_verbosity", "truncation_policy",
+        "experimental_supported_tools",
     ]
 
     @Test("gives Codex every field that it requires")
@@ -149,12 +151,14 @@ struct CatalogueTests {
         let empty = try table(#"{"Providers": [{"name": "p", "api_base_url": "http://h/v1"}]}"#)
         #expect(
             String(decoding: ModelCatalogue.body(empty), as: UTF8.self)
-                == #"{"object":"list","data":[],"has_more":false,"first_id":null,"last_id":null,"models":[]}"#)
+                == #"{"object":"list","data":[],"has_more":false,"first_id":null,"last_id":null,"models":[]}"#
+        )
     }
 
     @Test("has the presets beside it")
     func presets() throws {
-        let table = try table(with: #""Presets": {"p": {"route": "big", "max_tokens": 5}, "q": {"route": "echo,e"}}"#)
+        let table = try table(
+            with: #""Presets": {"p": {"route": "big", "max_tokens": 5}, "q": {"route": "echo,e"}}"#)
         #expect(
             String(decoding: PresetList.body(table), as: UTF8.self)
                 == #"[{"name":"p","route":"chatty,big","max_tokens":5,"temperature":null},"#
