@@ -102,7 +102,7 @@ let package = Package(
                 "Gateway", "Metrics", "SQLite", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop",
                 "ServiceManager", "Journal", "Runtime", "Posix",
             ]),
-        library("CLI", ["Gateway", "Routing", "Config", "JSON", "Bytes", "Posix"]),
+        library("CLI", ["Gateway", "Routing", "Config", "HTTP1", "JSON", "Bytes", "Posix"]),
 
         // Executables
         .executableTarget(
@@ -128,7 +128,7 @@ let package = Package(
         tests("CryptoTests", ["Crypto"]),
         tests("ConfigTests", ["Config", "Posix"]),
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
-        tests("CLITests", ["CLI", "Config", "Posix", "Bytes"]),
+        tests("CLITests", ["CLI", "Gateway", "Config", "Posix"]),
         tests("DialectsTests", ["Dialects", "EventStream", "Gateway", "JSON", "Bytes"]),
     ],
     cxxLanguageStandard: .cxx17

@@ -40,6 +40,14 @@ package enum ModelCatalogue {
         /// The provider's name, or "ccr" for names of the configuration.
         package let owner: String
         let destination: Destination
+
+        /// The name the providers know.
+        package var upstreamModel: String { destination.model }
+    }
+
+    /// The providers that answer an entry, in their order; which one is asked first depends on the dialect.
+    package static func targets(of entry: Entry, _ table: RouteTable) -> [RouteProvider] {
+        entry.destination.providers.map { table.providers[$0] }
     }
 
     /// The names without pins: models, aliases, Codex's mappings, presets; in the order of the configuration.

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entry of the executable: finds the command, takes its options apart, runs it.
+
+package import Config
+import Glibc
+
+package enum CommandLineTool {
+    /// Runs one command and returns the exit status of the process.
+    ///
+    /// - Parameters:
+    ///   - arguments: the words behind the program's name.
+    ///   - environment: as the process got it.
+    ///   - files: where configuration files are read.
+    ///   - terminal: where text goes.
+    ///   - runSupervisor: runs the gateway until it ends and returns the exit status; called by `ccr run` alone.
+    package static func run(
+        _ arguments: [String], environment: [String: String], files: any FileSource = DiskFiles(),
+        terminal: any Terminal = StandardTerminal(), runSupervisor: @escaping (RunOptions) -> Int32
+    ) -> Int32 {
+        guard let first = arguments.first else {
+            terminal.complain(Help.overview)
+            return ExitStatus.usage
+        }
+        if first == "--help" || first == "-h" {
+            terminal.print(Help.overview)
+            return ExitStatus.success
+        }
+        let words = first == "--version" ? ["version"] + arguments.dropFirst() : arguments
+        guard let command = CommandTable.commands.first(where: { words.starts(with: $0.words) }) else {
+            return unknown(words, terminal)
+        }
+        let rest = Array(words.dropFirst(command.words.count))
+        if rest.contains("--help") || rest.contains("-h") {
+            terminal.print(Help.text(for: command))
+            return ExitStatus.success
+        }
+        let options: [String: String]
+        do {
+            options = try Arguments.parse(rest, of: command)
+        } catch {
+            terminal.complain("ccr \(command.name): \(error.message); see ccr \(command.name) --help")
+            return ExitStatus.usage
+        }
+        return command.run(
+            CommandContext(
+                options: options, environment: environment, isRoot: geteuid() == 0, files: files,
+                terminal: terminal,
+                runSupervisor: runSupervisor))
+    }
+
+    private static func unknown(_ words: [String], _ terminal: any Terminal) -> Int32 {
+        let names = CommandTable.commands.map(\.name)
+        let given = words.prefix { !$0.hasPrefix("-") }.prefix(2).joined(separator: " ")
+        // "route" alone is half of "route explain"; "validat c.json" is a misspelt "validate".
+        let hint = Spelling.hint(given, in: names)
+        let text = hint.isEmpty ? Spelling.hint(words[0], in: names) : hint
+        terminal.complain(
+            "ccr: unknown command \(quoted(given.isEmpty ? words[0] : given))\(text); see ccr help")
+        return ExitStatus.usage
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ccr route explain`: reads a request body and prints who would be asked and why; nothing is sent.
+
+import Config
+import Gateway
+import JSON
+import Routing
+
+enum RouteCommand {
+    /// The names of --endpoint.
+    private static let endpoints: [(name: String, endpoint: Endpoint)] = [
+        ("chat", .chatCompletions), ("responses", .responses), ("messages", .messages),
+    ]
+
+    @Sendable static func run(_ context: CommandContext) -> Int32 {
+        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        let request: Request
+        do {
+            request = try read(context, configuration.limits.bodyBytes)
+        } catch {
+            context.terminal.complain("ccr route explain: \(error.message)")
+            return ExitStatus.usage
+        }
+        let explanation = RouteTable(configuration).explain(
+            model: request.model, endpoint: request.endpoint, client: request.client,
+            preset: context.options["--preset"])
+        context.terminal.print(
+            context.has("--json") ? json(request, explanation) : text(request, explanation, configuration))
+        return if case .success = explanation.result { ExitStatus.success } else { ExitStatus.failure }
+    }
+
+    /// What routing looks at.
+    private struct Request {
+        var model: String?
+        var endpoint: Endpoint
+        var client: ClientKind
+    }
+
+    private static func read(_ context: CommandContext, _ limit: Int) throws(UsageError) -> Request {
+        let endpoint = try choice("--endpoint", Self.endpoints.map { ($0.name, $0.endpoint) }, context)
+        let client = try choice("--client", ClientKind.allCases.map { ($0.name, $0) }, context)
+        let body: [UInt8]
+        do {
+            body = try context.terminal.input(limit: limit)
+        } catch {
+            throw UsageError(message: "the standard input cannot be read: \(error)")
+        }
+        guard body.count <= limit else {
+            throw UsageError(message: "the body is larger than Limits.bodyBytes (\(limit))")
+        }
+        let parser = JSONParser()
+        let root: JSONValue
+        do {
+            root = try parser.parse(body)
+        } catch {
+            throw UsageError(message: "the standard input is no JSON body: \(error)")
+        }
+        return try withExtendedLifetime(parser) { () throws(UsageError) in
+            guard root.isObject else { throw UsageError(message: "the body is no JSON object") }
+            guard root.member("model")?.string != nil || root.member("model") == nil else {
+                throw UsageError(message: "“model” is no string")
+            }
+            return Request(
+                model: root.member("model")?.string, endpoint: endpoint ?? guess(root),
+                client: client ?? .other)
+        }
+    }
+
+    /// The endpoint whose body this looks like.
+    private static func guess(_ root: JSONValue) -> Endpoint {
+        if root.member("input") != nil { return .responses }
+        // Messages alone has these two at the top; Chat has its system prompt among the messages.
+        return root.member("system") != nil || root.member("anthropic_version") != nil
+            ? .messages : .chatCompletions
+    }
+
+    private static func choice<Value>(
+        _ option: String, _ values: [(String, Value)], _ context: CommandContext
+    ) throws(UsageError) -> Value? {
+        guard let text = context.options[option] else { return nil }
+        if let value = values.first(where: { $0.0 == text }) { return value.1 }
+        let allowed = values.map(\.0).joined(separator: ", ")
+        throw UsageError(message: "\(option) is \(quoted(text)), allowed are \(allowed)")
+    }
+
+    // MARK: - Output
+
+    private static func text(
+        _ request: Request, _ explanation: RouteExplanation, _ configuration: Configuration
+    ) -> String {
+        var lines = [
+            "\(request.endpoint.clientPath), model \(request.model.map { quoted($0) } ?? "missing"), "
+                + "client \(request.client.name)"
+        ]
+        lines += explanation.steps.map { "  " + $0 }
+        switch explanation.result {
+        case .success(let decision):
+            lines.append("candidates:")
+            for (index, candidate) in decision.candidates.enumerated() {
+                let provider = configuration.providers[candidate.providerIndex]
+                let dialect = ProviderDialect(rawValue: request.endpoint.dialect.name)
+                // The query may hold a key and is left out.
+                let place = provider.baseURL.map { _ in
+                    String(provider.url(for: request.endpoint.path, dialect ?? .chat).prefix { $0 != "?" })
+                }
+                lines.append(
+                    "  \(index + 1). \(candidate.provider), model \(quoted(candidate.model)): "
+                        + (place ?? "embedded provider"))
+            }
+        case .failure(let error):
+            lines.append("answer: \(error.kind.status) \(error.message)")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func json(_ request: Request, _ explanation: RouteExplanation) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.key("path")
+            writer.string(request.endpoint.clientPath)
+            writer.key("model")
+            if let model = request.model { writer.string(model) } else { writer.null() }
+            writer.key("client")
+            writer.string(request.client.name)
+            writer.key("steps")
+            writer.array { writer in
+                for step in explanation.steps { writer.string(step) }
+            }
+            switch explanation.result {
+            case .success(let decision):
+                writer.key("candidates")
+                writer.array { writer in
+                    for candidate in decision.candidates { write(candidate, &writer) }
+                }
+                writer.key("max_tokens")
+                if let limit = decision.overrides.maxTokens { writer.int(limit) } else { writer.null() }
+                writer.key("temperature")
+                if let value = decision.overrides.temperature { writer.double(value) } else { writer.null() }
+            case .failure(let error):
+                writer.key("error")
+                writer.object { writer in
+                    writer.key("status")
+                    writer.int(error.kind.status)
+                    writer.key("message")
+                    writer.string(error.message)
+                }
+            }
+        }
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+
+    private static func write(_ candidate: RouteCandidate, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("provider")
+            writer.string(candidate.provider)
+            writer.key("model")
+            writer.string(candidate.model)
+        }
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ccr run`: checks the configuration, then hands over to the supervisor.
+
+package import Config
+
+/// What the supervisor starts with.
+package struct RunOptions: Sendable {
+    /// The checked configuration.
+    package let configuration: Configuration
+    /// The files it came from; empty for the built-in one.
+    package let files: [String]
+    /// The value of --config: read this again on reload, with `overrides`.
+    package let configPath: String?
+    /// --host and --port.
+    package let overrides: ConfigOverrides
+    /// --drain-seconds in milliseconds, else Timeouts.drainMs of `configuration`.
+    package let drainMs: Int
+    /// Whether --drain-seconds was given, so that a reload does not change it.
+    package let hasDrainOption: Bool
+}
+
+enum RunCommand {
+    @Sendable static func run(_ context: CommandContext) -> Int32 {
+        let overrides: ConfigOverrides
+        let drainSeconds: Int?
+        do {
+            overrides = try addressOptions(context)
+            drainSeconds = try number("--drain-seconds", 0...86_400, context)
+        } catch {
+            context.terminal.complain("ccr run: \(error.message)")
+            return ExitStatus.usage
+        }
+        let loaded = context.load(overrides: overrides)
+        for problem in loaded.problems { context.terminal.complain(problem.description) }
+        guard let configuration = loaded.configuration else { return ExitStatus.badConfiguration }
+        return context.runSupervisor(
+            RunOptions(
+                configuration: configuration, files: loaded.files, configPath: context.options["--config"],
+                overrides: overrides,
+                drainMs: drainSeconds.map { $0 * 1_000 } ?? configuration.timeouts.drainMs,
+                hasDrainOption: drainSeconds != nil))
+    }
+
+    /// --host and --port.
+    static func addressOptions(_ context: CommandContext) throws(UsageError) -> ConfigOverrides {
+        let port = try number("--port", 1...65_535, context)
+        return ConfigOverrides(host: context.options["--host"], port: port.map { UInt16($0) })
+    }
+
+    private static func number(
+        _ option: String, _ range: ClosedRange<Int>, _ context: CommandContext
+    ) throws(UsageError) -> Int? {
+        guard let text = context.options[option] else { return nil }
+        guard text.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let value = Int(text), range.contains(value) else {
+            let allowed = "a whole number from \(range.lowerBound) to \(range.upperBound)"
+            throw UsageError(message: "\(option) is \(quoted(text)), allowed is \(allowed)")
+        }
+        return value
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// `ccr status`: asks the running gateway for its health and latencies and shows them as tables.
+
+import Config
+import JSON
+
+enum StatusCommand {
+    @Sendable static func run(_ context: CommandContext) -> Int32 {
+        let overrides: ConfigOverrides
+        do {
+            overrides = try RunCommand.addressOptions(context)
+        } catch {
+            context.terminal.complain("ccr status: \(error.message)")
+            return ExitStatus.usage
+        }
+        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        let host = reachable(overrides.host ?? configuration.listen.host)
+        let port = overrides.port ?? configuration.listen.port
+        let key = configuration.clientKeys.first?.key
+        do throws(HTTPClient.Failure) {
+            let health = try HTTPClient.get("/health", host: host, port: port, key: key)
+            guard health.status == 200 else {
+                throw HTTPClient.Failure(message: "/health answers \(health.status)")
+            }
+            var lines = try parsed(health.body, Self.health)
+            // Latencies come from another process, which may be down while the gateway serves.
+            let answer = try? HTTPClient.get("/v1/latencies", host: host, port: port, key: key)
+            let latencies = answer?.status == 200 ? answer?.body : nil
+            if let latencies { lines += try parsed(latencies, Self.latencies) }
+            if context.has("--json") { lines = [json(health.body, latencies)] }
+            for line in lines { context.terminal.print(line) }
+            return ExitStatus.success
+        } catch {
+            let place = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+            if context.has("--json") { context.terminal.print(#"{"status":"down"}"#) }
+            context.terminal.complain("ccr is down at \(place): \(error.message)")
+            return ExitStatus.failure
+        }
+    }
+
+    /// An address to connect to: listening everywhere includes loopback.
+    private static func reachable(_ host: String) -> String {
+        switch host {
+        case "0.0.0.0", "localhost": "127.0.0.1"
+        case "::", "[::1]": "::1"
+        default: host
+        }
+    }
+
+    // MARK: - Output
+
+    private static func parsed<Output>(
+        _ body: [UInt8], _ use: (JSONValue) throws(HTTPClient.Failure) -> Output
+    ) throws(HTTPClient.Failure) -> Output {
+        let parser = JSONParser()
+        let root: JSONValue
+        do {
+            root = try parser.parse(body)
+        } catch {
+            throw HTTPClient.Failure(message: "what answers is not ccr (\(error))")
+        }
+        defer { withExtendedLifetime(parser) {} }
+        return try use(root)
+    }
+
+    private static func health(_ root: JSONValue) throws(HTTPClient.Failure) -> [String] {
+        guard let status = root.member("status")?.string else {
+            throw HTTPClient.Failure(message: "what answers is not ccr (no status)")
+        }
+        let version = root.member("version")?.string.map { ", version \($0)" } ?? ""
+        return ["\(status)\(version)"] + processes(root.member("processes"))
+    }
+
+    private static func processes(_ list: JSONValue?) -> [String] {
+        guard let list, list.count > 0 else { return [] }
+        var rows = [["PROCESS", "PROVIDER", "PID", "STATE", "RESTARTS", "MEMORY", "SAYS"]]
+        for process in list.elements {
+            let memory = process.member("resident_bytes")?.int.map { "\($0 / 1_048_576) MB" }
+            rows.append([
+                process.member("role")?.string ?? "?", process.member("provider")?.string ?? "",
+                process.member("pid")?.int.map(String.init) ?? "", process.member("state")?.string ?? "?",
+                process.member("restarts")?.int.map(String.init) ?? "", memory ?? "",
+                process.member("text")?.string ?? "",
+            ])
+        }
+        return [""] + TextTable.lines(rows)
+    }
+
+    private static func latencies(_ list: JSONValue) throws(HTTPClient.Failure) -> [String] {
+        guard list.count > 0 else { return [] }
+        var rows = [["TIER", "LATENCY", "SAMPLES"]]
+        for tier in list.elements {
+            let milliseconds = tier.member("ewma_seconds")?.double
+                .flatMap { Int(exactly: ($0 * 1_000).rounded()) }.map { "\($0) ms" }
+            rows.append([
+                tier.member("tier")?.string ?? "?", milliseconds ?? "",
+                tier.member("sample_count")?.int.map(String.init) ?? "",
+            ])
+        }
+        return [""] + TextTable.lines(rows)
+    }
+
+    /// Both answers in one object, unchanged; both were parsed before, so the result is valid.
+    private static func json(_ health: [UInt8], _ latencies: [UInt8]?) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.key("health")
+            writer.raw(health)
+            writer.key("latencies")
+            if let latencies { writer.raw(latencies) } else { writer.null() }
+        }
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}
