@@ -25,7 +25,10 @@ package enum CommandLineTool {
             terminal.print(Help.overview)
             return ExitStatus.success
         }
-        let words = first == "--version" ? ["version"] + arguments.dropFirst() : arguments
+        var words = first == "--version" ? ["version"] + arguments.dropFirst() : arguments
+        if first == "help", let topic = arguments.dropFirst().first, !topic.hasPrefix("-") {
+            words = arguments.dropFirst() + ["--help"]
+        }
         guard let command = CommandTable.commands.first(where: { words.starts(with: $0.words) }) else {
             return unknown(words, terminal)
         }

@@ -4,19 +4,22 @@
 package import Config
 
 /// What the supervisor starts with.
-package struct RunOptions: Sendable {
+package struct RunOptions {
     /// The checked configuration.
     package let configuration: Configuration
     /// The files it came from; empty for the built-in one.
     package let files: [String]
-    /// The value of --config: read this again on reload, with `overrides`.
-    package let configPath: String?
     /// --host and --port.
     package let overrides: ConfigOverrides
     /// --drain-seconds in milliseconds, else Timeouts.drainMs of `configuration`.
     package let drainMs: Int
     /// Whether --drain-seconds was given, so that a reload does not change it.
     package let hasDrainOption: Bool
+    let configPath: String?
+    let loader: ConfigLoader
+
+    /// Reads the configuration again, from the same place and with the same options.
+    package func reload() -> LoadedConfiguration { loader.load(path: configPath, overrides: overrides) }
 }
 
 enum RunCommand {
@@ -35,10 +38,11 @@ enum RunCommand {
         guard let configuration = loaded.configuration else { return ExitStatus.badConfiguration }
         return context.runSupervisor(
             RunOptions(
-                configuration: configuration, files: loaded.files, configPath: context.options["--config"],
-                overrides: overrides,
+                configuration: configuration, files: loaded.files, overrides: overrides,
+
                 drainMs: drainSeconds.map { $0 * 1_000 } ?? configuration.timeouts.drainMs,
-                hasDrainOption: drainSeconds != nil))
+                hasDrainOption: drainSeconds != nil, configPath: context.options["--config"],
+                loader: context.loader))
     }
 
     /// --host and --port.

@@ -38,6 +38,7 @@ struct CommandTests {
     @Test("explains every command and every option of it", arguments: CommandTable.commands.map(\.words))
     func commandHelp(words: [String]) throws {
         let outcome = ccr(words + ["--help"])
+        if words != ["help"] { #expect(ccr(["help"] + words).output == outcome.output) }
         let command = try #require(CommandTable.commands.first { $0.words == words })
         #expect(outcome.status == 0)
         #expect(outcome.output.hasPrefix("usage: ccr \(command.name) "))
@@ -223,8 +224,9 @@ struct CommandTests {
         let given = try #require(options)
         #expect(given.configuration.listen == ListenSettings(host: "::1", port: 99, socketPath: nil))
         #expect(given.overrides == ConfigOverrides(host: "::1", port: 99))
-        #expect(given.configPath == "good.json")
         #expect(given.files == ["good.json"])
+        #expect(given.reload().files == ["good.json"])
+        #expect(given.reload().configuration == given.configuration)
         #expect(given.drainMs == 3_000)
         #expect(given.hasDrainOption)
         _ = ccr(["run"], environment: ["CCR_CONFIG": "good.json"], files: Self.files) {
@@ -233,7 +235,7 @@ struct CommandTests {
         }
         #expect(options?.drainMs == 7_000)
         #expect(options?.hasDrainOption == false)
-        #expect(options?.configPath == nil)
+        #expect(options?.reload().files == ["good.json"])
         #expect(options?.files == ["good.json"])
     }
 
