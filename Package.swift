@@ -106,7 +106,7 @@ let package = Package(
 
         // Executables
         .executableTarget(
-            name: "ccr", dependencies: ["CLI", "Config", "Supervisor", "Front", "Exporter"],
+            name: "ccr", dependencies: ["CLI", "Posix", "Supervisor", "Front", "Exporter"],
             swiftSettings: swiftSettings),
         .executableTarget(name: "ccr-upstream", dependencies: ["Worker"], swiftSettings: swiftSettings),
 

@@ -27,7 +27,7 @@ enum HealthReport {
                             object.member("restarts", Int(process.restarts))
                             object.member("resident_bytes", Int(process.residentBytes))
                             object.member("started_at_usec", Int(process.startedUsec))
-                            if !process.text.isEmpty { object.member("status", process.text) }
+                            if !process.text.isEmpty { object.member("text", process.text) }
                         }
                     }
                 })

@@ -128,7 +128,7 @@ final class Stack {
             return
         }
         Notifier.reloading(monotonicUsec: started)
-        let loaded = options.load()
+        let loaded = options.reload()
         for problem in loaded.problems {
             journal.log(problem.severity == .error ? .error : .warning, .configRefused, "\(problem)")
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `ccr run`: the supervisor from its first moment, in the foreground of a terminal or as the service's main process.
-// Source: sysexits.h (78 is EX_CONFIG), sd_listen_fds(3).
+// Source: sd_listen_fds(3), prctl(2).
 
 package import Config
 import EventLoop
@@ -13,16 +13,22 @@ import ServiceManager
 
 /// How the supervisor was started.
 package struct SupervisorOptions {
-    /// Reads the configuration; called at the start and again for each reload.
-    package var load: () -> LoadedConfiguration
+    /// The checked configuration to start with.
+    package let configuration: Configuration
+    /// Reads the configuration again; called for each reload.
+    package let reload: () -> LoadedConfiguration
     /// The directory of the executables ccr and ccr-upstream.
-    package var executableDirectory: String
+    package let executableDirectory: String
     /// How long to drain before the end, instead of what the configuration says.
-    package var drainMsec: Int?
+    package let drainMsec: Int?
     let startedRealtimeUsec: UInt64
 
-    package init(load: @escaping () -> LoadedConfiguration, executableDirectory: String, drainMsec: Int?) {
-        self.load = load
+    package init(
+        configuration: Configuration, reload: @escaping () -> LoadedConfiguration, executableDirectory: String,
+        drainMsec: Int?
+    ) {
+        self.configuration = configuration
+        self.reload = reload
         self.executableDirectory = executableDirectory
         self.drainMsec = drainMsec
         startedRealtimeUsec = Clock.realtimeUsec()
@@ -30,27 +36,14 @@ package struct SupervisorOptions {
 }
 
 package enum SupervisorProcess {
-    /// The exit status for a configuration that cannot be used (sysexits.h).
-    package static let badConfiguration: Int32 = 78
-
     /// Runs the stack until SIGTERM; returns the exit status.
     package static func run(_ options: SupervisorOptions) -> Int32 {
         ProcessSettings.setName("ccr-supervisor")
-        // It parses configurations that may hold keys.
+        // It holds the configuration, which may hold keys.
         ProcessSettings.forbidDumps()
         ProcessSettings.raiseFileLimit()
         let journal = Journal(role: "supervisor")
-        let loaded = options.load()
-        for problem in loaded.problems {
-            let level: LogLevel =
-                switch problem.severity {
-                case .error: .error
-                case .warning: .warning
-                case .note: .notice
-                }
-            journal.log(level, problem.severity == .error ? .configRefused : .configLoaded, "\(problem)")
-        }
-        guard let configuration = loaded.configuration else { return badConfiguration }
+        let configuration = options.configuration
         makeDirectory(configuration.stateDirectory, journal)
         do {
             var inherited = try InheritedDescriptors()

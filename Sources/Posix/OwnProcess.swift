@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a process knows of itself.
+// Source: environ(7), proc(5) "/proc/self/exe".
+
+import Glibc
+
+package enum OwnProcess {
+    /// The environment; of a name that occurs twice the first value counts, as for getenv(3).
+    package static var environment: [String: String] {
+        var result: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let line = String(cString: text)
+            if let equals = line.firstIndex(of: "=") {
+                let name = String(line[..<equals])
+                if result[name] == nil { result[name] = String(line[line.index(after: equals)...]) }
+            }
+            entry += 1
+        }
+        return result
+    }
+
+    /// The directory of the running executable, or "." when the kernel does not tell.
+    package static var executableDirectory: String {
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &target, target.count)
+        guard count > 0 else { return "." }
+        let path = String(decoding: target[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}
