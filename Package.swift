@@ -55,7 +55,7 @@ let package = Package(
         library("Posix", ["CLinux"]),
         library("EventLoop", ["CSystemd", "CLinux", "Posix"]),
         library("ServiceManager", ["CSystemd", "CLinux", "Posix"]),
-        library("Journal", ["CSystemd", "CLinux"]),
+        library("Journal", ["CSystemd", "Bytes"]),
         library("Curl", ["CCurl", "EventLoop", "Posix", "Bytes"]),
         library("SQLite", ["CSQLite"]),
         library("Crypto", ["CCrypto"]),

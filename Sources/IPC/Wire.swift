@@ -28,9 +28,17 @@ package struct WireWriter {
         bytes.removeAll(keepingCapacity: true)
     }
 
+    // One function per width: a generic one is looked up at run time wherever the compiler cannot specialise it.
+    package mutating func put(_ value: UInt8) { bytes.append(value) }
+    package mutating func put(_ value: UInt16) { append(value.littleEndian) }
+    package mutating func put(_ value: UInt32) { append(value.littleEndian) }
+    package mutating func put(_ value: UInt64) { append(value.littleEndian) }
+    package mutating func put(_ value: Int32) { append(value.littleEndian) }
+    package mutating func put(_ value: Int64) { append(value.littleEndian) }
+
     @inline(__always)
-    package mutating func put(_ value: some FixedWidthInteger) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    private mutating func append<Value>(_ value: Value) {
+        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
     }
 
     package mutating func put(_ value: Bool) { bytes.append(value ? 1 : 0) }
