@@ -134,13 +134,11 @@ int ccr_accept4(int socket, bool *peer_is_loopback) {
 
 int ccr_memfd_create(const char *name) { return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING); }
 
-static const int all_seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+int ccr_memfd_forbid_shrinking(int fd) { return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK); }
 
-int ccr_memfd_seal(int fd) { return fcntl(fd, F_ADD_SEALS, all_seals); }
-
-bool ccr_memfd_is_sealed(int fd) {
+bool ccr_memfd_cannot_shrink(int fd) {
     int seals = fcntl(fd, F_GET_SEALS);
-    return seals >= 0 && (seals & all_seals) == all_seals;
+    return seals >= 0 && (seals & F_SEAL_SHRINK);
 }
 
 int ccr_pipe_cloexec(int fds[2]) { return pipe2(fds, O_CLOEXEC); }

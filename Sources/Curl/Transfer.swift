@@ -109,6 +109,8 @@ package final class Transfer {
         if isInterim { return }
         if line.isEmpty {
             headComplete = true
+            // The answer has begun, so the request is not repeated: a large body's file may go.
+            if let body, body.contiguous == nil, bodyOffset == body.size { self.body = nil }
             delegate?.transferReceivedHead(status: ccr_easy_response_code(easy))
         } else {
             delegate?.transferReceived(headLine: line)

@@ -10,18 +10,18 @@ import Posix
 final class BodyStore {
     /// Bodies up to this size travel inside the handoff message.
     static let inlineLimit = 32 * 1024
-    /// A memfd starts this large and quadruples, so that a claimed length alone costs nothing.
-    private static let firstCapacity = 256 * 1024
 
     private var inline: [UInt8] = []
     private(set) var shared: SharedMemory?
     private let limit: Int
+    private let pool: BodyPool
 
     /// Raised when the body outgrows its limit.
     struct TooLarge: Error {}
 
-    init(limit: Int, expected: Int) {
+    init(limit: Int, expected: Int, pool: BodyPool) {
         self.limit = limit
+        self.pool = pool
         // The parser wants readable bytes behind the text.
         if expected <= BodyStore.inlineLimit { inline.reserveCapacity(expected + JSONParser.padding) }
     }
@@ -47,13 +47,19 @@ final class BodyStore {
         guard let shared else { throw TooLarge() }
         let needed = shared.count + wanted + JSONParser.padding
         if shared.capacity < needed, shared.capacity - shared.count < shared.capacity / 4 {
-            try shared.reserve(min(needed, max(BodyStore.firstCapacity, shared.capacity * 4)))
+            try shared.reserve(min(needed, shared.capacity * 4))
         }
         let spare = shared.spare
         return UnsafeMutableRawBufferPointer(rebasing: spare[..<min(wanted, spare.count)])
     }
 
     func commit(_ count: Int) { shared?.count += count }
+
+    /// Nobody reads the body any more: its file may serve the next one.
+    func recycle() {
+        if let shared { pool.give(shared) }
+        shared = nil
+    }
 
     /// Lends the body with the parser's padding behind it.
     func withPadded<Value>(_ body: (UnsafeRawBufferPointer, Bool) throws -> Value) throws -> Value {
@@ -72,8 +78,7 @@ final class BodyStore {
 
     private func spill() throws(Errno) {
         guard shared == nil else { return }
-        let memory = try SharedMemory(
-            name: "ccr-body", capacity: max(BodyStore.firstCapacity, inline.count * 2))
+        let memory = try pool.take()
         try memory.append(inline)
         inline = []
         shared = memory

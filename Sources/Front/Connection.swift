@@ -175,7 +175,7 @@ final class Connection {
         pendingRequest = request
         do {
             try front.admit(request)
-            bodyReader = try RequestBodyReader(head, limit: front.config.limits.bodyBytes)
+            bodyReader = try RequestBodyReader(head, limit: front.config.limits.bodyBytes, pool: front.bodies)
         } catch {
             // Without a body the connection stays usable after the answer.
             let hasBody = head.bodyFraming != .none && head.bodyFraming != .length(0)

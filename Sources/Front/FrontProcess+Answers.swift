@@ -101,6 +101,8 @@ extension FrontProcess {
         firstByteUsec: UInt64 = 0, backpressureCount: UInt32 = 0, rejection: ErrorKind?, message: String = ""
     ) {
         tick()
+        request.body?.recycle()
+        request.body = nil
         gauges.activeRequests -= 1
         if request.isStreaming { gauges.activeStreams -= 1 }
         let duration = now - request.startedUsec

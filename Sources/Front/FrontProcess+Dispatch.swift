@@ -54,7 +54,6 @@ extension FrontProcess {
             request.head.forEachHeader { name, value in
                 if HeaderPolicy.forwardsRequest(name) { request.headers.append(name, value) }
             }
-            try body.shared?.seal()
             request.waitUntilUsec = now + FrontProcess.workerWaitUsec
             tryCandidate(request)
         } catch let error as GatewayError {
@@ -171,7 +170,8 @@ extension FrontProcess {
                 try reader.end()
                 guard let request = link.requests[committed.tag] else { return }
                 request.isCommitted = true
-                request.body = nil
+                // A stream may run for long; a short answer's body file is soon used again.
+                if request.isStreaming { request.body = nil }
             case .workerFailed:
                 let failed: HandoffFailed = try reader.get()
                 try reader.end()

@@ -22,6 +22,7 @@ package final class FrontProcess {
     let journal: Journal
     let httpLimits: HTTPLimits
     let parser = JSONParser()
+    let bodies = BodyPool()
     /// Receives from any connection; its content is used before the next one is served.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
     /// CLOCK_MONOTONIC microseconds of the event being served.
@@ -214,6 +215,7 @@ package final class FrontProcess {
         self.now = now
         for connection in connections.values { connection.sweep(now, config.limits) }
         expireWaiting(now)
+        if gauges.activeRequests == 0 { bodies.empty() }
         return !connections.isEmpty
     }
 

@@ -19,7 +19,7 @@ final class RequestBodyReader {
     }
 
     /// Returns nil when the request has no body.
-    init?(_ head: RequestHead, limit: Int) throws(GatewayError) {
+    init?(_ head: RequestHead, limit: Int, pool: BodyPool) throws(GatewayError) {
         self.limit = limit
         let coding: ContentCoding?
         switch head.contentEncoding {
@@ -37,10 +37,10 @@ final class RequestBodyReader {
         case .length(let count):
             guard count <= UInt64(limit) else { throw RequestBodyReader.tooLarge(limit) }
             framing = .length(remaining: Int(count))
-            store = BodyStore(limit: limit, expected: Int(count))
+            store = BodyStore(limit: limit, expected: Int(count), pool: pool)
         case .chunked:
             framing = .chunked(ChunkedDecoder(bodyLimit: UInt64(limit)))
-            store = BodyStore(limit: limit, expected: BodyStore.inlineLimit)
+            store = BodyStore(limit: limit, expected: BodyStore.inlineLimit, pool: pool)
         }
         do {
             decoder = try coding.map { (coding) throws(CompressionError) in

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sealed anonymous files: how a request body or a configuration travels between processes without a copy.
+// Anonymous files: how a request body or a configuration travels between processes without a copy. They are sealed
+// against shrinking, so that no reader loses the ground under it, and otherwise trusted to their writer.
 // Source: memfd_create(2), fcntl(2) "File Sealing".
 
 import CLinux
@@ -20,11 +21,22 @@ package final class SharedMemory {
         guard fd >= 0 else { throw Errno("memfd_create") }
         self.descriptor = FileDescriptor(owning: fd)
         self.capacity = 0
+        guard ccr_memfd_forbid_shrinking(fd) == 0 else { throw Errno("fcntl") }
         try reserve(max(capacity, 1))
     }
 
     deinit {
         if let address { munmap(address, capacity) }
+    }
+
+    /// Checks that a file made by another own process can be read to `size` and will stay so.
+    ///
+    /// - Throws: EINVAL when the file may shrink or is shorter than `size`.
+    package static func check(_ fd: Int32, size: Int) throws(Errno) {
+        guard ccr_memfd_cannot_shrink(fd) else { throw Errno("fcntl", code: EINVAL) }
+        var status = stat()
+        guard fstat(fd, &status) == 0 else { throw Errno("fstat") }
+        guard size >= 0, Int(status.st_size) >= size else { throw Errno("fstat", code: EINVAL) }
     }
 
     /// The file's descriptor, owned by this object.
@@ -63,26 +75,18 @@ package final class SharedMemory {
     package func append(_ bytes: [UInt8]) throws(Errno) {
         try bytes.span.bytes.withUnsafeBytes { (view) throws(Errno) in try append(view) }
     }
-
-    /// Forbids every later change through another process's mapping.
-    package func seal() throws(Errno) {
-        guard ccr_memfd_seal(descriptor.raw) == 0 else { throw Errno("fcntl") }
-    }
 }
 
-/// A read-only view of a sealed file that another own process made.
+/// A read-only view of a file that another own process made.
 package final class SharedMemoryView {
     private let address: UnsafeMutableRawPointer?
     private let size: Int
 
     /// Maps the first `size` bytes; the descriptor may be closed afterwards.
     ///
-    /// - Throws: EINVAL when the file is not sealed or shorter than `size`.
+    /// - Throws: EINVAL when the file may shrink or is shorter than `size`.
     package init(_ descriptor: borrowing FileDescriptor, size: Int) throws(Errno) {
-        guard ccr_memfd_is_sealed(descriptor.raw) else { throw Errno("mmap", code: EINVAL) }
-        var status = stat()
-        guard fstat(descriptor.raw, &status) == 0 else { throw Errno("fstat") }
-        guard size >= 0, Int(status.st_size) >= size else { throw Errno("mmap", code: EINVAL) }
+        try SharedMemory.check(descriptor.raw, size: size)
         self.size = size
         if size == 0 {
             address = nil

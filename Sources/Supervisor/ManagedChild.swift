@@ -111,13 +111,12 @@ final class ManagedChild {
         stack.started(self)
     }
 
-    /// The configuration in a sealed file: its length in 4 bytes, then itself.
+    /// The configuration in a memfd: its length in 4 bytes, then itself.
     private static func sealed(_ configuration: [UInt8]) throws(Errno) -> SharedMemory {
         var writer = WireWriter(capacity: configuration.count + 4)
         writer.put(configuration)
         let memory = try SharedMemory(name: "ccr-config", capacity: writer.bytes.count)
         try memory.append(writer.bytes)
-        try memory.seal()
         return memory
     }
 

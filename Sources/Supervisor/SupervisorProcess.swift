@@ -24,7 +24,8 @@ package struct SupervisorOptions {
     let startedRealtimeUsec: UInt64
 
     package init(
-        configuration: Configuration, reload: @escaping () -> LoadedConfiguration, executableDirectory: String,
+        configuration: Configuration, reload: @escaping () -> LoadedConfiguration,
+        executableDirectory: String,
         drainMsec: Int?
     ) {
         self.configuration = configuration

@@ -1,121 +1,126 @@
 // SPDX-License-Identifier: Apache-2.0
 // A request body with replaced ranges. Every other byte is the client's own; nothing is parsed or serialised again.
+// A large body stays in front's memfd and is read from there piece by piece: mapping it costs more than the copies.
 
 import Curl
 package import Gateway
+import Glibc
 package import Posix
 
 package final class SplicedBody: RequestBody {
     package let size: Int
     private let pieces: [Piece]
+    /// A small body, put together.
     private let owned: UnsafeMutableRawBufferPointer?
-    /// Keeps the mapping that the pieces point into.
-    private let mapping: SharedMemoryView?
+    /// A large body's file.
+    private let file: SharedDescriptor?
 
     private enum Piece {
-        case original(UnsafeRawBufferPointer)
+        case original(Range<Int>)
         case replacement([UInt8])
 
         var count: Int {
             switch self {
-            case .original(let bytes): bytes.count
+            case .original(let range): range.count
             case .replacement(let bytes): bytes.count
             }
         }
     }
 
-    /// A small body, put together once.
+    /// A small body.
     ///
     /// - Returns: nil when a splice lies outside of the body or overlaps another.
     package init?(inline body: [UInt8], splices: [Splice]) {
-        guard SplicedBody.areValid(splices, size: body.count) else { return nil }
-        let size = splices.reduce(body.count) { $0 - $1.length + $1.replacement.count }
+        guard let pieces = SplicedBody.pieces(splices, size: body.count) else { return nil }
+        let size = pieces.reduce(0) { $0 + $1.count }
         let owned = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, 1), alignment: 16)
-        var source = 0
         var target = 0
-        body.withUnsafeBytes { body in
-            func copy(_ bytes: UnsafeRawBufferPointer) {
-                UnsafeMutableRawBufferPointer(rebasing: owned[target...]).copyMemory(from: bytes)
-                target += bytes.count
+        for piece in pieces {
+            let room = UnsafeMutableRawBufferPointer(rebasing: owned[target...])
+            switch piece {
+            case .original(let range): room.copyBytes(from: body[range])
+            case .replacement(let bytes): room.copyBytes(from: bytes)
             }
-            for splice in splices {
-                copy(UnsafeRawBufferPointer(rebasing: body[source..<splice.offset]))
-                splice.replacement.withUnsafeBytes(copy)
-                source = splice.offset + splice.length
-            }
-            copy(UnsafeRawBufferPointer(rebasing: body[source...]))
+            target += piece.count
         }
         self.size = size
         self.owned = owned
-        pieces = []
-        mapping = nil
+        self.pieces = []
+        file = nil
     }
 
-    /// A large body in shared memory, read in pieces.
+    /// A large body: the first `size` bytes of a memfd, which this object owns from now on.
     ///
     /// - Returns: nil when a splice lies outside of the body or overlaps another.
-    package init?(mapping: SharedMemoryView, splices: [Splice]) {
-        let body = mapping.bytes
-        guard SplicedBody.areValid(splices, size: body.count) else { return nil }
-        var pieces: [Piece] = []
-        var source = 0
-        for splice in splices {
-            pieces.append(.original(UnsafeRawBufferPointer(rebasing: body[source..<splice.offset])))
-            pieces.append(.replacement(splice.replacement))
-            source = splice.offset + splice.length
-        }
-        pieces.append(.original(UnsafeRawBufferPointer(rebasing: body[source...])))
+    package init?(file: consuming FileDescriptor, size: Int, splices: [Splice]) {
+        guard let pieces = SplicedBody.pieces(splices, size: size) else { return nil }
+        self.size = pieces.reduce(0) { $0 + $1.count }
         self.pieces = pieces
-        self.mapping = mapping
+        self.file = SharedDescriptor(file)
         owned = nil
-        size = pieces.reduce(0) { $0 + $1.count }
     }
 
     deinit {
         owned?.deallocate()
     }
 
-    private static func areValid(_ splices: [Splice], size: Int) -> Bool {
+    /// The body as a sequence of pieces, or nil when the splices contradict it or each other.
+    private static func pieces(_ splices: [Splice], size: Int) -> [Piece]? {
+        var pieces: [Piece] = []
         var end = 0
         for splice in splices {
             guard splice.offset >= end, splice.length >= 0, splice.length <= size - splice.offset else {
-                return false
+                return nil
             }
+            pieces.append(.original(end..<splice.offset))
+            pieces.append(.replacement(splice.replacement))
             end = splice.offset + splice.length
         }
-        return true
+        guard end <= size else { return nil }
+        pieces.append(.original(end..<size))
+        return pieces
     }
 
     package var contiguous: UnsafeRawBufferPointer? {
-        if let owned { return UnsafeRawBufferPointer(rebasing: owned[..<size]) }
-        if pieces.count == 1, case .original(let bytes) = pieces[0] { return bytes }
-        return nil
+        owned.map { UnsafeRawBufferPointer(rebasing: $0[..<size]) }
     }
 
     package func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        if let whole = contiguous {
+            let count = min(max(whole.count - offset, 0), buffer.count)
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: whole[offset..<(offset + count)]))
+            return count
+        }
         var skip = offset
         var copied = 0
-        func copy(_ bytes: UnsafeRawBufferPointer) {
-            guard skip < bytes.count else {
-                skip -= bytes.count
-                return
+        for piece in pieces where copied < buffer.count {
+            guard skip < piece.count else {
+                skip -= piece.count
+                continue
             }
-            let count = min(bytes.count - skip, buffer.count - copied)
-            let part = UnsafeRawBufferPointer(rebasing: bytes[skip..<(skip + count)])
-            UnsafeMutableRawBufferPointer(rebasing: buffer[copied...]).copyMemory(from: part)
+            let room = UnsafeMutableRawBufferPointer(rebasing: buffer[copied...])
+            let count = min(piece.count - skip, room.count)
+            switch piece {
+            case .original(let range):
+                guard readFile(at: range.lowerBound + skip, into: room, count: count) else { return copied }
+            case .replacement(let bytes): room.copyBytes(from: bytes[skip..<(skip + count)])
+            }
             copied += count
             skip = 0
         }
-        if let whole = contiguous {
-            copy(whole)
-            return copied
-        }
-        for piece in pieces where copied < buffer.count {
-            switch piece {
-            case .original(let bytes): copy(bytes)
-            case .replacement(let bytes): bytes.withUnsafeBytes(copy)
-            }
-        }
         return copied
+    }
+
+    /// The file cannot shrink, so a short read has no cause but a fault of the kernel's memory.
+    private func readFile(at offset: Int, into buffer: UnsafeMutableRawBufferPointer, count: Int) -> Bool {
+        guard let fd = file?.raw else { return false }
+        var done = 0
+        while done < count {
+            let part = pread(fd, buffer.baseAddress.map { $0 + done }, count - done, off_t(offset + done))
+            if part < 0, errno == EINTR { continue }
+            guard part > 0 else { return false }
+            done += part
+        }
+        return true
     }
 }

@@ -127,11 +127,11 @@ package final class WorkerProcess {
         } else {
             guard let descriptor = received.takeDescriptor() else { throw .truncated }
             do {
-                let mapping = try SharedMemoryView(descriptor, size: handoff.bodySize)
-                body = SplicedBody(mapping: mapping, splices: handoff.splices)
+                try SharedMemory.check(descriptor.raw, size: handoff.bodySize)
             } catch {
                 throw .invalidValue("body: \(error)")
             }
+            body = SplicedBody(file: descriptor, size: handoff.bodySize, splices: handoff.splices)
         }
         guard let body else { throw .invalidValue("splices") }
         let exchange = Exchange(handoff, client: client, link: link, worker: self)

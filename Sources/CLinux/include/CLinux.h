@@ -28,10 +28,9 @@ ssize_t ccr_recv_credentials(int socket, void *buffer, size_t size, pid_t *pid);
 /// Accepts a non-blocking, close-on-exec connection; `*peer_is_loopback` tells where it comes from.
 int ccr_accept4(int socket, bool *peer_is_loopback);
 int ccr_memfd_create(const char *name);
-/// Forbids every later change of size and content of a memfd (F_ADD_SEALS).
-int ccr_memfd_seal(int fd);
-/// Whether the descriptor carries all seals of `ccr_memfd_seal`.
-bool ccr_memfd_is_sealed(int fd);
+/// Forbids a memfd to become shorter (F_SEAL_SHRINK), so that a reader's mapping cannot lose its ground.
+int ccr_memfd_forbid_shrinking(int fd);
+bool ccr_memfd_cannot_shrink(int fd);
 int ccr_pipe_cloexec(int fds[2]);
 int ccr_set_nodelay(int socket);
 
