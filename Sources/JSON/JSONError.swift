@@ -26,21 +26,21 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Where in the text the fault is, in bytes from 0; nil when it is not known.
     package let offset: Int?
 
-    init(_ reason: Reason, offset: Int? = nil) {
-        self.reason = reason
-        self.offset = offset
-    }
-
-    init(code: Int32) {
-        switch ccr_json_classify(code) {
-        case ccr_json_empty: self.init(.empty)
-        case ccr_json_too_large: self.init(.tooLarge)
-        case ccr_json_out_of_memory: self.init(.outOfMemory)
-        case ccr_json_too_deep: self.init(.tooDeep)
-        case ccr_json_bad_utf8: self.init(.invalidUTF8)
-        case ccr_json_bad_string: self.init(.invalidString)
-        case ccr_json_bad_number: self.init(.invalidNumber)
-        default: self.init(.malformed)
+    init(code: Int32, text: UnsafeRawBufferPointer) {
+        reason =
+            switch ccr_json_classify(code) {
+            case ccr_json_empty: .empty
+            case ccr_json_too_large: .tooLarge
+            case ccr_json_out_of_memory: .outOfMemory
+            case ccr_json_too_deep: .tooDeep
+            case ccr_json_bad_utf8: .invalidUTF8
+            case ccr_json_bad_string: .invalidString
+            case ccr_json_bad_number: .invalidNumber
+            default: .malformed
+            }
+        switch reason {
+        case .invalidString, .invalidNumber, .malformed: offset = FaultFinder.offset(in: text)
+        case .empty, .tooLarge, .outOfMemory, .tooDeep, .invalidUTF8: offset = nil
         }
     }
 

@@ -50,7 +50,7 @@ package final class JSONParser {
         document = ccr_json_document()
         let code = ccr_json_parse(parser, bytes.baseAddress, bytes.count, padded, &document)
         guard code == 0, let tape = document.tape, let strings = document.strings else {
-            throw JSONError(code: code)
+            throw JSONError(code: code, text: bytes)
         }
         return JSONValue(tape: tape, strings: strings, index: 1)
     }

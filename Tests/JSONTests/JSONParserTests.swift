@@ -107,7 +107,33 @@ import Testing
 
     @Test func `an error is described without a byte of the text`() {
         let error = #expect(throws: JSONError.self) { _ = try parse("{\"secret\":oops}") }
-        #expect(error?.description == "the text is not valid JSON")
+        #expect(error?.description == "the text is not valid JSON (byte 10)")
+    }
+
+    @Test(arguments: [
+        ("{\"a\" 1}", 5), ("[1,]", 3), ("[1 2]", 3), ("{\"a\":1,}", 7), ("{a:1}", 1), ("{\"a\":tru}", 8),
+        ("[\"\\x\"]", 3), ("[\"\\u12g4\"]", 6), ("[\"a\nb\"]", 3), ("{\"a\":1} x", 8), ("[01]", 2),
+        ("[1.]", 3),
+        ("[-]", 2), ("[1e]", 3), ("{\"a\":[1}", 7), ("[1]]", 3), ("{\"a\":\"x", 7), ("{", 1), ("[,]", 1),
+        ("{,}", 1),
+    ])
+    func `the place of a fault is told`(text: String, offset: Int) {
+        let error = #expect(throws: JSONError.self) { _ = try parse(text) }
+        #expect(error?.offset == offset)
+    }
+
+    @Test(arguments: ["[18446744073709551616]", #"["\ud83d"]"#, "  "])
+    func `a fault that grammar does not show has no place`(text: String) {
+        let error = #expect(throws: JSONError.self) { _ = try parse(text) }
+        #expect(error?.offset == nil)
+    }
+
+    @Test func `what is valid has no fault, byte for byte`() {
+        let valid = #"{"a":[1,-2.5e+3,0.1,{"b":{}},[],[[]]],"c":"\u00e9\n\"x","d":true,"e":false,"f":null} "#
+        // A huge integer makes the parser refuse the whole, so that the fault is searched for.
+        let error = #expect(throws: JSONError.self) { _ = try parse("[18446744073709551616,\(valid)]") }
+        #expect(error?.reason == .invalidNumber)
+        #expect(error?.offset == nil)
     }
 
     @Test func `a text cut anywhere is refused`() throws {
