@@ -152,7 +152,11 @@ package struct EventStreamScanner {
         event.withUnsafeBytes { view in
             var rest = 0
             // A byte order mark before an empty line makes two events out of one, the first of them empty.
-            while rest < view.count { rest = scanWhole(view, from: rest, body) }
+            while rest < view.count {
+                let next = scanWhole(view, from: rest, body)
+                guard next > rest else { fatalError("a carried event has no end") }
+                rest = next
+            }
         }
         skipsLineFeed = skips
         event.removeAll(keepingCapacity: event.count <= Self.retainedBytes)

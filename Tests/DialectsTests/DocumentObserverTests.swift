@@ -101,7 +101,7 @@ import Testing
     func `of a large document only the end is kept`(partBytes: Int) {
         let filler = String(repeating: "\\\"usage\\\":{", count: 40_000)
         let text =
-            "{\"choices\":[{\"message\":{\"content\":\"\(filler)\"}}],\"usage\": {\"prompt_tokens\":3,\"completion_tokens\":4,\"x\":{\"y\":\"}\"}}}"
+            "{\"choices\":[{\"message\":{\"content\":\"\(filler)\"}}],\"usage\": {\"prompt_tokens\":3,\"completion_tokens\":4,\"x\":{\"y\":\"}\\\"}\"}}}"
         let bytes = Array(text.utf8)
         let parts = stride(from: 0, to: bytes.count, by: partBytes).map {
             bytes[$0..<min($0 + partBytes, bytes.count)]
