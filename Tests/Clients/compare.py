@@ -10,8 +10,10 @@ import itertools
 import json
 import re
 
-# Headers that belong to one connection, name the host or carry the credential.
+# Headers that belong to one connection, name the host or carry the credential. ccr asks upstreams for plain answers,
+# whatever codings the client offers, because a worker reads the answer on its way (docs/decisions).
 LEFT_OUT = {
+    "accept-encoding",
     "authorization",
     "connection",
     "content-length",
