@@ -226,8 +226,9 @@ final class Manager {
         if isDraining, links.isEmpty, answers.isEmpty { loop.exit(0) }
     }
 
-    /// Commits and acknowledges what is left; called after the loop has ended.
+    /// Commits and acknowledges what is left and closes the database; called after the loop has ended.
     func finish() {
         flush()
+        keeper.close()
     }
 }

@@ -93,6 +93,12 @@ final class UsageKeeper {
         return state.takeAcks()
     }
 
+    /// Closes the database and lets another exporter have it; for the end of the process.
+    func close() {
+        store = nil
+        lock = nil
+    }
+
     // MARK: - Gauges
 
     func frontLeft(_ instance: UInt64) { state.frontLeft(instance) }
@@ -170,7 +176,7 @@ final class UsageKeeper {
         let aside = "\(path).corrupt-\(Clock.realtimeUsec() / 1_000_000)"
         // A file that stays where it is makes the next attempt to open fail, which is reported.
         guard rename(path, aside) == 0 else { return }
-        // A new file must not find the old one's companions; one that is missing is no fault.
+        // They stay when somebody else has the file open, and the new file must not find them.
         for suffix in ["-wal", "-shm"] { _ = rename(path + suffix, aside + suffix) }
         report(true, "usage.db is damaged (\(error)); moved to \(aside), a new one begins")
     }

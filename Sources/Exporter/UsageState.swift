@@ -132,13 +132,14 @@ struct UsageState {
     }
 
     private mutating func countTokens(_ usage: Usage, _ tier: Tier) {
-        guard usage != Usage() else { return }
-        for (id, tokens) in [
-            (tier.inputTokens, usage.input), (tier.outputTokens, usage.output),
-            (tier.cacheReadTokens, usage.cacheRead), (tier.cacheCreationTokens, usage.cacheWrite),
-        ] where tokens > 0 {
-            registry.add(id, DailyUsage.tokens(tokens))
-        }
+        add(tier.inputTokens, usage.input)
+        add(tier.outputTokens, usage.output)
+        add(tier.cacheReadTokens, usage.cacheRead)
+        add(tier.cacheCreationTokens, usage.cacheWrite)
+    }
+
+    private mutating func add(_ id: SeriesID, _ tokens: Int) {
+        if tokens > 0 { registry.add(id, DailyUsage.tokens(tokens)) }
     }
 
     private mutating func noteStream(_ record: RequestRecord, _ position: Int) {
