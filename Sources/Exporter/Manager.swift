@@ -162,45 +162,41 @@ final class Manager {
     // MARK: - Answering
 
     private func answer(_ link: Int, _ query: HandoffQuery, _ descriptor: consuming FileDescriptor) {
-        guard answers.count < ExporterLimits.pendingAnswers else {
-            let message = "the exporter writes \(answers.count) answers already"
-            return send(
-                link, .workerFailed, HandoffFailed(tag: query.tag, kind: .overloaded, message: message))
-        }
+        let isRefused = answers.count >= ExporterLimits.pendingAnswers
+        let answer =
+            isRefused
+            ? Answer.error(status: 503, code: "overloaded", "too many answers are being written already")
+            : Answer(path: query.path, state: keeper.state)
+        let keepAlive = query.keepAlive && !isRefused
         let number = nextNumber
         nextNumber += 1
         let started = Clock.monotonicUsec()
-        let answer = Answer(path: query.path, state: keeper.state)
         send(link, .workerCommitted, HandoffCommitted(tag: query.tag, status: answer.status))
         let writer = AnswerWriter(
-            loop, descriptor, answer.bytes(keepAlive: query.keepAlive, isHTTP11: false),
+            loop, descriptor, answer.bytes(keepAlive: keepAlive, isHTTP11: false),
             deadlineUsec: started + ExporterLimits.answerUsec
         ) { [unowned self] ending in
-            self.answered(number, link, query, answer, ending, usec: Clock.monotonicUsec() - started)
+            let writer = self.answers.removeValue(forKey: number)
+            let outcome: ExchangeOutcome =
+                switch ending {
+                case .complete: isRefused ? .rejected : .completed
+                case .clientGone: .aborted
+                case .timedOut: .timedOut
+                }
+            self.send(
+                link, .workerDone,
+                HandoffDone(
+                    tag: query.tag, outcome: outcome, status: answer.status,
+                    keepAlive: keepAlive && ending == .complete,
+                    firstByteUsec: Clock.monotonicUsec() - started, bodyBytes: UInt64(answer.body.count),
+                    backpressureCount: writer?.fullCount ?? 0))
+            self.exitWhenDrained()
         }
         answers[number] = writer
         writer.start()
+        // A refusal has one chance: it takes none of the room that is missing.
+        if isRefused { writer.check(nowUsec: UInt64.max) }
         if answers[number] != nil { sweep?.wake() }
-    }
-
-    private func answered(
-        _ number: Int, _ link: Int, _ query: HandoffQuery, _ answer: Answer, _ ending: AnswerWriter.Ending,
-        usec: UInt64
-    ) {
-        let writer = answers.removeValue(forKey: number)
-        let outcome: ExchangeOutcome =
-            switch ending {
-            case .complete: .completed
-            case .clientGone: .aborted
-            case .timedOut: .timedOut
-            }
-        send(
-            link, .workerDone,
-            HandoffDone(
-                tag: query.tag, outcome: outcome, status: answer.status,
-                keepAlive: query.keepAlive && ending == .complete, firstByteUsec: usec,
-                bodyBytes: UInt64(answer.body.count), backpressureCount: writer?.fullCount ?? 0))
-        exitWhenDrained()
     }
 
     /// Looks for answers and connections whose time is over; true while there are any to look after.
