@@ -182,6 +182,8 @@ pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const 
         }
         for (int i = 0; i < fd_count && !error; i++)
             if (dup2(moved[i], 3 + i) < 0) error = errno;
+        // Not every descriptor of the parent is close-on-exec: it may have inherited some itself.
+        if (!error && close_range((unsigned)(3 + fd_count), ~0u, CLOSE_RANGE_CLOEXEC) < 0) error = errno;
         if (!error) {
             for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
             sigset_t none;
