@@ -26,6 +26,8 @@ package final class EventLoop {
     /// Events taken from the kernel at once; a bound on how long one batch can keep timers waiting.
     private static let batchSize = 128
     private let batch = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.batchSize)
+    /// Where the loop's message channels receive.
+    let messageBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 262_144, alignment: 16)
 
     /// Makes the loop; one per process.
     package init() throws(Errno) {
@@ -49,6 +51,7 @@ package final class EventLoop {
         sd_event_source_unref(ioSource)
         sd_event_unref(event)
         batch.deallocate()
+        messageBuffer.deallocate()
     }
 
     /// What to be told about a descriptor.

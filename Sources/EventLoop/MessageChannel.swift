@@ -18,13 +18,8 @@ package final class MessageChannel {
         let descriptors: [SharedDescriptor]
     }
 
-    /// One buffer serves every channel of the process: a message is handled before the next one is received.
-    private static let buffer = ReceiveBuffer()
-
-    private struct ReceiveBuffer: @unchecked Sendable {
-        // Sendable by the one-thread rule of every ccr process (DESIGN: one thread, one event loop).
-        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 262_144, alignment: 16)
-    }
+    /// The loop's: one buffer serves all of its channels, since a message is handled before the next one is received.
+    private let buffer: UnsafeMutableRawBufferPointer
 
     /// Messages that may wait for the peer; more means that the peer is stuck.
     package static let maximumQueued = 16_384
@@ -37,6 +32,7 @@ package final class MessageChannel {
         onClose: @escaping () -> Void
     ) throws(Errno) {
         self.descriptor = descriptor
+        buffer = loop.messageBuffer
         self.onMessage = onMessage
         self.onClose = onClose
         self.watch = try loop.watch(self.descriptor.raw, .readable) { [unowned self] ready in
@@ -124,7 +120,6 @@ package final class MessageChannel {
     private func receive() {
         for _ in 0..<MessageChannel.receiveBurst {
             guard isOpen else { return }
-            let buffer = MessageChannel.buffer.bytes
             do {
                 guard var received = try MessageSocket.receive(descriptor.raw, into: buffer) else { return }
                 guard received.count > 0 else { return fail() }
