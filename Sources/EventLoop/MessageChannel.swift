@@ -36,8 +36,10 @@ package final class MessageChannel {
         self.onMessage = onMessage
         self.onClose = onClose
         self.watch = try loop.watch(self.descriptor.raw, .readable) { [unowned self] ready in
-            if ready.contains(.writable) { self.flush() }
-            if !ready.isDisjoint(with: [.readable, .hangUp, .failed]) { self.receive() }
+            // Held strongly: the owner may drop the channel in `onClose`, which either call may bring about.
+            let channel = self
+            if ready.contains(.writable) { channel.flush() }
+            if !ready.isDisjoint(with: [.readable, .hangUp, .failed]) { channel.receive() }
         }
     }
 
