@@ -215,6 +215,9 @@ package final class EventLoop {
                 (owner(context) as EventLoop).runDeferred()
                 return 0
             }, Unmanaged.passUnretained(self).toOpaque())
+        // sd-event (252) always counts a defer source as the oldest; at equal priority a chain of deferred work, each
+        // piece queued by the one before, would keep descriptors and timers from ever getting their turn.
+        sd_event_source_set_priority(deferSource, Int64(SD_EVENT_PRIORITY_IDLE))
     }
 
     private func runDeferred() {
