@@ -112,7 +112,7 @@ let package = Package(
 
         // Tests
         tests("BytesTests", ["Bytes"]),
-        tests("PosixTests", ["Posix"]),
+        tests("PosixTests", ["Posix", "CLinux"]),
         tests("EventLoopTests", ["EventLoop", "Posix"]),
         tests("IPCTests", ["IPC", "Bytes"]),
         tests("JSONTests", ["JSON", "Bytes"]),
