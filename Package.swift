@@ -130,6 +130,7 @@ let package = Package(
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
         tests("CLITests", ["CLI", "Gateway", "Config", "Posix"]),
         tests("DialectsTests", ["Dialects", "EventStream", "Gateway", "JSON", "Bytes"]),
+        tests("DocsTests", ["Journal", "IPC", "Supervisor"]),
     ],
     cxxLanguageStandard: .cxx17
 )

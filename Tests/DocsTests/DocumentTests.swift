@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holds the documents against the code: what a table of the code lists, the document about it names.
+
+import Foundation
+import IPC
+import Journal
+import Supervisor
+import Testing
+
+@Suite struct DocumentTests {
+    /// A file of the repository.
+    private static func read(_ path: String) throws -> String {
+        let root = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        return try String(contentsOf: root.appending(path: path), encoding: .utf8)
+    }
+
+    /// The cells of the table rows that begin with this cell.
+    private static func rows(of document: String, beginningWith cell: String) throws -> [[String]] {
+        try read(document).split(separator: "\n").compactMap { line in
+            guard line.hasPrefix("| ") else { return nil }
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            return cells.first == cell || cells.first?.hasPrefix(cell + " ") == true ? cells : nil
+        }
+    }
+
+    /// The part of docs/logging.md about one kind, from its heading to the next.
+    private static func section(of kind: LogKind) throws -> Substring {
+        let text = try read("docs/logging.md")
+        let heading = try #require(text.range(of: "\n### \(kind)\n"), "no section about \(kind)")
+        let rest = text[heading.upperBound...]
+        return rest[..<(rest.range(of: "\n### ")?.lowerBound ?? rest.endIndex)]
+    }
+
+    @Test("every kind of log entry has a section with its MESSAGE_ID", arguments: LogKind.allCases)
+    func logKind(_ kind: LogKind) throws {
+        #expect(try Self.section(of: kind).contains("`\(kind.messageID)`"))
+    }
+
+    @Test("docs/logging.md describes no kind that does not exist")
+    func noOtherLogKind() throws {
+        let names = Set(LogKind.allCases.map { "\($0)" })
+        let described = try Self.read("docs/logging.md").split(separator: "\n")
+            .filter { $0.hasPrefix("### ") }.map { String($0.dropFirst(4)) }
+        #expect(Set(described) == names)
+    }
+
+    @Test("MESSAGE_IDs differ and are 32 lower-case hexadecimal digits")
+    func messageIDs() {
+        let ids = LogKind.allCases.map(\.messageID)
+        #expect(Set(ids).count == ids.count)
+        for id in ids { #expect(id.wholeMatch(of: /[0-9a-f]{32}/) != nil, "\(id)") }
+    }
+
+    @Test("every message between processes has a row with its direction", arguments: MessageKind.allCases)
+    func message(_ kind: MessageKind) throws {
+        let rows = try Self.rows(of: "ARCHITECTURE.md", beginningWith: "`\(kind)`")
+        #expect(rows.count == 1)
+        let sender = try #require(rows.first)[1].prefix { $0.isLetter }
+        #expect("\(kind)".hasPrefix(sender), "the first word of a message's name is its sender")
+    }
+
+    @Test("the rights of every process are in the process table word for word", arguments: Role.allCases)
+    func process(_ role: Role) throws {
+        let entry = ProcessTable.entry(role)
+        let rows = try Self.rows(of: "ARCHITECTURE.md", beginningWith: role.rawValue)
+            .filter { $0.count == 4 }
+        #expect(rows.count == 1)
+        let row = try #require(rows.first)
+        #expect(row[2] == entry.mayTouch)
+        #expect(row[3] == entry.mustNever)
+    }
+
+    @Test(
+        "links between documents lead to files that exist",
+        arguments: [
+            "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/logging.md",
+            "docs/rules.md", "docs/decisions/README.md",
+        ])
+    func links(document: String) throws {
+        let folder = document.contains("/") ? String(document[...(document.lastIndex(of: "/") ?? document.startIndex)]) : ""
+        for match in try Self.read(document).matches(of: /\]\((?<target>[^)#:]+)(#[^)]*)?\)/) {
+            let path = folder + match.output.target
+            #expect(throws: Never.self, "\(document) names \(path)") { try Self.exists(path) }
+        }
+    }
+
+    /// Written from measurements, which come with `make bench`.
+    private static let later = "docs/performance.md"
+
+    private static func exists(_ path: String) throws {
+        if path == later { return }
+        let root = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        _ = try root.appending(path: path).checkResourceIsReachable()
+    }
+}
