@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one event loop of a process: sd-event for signals, timers and the watchdog, with an epoll set of its own for
+// The one event loop of a process: sd-event for signals, timers and the watchdog, inside an epoll set of its own for
 // the descriptors that carry traffic. sd-event dispatches one source per turn and asks the kernel again after each;
-// behind one sd-event source, the epoll set serves a whole batch of ready descriptors for that price.
-// Source: sd-event(3), epoll(7).
+// here the kernel is asked once for a whole batch, and sd-event's own descriptor is one entry of the set.
+// Source: sd-event(3), sd_event_get_fd(3), sd_event_prepare(3), epoll(7).
 
 import CLinux
 import CSystemd
@@ -16,13 +16,18 @@ package final class EventLoop {
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var deferred: [() -> Void] = []
-    private var ioSource: OpaquePointer?
+    private var exitCode: Int32?
+    /// sd-event has armed its timers and waits; a changed timer must be armed again before the loop sleeps.
+    private var isArmed = false
+    private var timersChanged = false
 
     private struct Slot {
         var watch: Watch?
         var generation: UInt32
     }
 
+    /// Marks the entry of sd-event's own descriptor in the set; no slot has this number.
+    private static let timerEntry = UInt64.max
     /// Events taken from the kernel at once; a bound on how long one batch can keep timers waiting.
     private static let batchSize = 128
     private let batch = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.batchSize)
@@ -38,17 +43,15 @@ package final class EventLoop {
         let fd = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard fd >= 0 else { throw Errno("epoll_create1") }
         self.epoll = FileDescriptor(owning: fd)
-        let added = sd_event_add_io(
-            event, &ioSource, fd, EPOLLIN.rawValue,
-            { _, _, _, context in
-                (owner(context) as EventLoop).dispatchBatch()
-                return 0
-            }, Unmanaged.passUnretained(self).toOpaque())
-        guard added >= 0 else { throw Errno("sd_event_add_io", code: -added) }
+        var entry = epoll_event()
+        entry.events = EPOLLIN.rawValue
+        entry.data.u64 = EventLoop.timerEntry
+        guard epoll_ctl(fd, EPOLL_CTL_ADD, sd_event_get_fd(event), &entry) == 0 else {
+            throw Errno("epoll_ctl")
+        }
     }
 
     deinit {
-        sd_event_source_unref(ioSource)
         sd_event_unref(event)
         batch.deallocate()
         messageBuffer.deallocate()
@@ -135,25 +138,35 @@ package final class EventLoop {
 
     /// Runs `body` after the events at hand, before the loop sleeps again.
     package func later(_ body: @escaping () -> Void) {
-        if deferred.isEmpty { armDeferred() }
         deferred.append(body)
     }
 
     /// Runs until `exit`; returns its code.
     package func run() throws(Errno) -> Int32 {
-        let result = sd_event_loop(event)
-        guard result >= 0 else { throw Errno("sd_event_loop", code: -result) }
-        return result
+        while exitCode == nil {
+            if !isArmed || timersChanged { try serveTimers() }
+            if exitCode != nil { break }
+            // Deferred work waits for the events at hand and for nothing else.
+            try serveDescriptors(sleeping: deferred.isEmpty)
+            runDeferred()
+        }
+        return exitCode ?? 0
     }
 
     /// Lets `run` return after the current callback.
     package func exit(_ code: Int32) {
-        sd_event_exit(event, code)
+        exitCode = code
+    }
+
+    /// A timer or signal was set; it counts from the next turn on.
+    func sourcesChanged() {
+        timersChanged = true
     }
 
     /// Answers the service manager's watchdog, if one is set, from this loop (sd_event_set_watchdog(3)).
     package func enableWatchdog() {
         sd_event_set_watchdog(event, 1)
+        sourcesChanged()
     }
 
     // MARK: - The epoll set
@@ -186,11 +199,20 @@ package final class EventLoop {
         freeSlots.append(slot)
     }
 
-    private func dispatchBatch() {
-        let count = epoll_wait(epoll.raw, batch, Int32(EventLoop.batchSize), 0)
-        guard count > 0 else { return }
+    /// Takes one batch of events from the kernel and serves it.
+    private func serveDescriptors(sleeping: Bool) throws(Errno) {
+        let count = epoll_wait(epoll.raw, batch, Int32(EventLoop.batchSize), sleeping ? -1 : 0)
+        guard count >= 0 else {
+            if errno == EINTR { return }
+            throw Errno("epoll_wait")
+        }
+        var timersDue = false
         for index in 0..<Int(count) {
             let entry = batch[index]
+            if entry.data.u64 == EventLoop.timerEntry {
+                timersDue = true
+                continue
+            }
             let slot = Int(entry.data.u64 & 0xFFFF_FFFF)
             let current = slots[slot]
             guard current.generation == UInt32(entry.data.u64 >> 32), let watch = current.watch else {
@@ -198,26 +220,33 @@ package final class EventLoop {
             }
             watch.handler(Interest(rawValue: entry.events))
         }
-        runDeferred()
+        if timersDue { try serveTimers() }
     }
 
-    private var deferSource: OpaquePointer?
-
-    /// Deferred work that is queued outside of a batch runs through an sd-event source of its own.
-    private func armDeferred() {
-        if let deferSource {
-            sd_event_source_set_enabled(deferSource, Int32(SD_EVENT_ONESHOT))
-            return
+    /// Dispatches what sd-event has pending, then has it arm its timers for the sleep.
+    private func serveTimers() throws(Errno) {
+        timersChanged = false
+        if isArmed {
+            isArmed = false
+            if try check(sd_event_wait(event, 0), "sd_event_wait") { try dispatchTimer() }
         }
-        _ = sd_event_add_defer(
-            event, &deferSource,
-            { _, context in
-                (owner(context) as EventLoop).runDeferred()
-                return 0
-            }, Unmanaged.passUnretained(self).toOpaque())
-        // sd-event (252) always counts a defer source as the oldest; at equal priority a chain of deferred work, each
-        // piece queued by the one before, would keep descriptors and timers from ever getting their turn.
-        sd_event_source_set_priority(deferSource, Int64(SD_EVENT_PRIORITY_IDLE))
+        while exitCode == nil {
+            guard try check(sd_event_prepare(event), "sd_event_prepare") else {
+                isArmed = true
+                return
+            }
+            try dispatchTimer()
+        }
+    }
+
+    private func dispatchTimer() throws(Errno) {
+        _ = try check(sd_event_dispatch(event), "sd_event_dispatch")
+    }
+
+    /// Whether sd-event has something pending.
+    private func check(_ result: Int32, _ call: String) throws(Errno) -> Bool {
+        guard result >= 0 else { throw Errno(call, code: -result) }
+        return result > 0
     }
 
     private func runDeferred() {
@@ -225,7 +254,6 @@ package final class EventLoop {
         // Work queued by this work waits for the next turn, so that no chain of it starves the descriptors.
         let work = deferred
         deferred.removeAll(keepingCapacity: true)
-        sd_event_source_set_enabled(deferSource, Int32(SD_EVENT_OFF))
         for body in work { body() }
     }
 }

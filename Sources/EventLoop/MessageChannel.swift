@@ -10,6 +10,8 @@ package final class MessageChannel {
     private var watch: EventLoop.Watch?
     private var queue: [Queued] = []
     private var queueHead = 0
+    private var lastBurst = 1
+    private var activations: UInt8 = 0
     private let onMessage: (UnsafeRawBufferPointer, inout MessageSocket.Received) -> Void
     private let onClose: () -> Void
 
@@ -119,12 +121,18 @@ package final class MessageChannel {
     /// Messages taken in one go before other descriptors get their turn.
     private static let receiveBurst = 64
 
+    /// Takes what is there. While messages come one by one, asking for a second is a wasted call, so it is asked only
+    /// now and then; the loop tells when there is one after all.
     private func receive() {
-        for _ in 0..<MessageChannel.receiveBurst {
+        activations &+= 1
+        let expected = lastBurst > 1 || activations & 7 == 0 ? MessageChannel.receiveBurst : 1
+        lastBurst = 0
+        for _ in 0..<expected {
             guard isOpen else { return }
             do {
                 guard var received = try MessageSocket.receive(descriptor.raw, into: buffer) else { return }
                 guard received.count > 0 else { return fail() }
+                lastBurst += 1
                 onMessage(UnsafeRawBufferPointer(rebasing: buffer[..<received.count]), &received)
             } catch {
                 return fail()

@@ -9,12 +9,14 @@ package import Posix
 /// A timer that fires once each time it is armed.
 package final class Timer {
     private var source: OpaquePointer?
+    private unowned let loop: EventLoop
     private let handler: () -> Void
 
     /// An unarmed timer on `loop`, which must outlive it.
     package init(_ loop: EventLoop, accuracyUsec: UInt64 = 1_000, _ handler: @escaping () -> Void)
         throws(Errno)
     {
+        self.loop = loop
         self.handler = handler
         let result = sd_event_add_time(
             loop.event, &source, CLOCK_MONOTONIC, UInt64.max, accuracyUsec,
@@ -39,6 +41,7 @@ package final class Timer {
     package func arm(atUsec usec: UInt64) {
         sd_event_source_set_time(source, usec)
         sd_event_source_set_enabled(source, Int32(SD_EVENT_ONESHOT))
+        loop.sourcesChanged()
     }
 
     /// Forgets the setting.
@@ -62,6 +65,7 @@ package final class SignalWatch {
                 return 0
             }, Unmanaged.passUnretained(self).toOpaque())
         guard result >= 0 else { throw Errno("sd_event_add_signal", code: -result) }
+        loop.sourcesChanged()
     }
 
     deinit {

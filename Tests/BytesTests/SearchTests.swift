@@ -126,7 +126,8 @@ import Testing
         }
     }
 
-    @Test("Characters that differ in the letters' case bit alone stay apart", arguments: ["[", "@", "\\", "^"])
+    @Test(
+        "Characters that differ in the letters' case bit alone stay apart", arguments: ["[", "@", "\\", "^"])
     func caseBit(text: String) {
         let other = text.utf8.map { $0 ^ 0x20 }
         Array(text.utf8).withUnsafeBytes { a in

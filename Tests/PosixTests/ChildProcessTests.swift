@@ -15,7 +15,8 @@ import Testing
         do {
             let writer = try pipe.takeWriter()
             child = try ChildProcess.spawn(
-                path: "/bin/sh", arguments: ["sh", "-c", script], environment: ["PATH=/bin:/usr/bin"] + environment,
+                path: "/bin/sh", arguments: ["sh", "-c", script],
+                environment: ["PATH=/bin:/usr/bin"] + environment,
                 descriptors: [writer.raw] + more)
         }
         let output = pipe.readToEnd()
@@ -64,7 +65,9 @@ import Testing
         pthread_sigmask(SIG_BLOCK, &mask, &old)
         defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
         let result = try run("grep -E 'SigBlk|SigIgn' /proc/self/status >&3")
-        let sets = result.output.split(separator: "\n").map { UInt64($0.split(separator: "\t")[1], radix: 16) }
+        let sets = result.output.split(separator: "\n").map {
+            UInt64($0.split(separator: "\t")[1], radix: 16)
+        }
         // glibc keeps signals 32 and 33 for itself and lets nobody change them.
         let changeable = ~(UInt64(3) << 31)
         #expect(sets.map { $0.map { $0 & changeable } } == [0, 0])
@@ -110,7 +113,8 @@ import Testing
         do {
             let writer = try pipe.takeWriter()
             #expect(throws: Errno("execve", code: code)) {
-                try ChildProcess.spawn(path: path, arguments: ["x"], environment: [], descriptors: [writer.raw])
+                try ChildProcess.spawn(
+                    path: path, arguments: ["x"], environment: [], descriptors: [writer.raw])
             }
         }
         #expect(pipe.closes(), "the failed child is gone with its descriptors")
