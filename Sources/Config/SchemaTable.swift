@@ -108,7 +108,7 @@ extension Schema {
     ]
 
     static let tuningKeys: [SchemaKey] = [
-        SchemaKey("Limits.headBytes", .integer(4_096...1_048_576), default: "65536", "Largest request head."),
+        SchemaKey("Limits.headBytes", .integer(4_096...131_072), default: "65536", "Largest request head."),
         SchemaKey(
             "Limits.bodyBytes", .integer(1_024...1_073_741_824), default: "67108864",
             "Largest request body, also after decompression."),

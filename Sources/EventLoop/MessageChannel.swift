@@ -59,7 +59,8 @@ package final class MessageChannel {
     package enum SendResult: Equatable {
         /// Sent or queued in order.
         case accepted
-        /// The peer does not read: `maximumQueued` messages wait already.
+        /// The peer does not read, so that `maximumQueued` messages wait already, or the message is larger than
+        /// `MessageSocket.maximumMessageBytes`.
         case full
         /// The peer is gone.
         case closed
@@ -69,6 +70,7 @@ package final class MessageChannel {
     @discardableResult
     package func send(_ bytes: [UInt8], descriptors: [Int32] = []) -> SendResult {
         guard isOpen else { return .closed }
+        guard bytes.count <= MessageSocket.maximumMessageBytes else { return .full }
         if queuedCount == 0 {
             do {
                 let sent = try bytes.withUnsafeBytes { (view) throws(Errno) in

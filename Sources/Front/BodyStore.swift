@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a request body is collected: a small one in memory, a larger one in a memfd that the worker maps, so that it
-// is copied once, from the socket.
-// Source: memfd_create(2).
+// Where a request body is collected and parsed: in memory that only front can reach.
 
+import Glibc
 import JSON
-import Posix
 
 /// A growing body.
 final class BodyStore {
-    /// Bodies up to this size travel inside the handoff message.
+    /// Bodies up to this size travel inside the handoff message, larger ones in a memfd.
     static let inlineLimit = 32 * 1024
 
     private var inline: [UInt8] = []
-    private(set) var shared: SharedMemory?
+    private var large: BodyBuffer?
+    private var largeCount = 0
     private let limit: Int
     private let pool: BodyPool
 
-    /// Raised when the body outgrows its limit.
-    struct TooLarge: Error {}
+    /// Raised when the body outgrows its limit, or the memory there is.
+    enum Fault: Error {
+        case tooLarge
+        case noMemory
+    }
 
     init(limit: Int, expected: Int, pool: BodyPool) {
         self.limit = limit
@@ -26,61 +28,67 @@ final class BodyStore {
         if expected <= BodyStore.inlineLimit { inline.reserveCapacity(expected + JSONParser.padding) }
     }
 
-    var count: Int { shared?.count ?? inline.count }
+    deinit {
+        if let large { pool.give(large) }
+    }
 
-    /// The body when it is small, nil when it lies in `shared`.
-    var inlineBytes: [UInt8]? { shared == nil ? inline : nil }
+    var count: Int { large == nil ? inline.count : largeCount }
 
-    func append(_ bytes: UnsafeRawBufferPointer) throws {
-        guard bytes.count <= limit - count else { throw TooLarge() }
-        if shared == nil, inline.count + bytes.count <= BodyStore.inlineLimit {
+    /// The body when it is small, else nil.
+    var inlineBytes: [UInt8]? { large == nil ? inline : nil }
+
+    func append(_ bytes: UnsafeRawBufferPointer) throws(Fault) {
+        guard bytes.count <= limit - count else { throw .tooLarge }
+        if large == nil, inline.count + bytes.count <= BodyStore.inlineLimit {
             inline.append(contentsOf: bytes)
             return
         }
-        try spill()
-        try shared?.append(bytes)
-    }
-
-    /// Room for at most `wanted` bytes to be received straight into a memfd; `commit` takes them over.
-    func room(_ wanted: Int) throws -> UnsafeMutableRawBufferPointer {
-        try spill()
-        guard let shared else { throw TooLarge() }
-        let needed = shared.count + wanted + JSONParser.padding
-        if shared.capacity < needed, shared.capacity - shared.count < shared.capacity / 4 {
-            try shared.reserve(min(needed, shared.capacity * 4))
-        }
-        let spare = shared.spare
-        return UnsafeMutableRawBufferPointer(rebasing: spare[..<min(wanted, spare.count)])
-    }
-
-    func commit(_ count: Int) { shared?.count += count }
-
-    /// Nobody reads the body any more: its file may serve the next one.
-    func recycle() {
-        if let shared { pool.give(shared) }
-        shared = nil
-    }
-
-    /// Lends the body with the parser's padding behind it.
-    func withPadded<Value>(_ body: (UnsafeRawBufferPointer, Bool) throws -> Value) throws -> Value {
-        if let shared {
-            try shared.reserve(shared.count + JSONParser.padding)
-            return try body(shared.bytes, true)
-        }
-        let count = inline.count
-        guard inline.capacity >= count + JSONParser.padding else {
-            return try inline.withUnsafeBytes { try body($0, false) }
-        }
-        return try inline.withUnsafeBytes {
-            try body(UnsafeRawBufferPointer(start: $0.baseAddress, count: count), true)
+        var rest = bytes
+        while !rest.isEmpty {
+            let room = try room(rest.count)
+            room.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<room.count]))
+            commit(room.count)
+            rest = UnsafeRawBufferPointer(rebasing: rest[room.count...])
         }
     }
 
-    private func spill() throws(Errno) {
-        guard shared == nil else { return }
-        let memory = try pool.take()
-        try memory.append(inline)
+    /// Room for at least one and at most `wanted` bytes of a large body; `commit` takes them over.
+    func room(_ wanted: Int) throws(Fault) -> UnsafeMutableRawBufferPointer {
+        let buffer = try spill()
+        let usable = buffer.capacity - JSONParser.padding
+        if usable - largeCount < min(wanted, usable / 4) {
+            let needed = min(largeCount + wanted, usable * 4) + JSONParser.padding
+            guard buffer.reserve(needed) else { throw .noMemory }
+        }
+        let spare = buffer.capacity - JSONParser.padding - largeCount
+        return UnsafeMutableRawBufferPointer(start: buffer.address + largeCount, count: min(wanted, spare))
+    }
+
+    func commit(_ count: Int) { largeCount += count }
+
+    /// Lends the body and whether the parser's padding is readable behind it.
+    func withBytes<Value, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer, _ padded: Bool) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        if let large {
+            return try body(UnsafeRawBufferPointer(start: large.address, count: largeCount), true)
+        }
+        let isPadded = inline.capacity >= inline.count + JSONParser.padding
+        let held = inline
+        return try held.span.bytes.withUnsafeBytes { (bytes) throws(Failure) in try body(bytes, isPadded) }
+    }
+
+    private func spill() throws(Fault) -> BodyBuffer {
+        if let large { return large }
+        let buffer = pool.takeBuffer()
+        large = buffer
+        let held = inline
         inline = []
-        shared = memory
+        held.withUnsafeBytes { held in
+            UnsafeMutableRawBufferPointer(start: buffer.address, count: buffer.capacity).copyMemory(
+                from: held)
+        }
+        largeCount = held.count
+        return buffer
     }
 }

@@ -4,6 +4,7 @@
 import Bytes
 import Gateway
 import HTTP1
+import Posix
 import Routing
 
 final class ClientRequest {
@@ -17,6 +18,8 @@ final class ClientRequest {
     var target: PathTarget?
     var client = ClientKind.other
     var body: BodyStore?
+    /// The copy of a large body that the present candidate's worker reads.
+    var bodyFile: SharedMemory?
     var facts: RequestBody?
     var headers = HeaderBlock()
     var candidates: [RouteCandidate] = []

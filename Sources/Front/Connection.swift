@@ -104,18 +104,21 @@ final class Connection {
     private func readDirectly(_ reader: RequestBodyReader) {
         // A few pieces at a time: one fast sender must not starve the others.
         for _ in 0..<8 {
+            let room: UnsafeMutableRawBufferPointer
             do {
-                let room = try reader.store.room(reader.directBytes)
+                room = try reader.store.room(reader.directBytes)
+            } catch {
+                return refuse(RequestBodyReader.describe(error, front.config.limits.bodyBytes))
+            }
+            do {
                 switch try Socket.receive(descriptor.raw, into: room) {
                 case .wouldBlock: return
                 case .end: return clientLeft()
                 case .bytes(let count):
                     if reader.receivedDirectly(count) { return bodyComplete() }
                 }
-            } catch is Errno {
-                return clientLeft()
             } catch {
-                return refuse(RequestBodyReader.tooLarge(front.config.limits.bodyBytes))
+                return clientLeft()
             }
         }
     }
@@ -175,7 +178,9 @@ final class Connection {
         pendingRequest = request
         do {
             try front.admit(request)
-            bodyReader = try RequestBodyReader(head, limit: front.config.limits.bodyBytes, pool: front.bodies)
+            bodyReader = try RequestBodyReader(
+                head, limit: front.config.limits.bodyBytes, decodedRatio: front.config.limits.decodedRatio,
+                pool: front.bodies)
         } catch {
             // Without a body the connection stays usable after the answer.
             let hasBody = head.bodyFraming != .none && head.bodyFraming != .length(0)

@@ -101,7 +101,7 @@ extension FrontProcess {
         firstByteUsec: UInt64 = 0, backpressureCount: UInt32 = 0, rejection: ErrorKind?, message: String = ""
     ) {
         tick()
-        request.body?.recycle()
+        returnBodyFile(request)
         request.body = nil
         gauges.activeRequests -= 1
         if request.isStreaming { gauges.activeStreams -= 1 }
@@ -119,7 +119,8 @@ extension FrontProcess {
             if let rejection { fields.append(LogField("CCR_REASON", rejection.name)) }
             var line =
                 "\(request.head.methodName) \(request.endpoint?.clientPath ?? PathTable.logName(request.path)) \(status)"
-            if !message.isEmpty { line += ": \(message.prefix(160))" }
+            // A provider's own words may quote the prompt; only front's are logged.
+            if !message.isEmpty, request.candidates.isEmpty { line += ": \(message.prefix(160))" }
             journal.log(.info, .requestFinished, line, fields)
         }
         // Front's own answers (health, models) are no traffic.

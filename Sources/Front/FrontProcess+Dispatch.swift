@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From an admitted request to the process that answers it, candidate by candidate, and back.
-// Source: DESIGN §2.
+// Source: ARCHITECTURE.md, "One request in ten steps".
 
 import Bytes
 import EventLoop
@@ -38,7 +38,7 @@ extension FrontProcess {
             guard let body = request.body else {
                 throw GatewayError(.invalidRequest, "the request has no body")
             }
-            let facts = try body.withPadded { bytes, padded in
+            let facts = try body.withBytes { (bytes, padded) throws(GatewayError) in
                 try RequestBody(bytes, padded: padded, parser: parser)
             }
             if body.count > FrontProcess.largeDocument { parser.releaseMemory() }
@@ -65,6 +65,14 @@ extension FrontProcess {
 
     /// Documents above this size leave the parser's buffers larger than an idle front should keep.
     private static let largeDocument = 8 << 20
+
+    /// The worker does not read the request's body file any more.
+    func returnBodyFile(_ request: ClientRequest) {
+        if let file = request.bodyFile, let candidate = request.candidate {
+            bodies.give(file, provider: candidate.providerIndex)
+        }
+        request.bodyFile = nil
+    }
 
     // MARK: - Candidates
 
@@ -105,10 +113,23 @@ extension FrontProcess {
         IPC.begin(.frontHandoff, in: &handoffBuffer)
         handoffBuffer.put(handoff)
         var descriptors = [connection.descriptor.raw]
-        if let shared = body.shared { descriptors.append(shared.raw) }
+        var file: SharedMemory?
+        if body.inlineBytes == nil {
+            do {
+                let memory = try body.withBytes { (bytes, _) throws(Errno) in
+                    try bodies.file(holding: bytes, provider: candidate.providerIndex)
+                }
+                descriptors.append(memory.raw)
+                file = memory
+            } catch {
+                journal.log(.error, .limitReached, "no memory to hand a request body over: \(error)")
+                return false
+            }
+        }
         guard link.channel?.send(handoffBuffer.bytes, descriptors: descriptors) == .accepted else {
             return false
         }
+        request.bodyFile = file
         request.link = link
         link.requests[request.tag] = request
         gauges.handoffs += 1
@@ -116,10 +137,17 @@ extension FrontProcess {
     }
 
     private func candidateFailed(_ request: ClientRequest, _ error: GatewayError) {
+        returnBodyFile(request)
+        guard !request.isAbandoned else {
+            // The client left while the candidate failed; nobody is there to be answered.
+            record(request, status: 499, outcome: .aborted, rejection: nil)
+            request.connection?.answered(reusable: false)
+            return
+        }
         if let candidate = request.candidate {
             request.failedAttempts.append(FailedAttempt(provider: candidate.provider, reason: error.kind))
             journal.log(
-                .info, .candidateFailed, error.message,
+                .info, .candidateFailed, "\(candidate.provider) did not answer: \(error.kind.name)",
                 [
                     LogField("CCR_REQUEST_ID", request.id), LogField("CCR_UPSTREAM", candidate.provider),
                     LogField("CCR_REASON", error.kind.name),
@@ -171,7 +199,10 @@ extension FrontProcess {
                 guard let request = link.requests[committed.tag] else { return }
                 request.isCommitted = true
                 // A stream may run for long; a short answer's body file is soon used again.
-                if request.isStreaming { request.body = nil }
+                if request.isStreaming {
+                    request.body = nil
+                    request.bodyFile = nil
+                }
             case .workerFailed:
                 let failed: HandoffFailed = try reader.get()
                 try reader.end()

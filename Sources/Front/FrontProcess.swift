@@ -191,7 +191,7 @@ package final class FrontProcess {
         default: break
         }
         guard !keys.isEmpty else {
-            if request.connection?.peerIsLoopback == true { return }
+            if request.connection?.peerIsLoopback == true { return try LocalOrigin.check(request.head) }
             throw GatewayError(.authentication, "no client key is configured; only local clients are served")
         }
         let head = request.head

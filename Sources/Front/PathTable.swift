@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paths front knows and who answers them, as data.
-// Source: DESIGN §3.
+// Source: docs/config.md and the API references of OpenAI and Anthropic (2026) for the paths' names.
 
 import Gateway
 

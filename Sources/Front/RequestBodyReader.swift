@@ -12,6 +12,8 @@ final class RequestBodyReader {
     private var framing: Framing
     private let decoder: BodyDecoder?
     private let limit: Int
+    private let decodedRatio: Int
+    private var encodedBytes = 0
 
     private enum Framing {
         case length(remaining: Int)
@@ -19,8 +21,9 @@ final class RequestBodyReader {
     }
 
     /// Returns nil when the request has no body.
-    init?(_ head: RequestHead, limit: Int, pool: BodyPool) throws(GatewayError) {
+    init?(_ head: RequestHead, limit: Int, decodedRatio: Int, pool: BodyPool) throws(GatewayError) {
         self.limit = limit
+        self.decodedRatio = decodedRatio
         let coding: ContentCoding?
         switch head.contentEncoding {
         case .identity: coding = nil
@@ -48,6 +51,13 @@ final class RequestBodyReader {
             }
         } catch {
             throw GatewayError(.internalFault, "no memory to decode the body")
+        }
+    }
+
+    static func describe(_ fault: BodyStore.Fault, _ limit: Int) -> GatewayError {
+        switch fault {
+        case .tooLarge: tooLarge(limit)
+        case .noMemory: GatewayError(.overloaded, "no memory for the request body", retryAfter: 1)
         }
     }
 
@@ -106,6 +116,7 @@ final class RequestBodyReader {
 
     private func keep(_ bytes: UnsafeRawBufferPointer) throws(GatewayError) {
         guard let decoder else { return try store(bytes) }
+        encodedBytes += bytes.count
         var failure: GatewayError?
         do throws(CompressionError) {
             try decoder.decode(bytes) { data in
@@ -120,15 +131,18 @@ final class RequestBodyReader {
             throw describe(error)
         }
         if let failure { throw failure }
+        // A small body may be a long run of one character; only a large one is suspicious.
+        if store.count > BodyStore.inlineLimit, store.count / max(encodedBytes, 1) > decodedRatio {
+            throw GatewayError(
+                .tooLarge, "the request body grows more than \(decodedRatio) times when it is decoded")
+        }
     }
 
     private func store(_ bytes: UnsafeRawBufferPointer) throws(GatewayError) {
         do {
             try store.append(bytes)
-        } catch is BodyStore.TooLarge {
-            throw RequestBodyReader.tooLarge(limit)
         } catch {
-            throw GatewayError(.overloaded, "no memory for the request body", retryAfter: 1)
+            throw RequestBodyReader.describe(error, limit)
         }
     }
 

@@ -8,6 +8,8 @@ package struct FrontLimits: Equatable, Sendable, WireCodable {
     package var headBytes: Int
     /// Also the bound of a compressed body after decoding.
     package var bodyBytes: Int
+    /// Largest growth of a compressed body: decoded bytes for each encoded one.
+    package var decodedRatio: Int
     package var headerTimeoutMsec: Int
     package var bodyTimeoutMsec: Int
     package var idleTimeoutMsec: Int
@@ -17,11 +19,13 @@ package struct FrontLimits: Equatable, Sendable, WireCodable {
     package var totalTimeoutMsec: Int
 
     package init(
-        headBytes: Int, bodyBytes: Int, headerTimeoutMsec: Int, bodyTimeoutMsec: Int, idleTimeoutMsec: Int,
+        headBytes: Int, bodyBytes: Int, decodedRatio: Int, headerTimeoutMsec: Int, bodyTimeoutMsec: Int,
+        idleTimeoutMsec: Int,
         connections: Int, requestsInFlight: Int, totalTimeoutMsec: Int
     ) {
         self.headBytes = headBytes
         self.bodyBytes = bodyBytes
+        self.decodedRatio = decodedRatio
         self.headerTimeoutMsec = headerTimeoutMsec
         self.bodyTimeoutMsec = bodyTimeoutMsec
         self.idleTimeoutMsec = idleTimeoutMsec
@@ -32,7 +36,8 @@ package struct FrontLimits: Equatable, Sendable, WireCodable {
 
     package func encode(to writer: inout WireWriter) {
         for value in [
-            headBytes, bodyBytes, headerTimeoutMsec, bodyTimeoutMsec, idleTimeoutMsec, connections,
+            headBytes, bodyBytes, decodedRatio, headerTimeoutMsec, bodyTimeoutMsec, idleTimeoutMsec,
+            connections,
             requestsInFlight,
             totalTimeoutMsec,
         ] { writer.put(UInt64(value)) }
@@ -41,6 +46,7 @@ package struct FrontLimits: Equatable, Sendable, WireCodable {
     package init(from reader: inout WireReader) throws(WireError) {
         headBytes = Int(clamping: try reader.get(UInt64.self))
         bodyBytes = Int(clamping: try reader.get(UInt64.self))
+        decodedRatio = Int(clamping: try reader.get(UInt64.self))
         headerTimeoutMsec = Int(clamping: try reader.get(UInt64.self))
         bodyTimeoutMsec = Int(clamping: try reader.get(UInt64.self))
         idleTimeoutMsec = Int(clamping: try reader.get(UInt64.self))

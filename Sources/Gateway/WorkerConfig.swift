@@ -19,6 +19,8 @@ package struct ExchangeTimeouts: Equatable, Sendable, WireCodable {
     package var connect: Int
     /// From the handoff to the first real event or the answer's first byte.
     package var firstEvent: Int
+    /// From the handoff to the end of an answer that is no stream.
+    package var total: Int
     /// Without a byte from the upstream, or with a client that does not read.
     package var idle: Int
     /// Silence of the upstream after which the client gets a sign of life.
@@ -26,21 +28,23 @@ package struct ExchangeTimeouts: Equatable, Sendable, WireCodable {
     /// How long the head is held back while a stream has shown nothing but its opening events.
     package var commitHold: Int
 
-    package init(connect: Int, firstEvent: Int, idle: Int, keepalive: Int, commitHold: Int) {
+    package init(connect: Int, firstEvent: Int, total: Int, idle: Int, keepalive: Int, commitHold: Int) {
         self.connect = connect
         self.firstEvent = firstEvent
+        self.total = total
         self.idle = idle
         self.keepalive = keepalive
         self.commitHold = commitHold
     }
 
     package func encode(to writer: inout WireWriter) {
-        for value in [connect, firstEvent, idle, keepalive, commitHold] { writer.put(UInt64(value)) }
+        for value in [connect, firstEvent, total, idle, keepalive, commitHold] { writer.put(UInt64(value)) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         connect = Int(clamping: try reader.get(UInt64.self))
         firstEvent = Int(clamping: try reader.get(UInt64.self))
+        total = Int(clamping: try reader.get(UInt64.self))
         idle = Int(clamping: try reader.get(UInt64.self))
         keepalive = Int(clamping: try reader.get(UInt64.self))
         commitHold = Int(clamping: try reader.get(UInt64.self))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The start-up that every child of the supervisor shares, always in the same order: log, descriptors, configuration,
-// event loop, control link, readiness. Source: DESIGN "One contract for every process"; sd_listen_fds(3).
+// event loop, control link, readiness. Source: sd_listen_fds(3), sd_notify(3).
 
 package import EventLoop
 package import Gateway

@@ -23,6 +23,7 @@ struct Blueprint {
                 routes: routes,
                 limits: FrontLimits(
                     headBytes: limits.headBytes, bodyBytes: limits.bodyBytes,
+                    decodedRatio: limits.decodedRatio,
                     headerTimeoutMsec: limits.headerTimeoutMs,
                     bodyTimeoutMsec: limits.bodyTimeoutMs, idleTimeoutMsec: limits.idleTimeoutMs,
                     connections: limits.connections, requestsInFlight: limits.requestsInFlight,
@@ -79,6 +80,7 @@ struct Blueprint {
             proxy: provider.proxy.map { String(decoding: $0.expose(), as: UTF8.self) },
             timeouts: ExchangeTimeouts(
                 connect: provider.timeouts.connectMs, firstEvent: provider.timeouts.firstEventMs,
+                total: provider.timeouts.totalMs,
                 idle: provider.timeouts.idleMs, keepalive: timeouts.keepaliveMs,
                 commitHold: timeouts.commitHoldMs))
     }

@@ -24,6 +24,10 @@ final class Stack {
     private var drainTimer: Timer?
     private var listeners: Listeners
     private var exporter: ManagedChild?
+    /// An exporter of an older configuration on its way out.
+    private var oldExporter: ManagedChild?
+    /// The listeners in force before a reload that is under way.
+    private var listenersBefore: Listeners?
     private var current: Generation?
     /// Started by a reload and not yet serving alone.
     private var next: Generation?
@@ -138,6 +142,7 @@ final class Stack {
             Notifier.ready(status: "reload refused, still serving the old configuration")
             return
         }
+        listenersBefore = listeners
         do {
             try listeners.adopt(configuration.listen)
         } catch {
@@ -158,6 +163,8 @@ final class Stack {
         }
         current = generation
         next = nil
+        listenersBefore = nil
+        replaceExporter(Blueprint(generation.configuration).exporter)
         announce()
     }
 
@@ -165,11 +172,35 @@ final class Stack {
     private func giveUpNext(because child: ManagedChild) {
         guard let failed = next else { return }
         next = nil
+        if let before = listenersBefore { listeners = before }
+        listenersBefore = nil
         journal.log(
             .error, .configRefused, "\(child.spec.name) does not start; the old configuration stays in force")
         failed.front.kill()
         for worker in failed.allWorkers where current?.contains(worker) != true { worker.kill() }
         Notifier.ready(status: "reload failed, still serving the old configuration")
+    }
+
+    /// Starts an exporter that knows the new providers. The file lock of its database lets it begin when the old one
+    /// has ended; fronts send it what the old one did not acknowledge.
+    private func replaceExporter(_ spec: ChildSpec) {
+        guard let old = exporter, old.spec != spec, oldExporter == nil else { return }
+        let new = ManagedChild(spec, stack: self)
+        exporter = new
+        oldExporter = old
+        equipExporter(new)
+        new.start()
+        old.drain()
+    }
+
+    /// Gives an exporter that is about to start its listeners and a channel to every front.
+    private func equipExporter(_ exporter: ManagedChild) {
+        for listener in listeners.metrics {
+            exporter.give(NamedDescriptor(name: "metrics", descriptor: listener))
+        }
+        for front in (draining + [current, next].compactMap { $0 }).map(\.front) where front.isRunning {
+            connect(front, as: "front", to: exporter, as: "exporter")
+        }
     }
 
     private func announce() {
@@ -201,8 +232,7 @@ final class Stack {
                 list.append(child)
             }
         }
-        if let exporter { list.append(exporter) }
-        return list
+        return list + [exporter, oldExporter].compactMap { $0 }
     }
 
     private func child(pid: Int32) -> ManagedChild? {
@@ -248,6 +278,7 @@ final class Stack {
         if !expected, let next, next.contains(child), current?.contains(child) != true {
             giveUpNext(because: child)
         }
+        if child === oldExporter { oldExporter = nil }
         retireGenerations()
         if isEnding { continueEnding() }
     }
@@ -277,16 +308,10 @@ final class Stack {
 
     func restart(_ child: ManagedChild) {
         guard mayRestart(child), let current else { return }
-        let fronts = (draining + [current]).map(\.front) + [next?.front].compactMap { $0 }
         if child === current.front {
             equipFront(of: current)
         } else if child === exporter {
-            for listener in listeners.metrics {
-                child.give(NamedDescriptor(name: "metrics", descriptor: listener))
-            }
-            for front in fronts where front.isRunning {
-                connect(front, as: "front", to: child, as: "exporter")
-            }
+            equipExporter(child)
         } else {
             for generation in draining + [current] + [next].compactMap({ $0 })
             where generation.front.isRunning {

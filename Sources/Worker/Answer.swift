@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The answer to one request as a state machine: upstream events in, what to do for the client out. No I/O, no clock.
-// It holds the upstream's first bytes back until they show a real answer (DESIGN §2.5: the commit rule), reads usage
+// It holds the upstream's first bytes back until they show a real answer (the commit rule), reads usage
 // and errors on the side, frames the body for the client, and never changes a byte of it.
 // Source: RFC 9112 §6 and §7.1 (framing), docs of the three dialects by way of ResponseObserver.
 

@@ -28,6 +28,7 @@ final class Exchange: TransferDelegate {
     private var upstream: (any Upstream)?
     private var state = State.relaying
     private let startedUsec: UInt64
+    private let deadlineUsec: UInt64
     private var firstByteUsec: UInt64 = 0
     private var lastUpstreamUsec: UInt64
     private var headUsec: UInt64 = 0
@@ -55,6 +56,7 @@ final class Exchange: TransferDelegate {
         self.link = link
         self.worker = worker
         startedUsec = Clock.monotonicUsec()
+        deadlineUsec = min(handoff.deadlineUsec, startedUsec + UInt64(worker.config.timeouts.total) * 1000)
         lastUpstreamUsec = startedUsec
         answer = Answer(
             endpoint: handoff.endpoint,
@@ -166,7 +168,7 @@ final class Exchange: TransferDelegate {
                 if answer.holdExpired() == .commit { sendCommit(isLast: false) }
                 return
             }
-            if now > startedUsec + UInt64(timeouts.firstEvent) * 1000 || now > handoff.deadlineUsec {
+            if now > startedUsec + UInt64(timeouts.firstEvent) * 1000 || now > deadlineUsec {
                 timeOut("provider \(provider) did not answer in time")
             }
             return
@@ -176,7 +178,7 @@ final class Exchange: TransferDelegate {
             if now > writer.lastWriteUsec + UInt64(timeouts.idle) * 1000 { resolve(.abandon(.timedOut)) }
         } else if now > lastUpstreamUsec + UInt64(timeouts.idle) * 1000 {
             timeOut("provider \(provider) has been silent for too long")
-        } else if !handoff.streaming, now > handoff.deadlineUsec {
+        } else if !handoff.streaming, now > deadlineUsec {
             timeOut("provider \(provider) did not finish in time")
         } else if answer.acceptsKeepalive, !writer.isFull,
             now > max(lastUpstreamUsec, writer.lastWriteUsec) + UInt64(timeouts.keepalive) * 1000
