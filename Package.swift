@@ -133,6 +133,7 @@ let package = Package(
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
         tests("CLITests", ["CLI", "Gateway", "Config", "Posix"]),
         tests("DialectsTests", ["Dialects", "EventStream", "Gateway", "JSON", "Bytes"]),
+        tests("WorkerTests", ["Worker", "Dialects", "Curl", "Gateway", "JSON", "EventLoop", "Posix"]),
         tests("DocsTests", ["Journal", "IPC", "Supervisor"]),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of an upstream, and what its failures mean.
+
+import Curl
+import Gateway
+import Testing
+
+@testable import Worker
+
+@Suite("Upstream failures") struct UpstreamFailureTests {
+    @Test(
+        "A status is worth another candidate or the client's to see",
+        arguments: [
+            (200, false), (302, false), (400, false), (401, true), (402, true), (403, true), (404, true),
+            (405, false), (408, true), (409, false), (413, false), (422, false), (429, true), (499, false),
+            (500, true), (502, true), (503, true), (529, true), (599, true), (600, false),
+        ])
+    func worth(status: Int, elsewhere: Bool) {
+        #expect(UpstreamFailure.isWorthAnotherCandidate(status: status) == elsewhere)
+    }
+
+    @Test(
+        "A status has a kind",
+        arguments: [
+            (401, ErrorKind.authentication), (402, .permission), (403, .permission), (404, .modelNotFound),
+            (408, .upstreamTimeout), (429, .rateLimited), (500, .upstreamUnreachable), (503, .overloaded),
+            (504, .upstreamTimeout), (529, .overloaded), (599, .upstreamUnreachable),
+        ])
+    func kinds(status: Int, kind: ErrorKind) {
+        #expect(UpstreamFailure.kind(ofStatus: status) == kind)
+    }
+
+    @Test(
+        "A transport failure has a kind and words that name the provider",
+        arguments: [
+            (TransferFailure.resolve, ErrorKind.upstreamUnreachable, "its host name is not known"),
+            (.connect, .upstreamUnreachable, "no connection"),
+            (.tls, .upstreamUnreachable, "TLS failed (details)"),
+            (.connectTimeout, .upstreamTimeout, "no connection in time"),
+            (.broken, .upstreamUnreachable, "the connection broke"),
+            (.malformed, .upstreamUnreachable, "its answer is not understood"),
+        ])
+    func transport(failure: TransferFailure, kind: ErrorKind, text: String) {
+        #expect(
+            UpstreamFailure.error(failure, "details", provider: "p")
+                == GatewayError(kind, "provider p: \(text)"))
+    }
+}
+
+@Suite("Upstream headers") struct UpstreamHeadersTests {
+    private func fields(
+        auth: AuthScheme = .bearer, extra: [String: String] = [:], endpoint: Endpoint = .chatCompletions,
+        client: [(String, String)] = []
+    ) -> [String] {
+        let config = WorkerConfig(
+            provider: "p", isEcho: false, urls: [:], auth: auth, key: Array("k".utf8),
+            anthropicVersion: "2023-06-01", extraHeaders: extra, proxy: nil,
+            timeouts: ExchangeTimeouts(connect: 1, firstEvent: 1, idle: 1, keepalive: 1, commitHold: 1))
+        var headers = HeaderBlock()
+        for (name, value) in client { headers.append(name, value) }
+        let handoff = HandoffRequest(
+            tag: 1, requestID: "r", endpoint: endpoint, streaming: false, isLastCandidate: true,
+            keepAlive: true,
+            isHTTP11: true, model: "m", bodySize: 0, inlineBody: [], splices: [], headers: headers, query: "",
+            deadlineUsec: 0)
+        let block = UpstreamHeaders(config).fields(for: handoff).bytes
+        return block.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    @Test("The client's fields come first, then the key, then what libcurl must not add")
+    func order() {
+        #expect(
+            fields(client: [("accept", "a"), ("content-type", "c"), ("user-agent", "u")])
+                == ["accept: a", "content-type: c", "user-agent: u", "Authorization: Bearer k", "Expect:"])
+    }
+
+    @Test("libcurl's own accept and content type are suppressed unless the client sends some")
+    func suppressed() {
+        #expect(fields() == ["Accept:", "Content-Type:", "Authorization: Bearer k", "Expect:"])
+    }
+
+    @Test(
+        "The key is sent as the provider wants it",
+        arguments: [(AuthScheme.bearer, "Authorization: Bearer k"), (.apiKey, "x-api-key: k"), (.none, nil)]
+            as [(AuthScheme, String?)])
+    func key(auth: AuthScheme, expected: String?) {
+        let lines = fields(auth: auth)
+        #expect(lines.first { $0.contains("k") && !$0.hasSuffix(":") } == expected)
+        #expect(lines.count == (expected == nil ? 3 : 4))
+    }
+
+    @Test(
+        "Messages get a version, the client's if it sends one", arguments: [Endpoint.messages, .countTokens])
+    func version(endpoint: Endpoint) {
+        #expect(fields(endpoint: endpoint).contains("anthropic-version: 2023-06-01"))
+        let own = fields(endpoint: endpoint, client: [("Anthropic-Version", "2099-01-01")])
+        #expect(
+            own.filter { $0.lowercased().hasPrefix("anthropic-version") } == ["Anthropic-Version: 2099-01-01"]
+        )
+        #expect(!fields().contains { $0.hasPrefix("anthropic-version") })
+    }
+
+    @Test("What the operator adds is sent with every request, sorted by name")
+    func extra() {
+        #expect(
+            fields(extra: ["x-b": "2", "x-a": "1"]).suffix(4)
+                == ["Authorization: Bearer k", "x-a: 1", "x-b: 2", "Expect:"])
+    }
+}
