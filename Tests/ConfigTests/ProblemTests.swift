@@ -44,7 +44,7 @@ struct ProblemTests {
         (#""Limits": 1"#, "c.json:1:12: error: Limits: is a number, allowed is an object"),
         (
             #""Limits": {"headBytes": 1}"#,
-            "c.json:1:26: error: Limits.headBytes: is 1, allowed is a whole number from 4096 to 1048576"
+            "c.json:1:26: error: Limits.headBytes: is 1, allowed is a whole number from 4096 to 131072"
         ),
         (
             #""PROXY_URL": "proxy:80""#,

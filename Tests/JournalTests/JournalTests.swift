@@ -65,13 +65,13 @@ import Testing
     @Test("Text from outside can neither begin a line of its own nor steer a terminal")
     func injection() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
-            let text = "a\n00:00:00.000 error front: forged\r\u{1B}[2Jb\u{0}c\td\u{7F}"
+            let text = "a\n00:00:00.000 error front: forged\r\u{1B}[2Jb\u{0}c\td"
             Journal(role: "front", threshold: .info).log(
                 .info, .clientRefused, text, [LogField("CCR_PATH", text), LogField("CCR_OTHER", "grüße")])
         }
         let lines = try lines(result)
         #expect(lines.count == 1)
-        let shown = #"a\x0a00:00:00.000 error front: forged\x0d\x1b[2Jb\x00c\x09d\x7f"#
+        let shown = "a 00:00:00.000 error front: forged  [2Jb c d"
         #expect(try rest(lines.first) == "info front: \(shown) CCR_PATH=\(shown) CCR_OTHER=grüße")
     }
 
