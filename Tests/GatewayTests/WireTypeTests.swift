@@ -68,10 +68,12 @@ struct Sample: Sendable, CustomTestStringConvertible {
         urls: [.messages: "https://h.example/v1/messages", .countTokens: "https://h.example/v1/x"],
         auth: .apiKey, key: Array("secret".utf8), anthropicVersion: "2023-06-01",
         extraHeaders: ["a": "1", "b": "2"], proxy: "",
-        timeouts: ExchangeTimeouts(connect: 1, firstEvent: 2, total: 60, idle: 3, keepalive: 4, commitHold: 5))
+        timeouts: ExchangeTimeouts(connect: 1, firstEvent: 2, total: 60, idle: 3, keepalive: 4, commitHold: 5)
+    )
 
     static let limits = FrontLimits(
-        headBytes: 1, bodyBytes: 2, decodedRatio: 100, headerTimeoutMsec: 3, bodyTimeoutMsec: 4, idleTimeoutMsec: 5,
+        headBytes: 1, bodyBytes: 2, decodedRatio: 100, headerTimeoutMsec: 3, bodyTimeoutMsec: 4,
+        idleTimeoutMsec: 5,
         connections: 6,
         requestsInFlight: 7, totalTimeoutMsec: .max)
 

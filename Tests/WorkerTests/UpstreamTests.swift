@@ -55,7 +55,8 @@ import Testing
         let config = WorkerConfig(
             provider: "p", isEcho: false, urls: [:], auth: auth, key: Array("k".utf8),
             anthropicVersion: "2023-06-01", extraHeaders: extra, proxy: nil,
-            timeouts: ExchangeTimeouts(connect: 1, firstEvent: 1, total: 600_000, idle: 1, keepalive: 1, commitHold: 1))
+            timeouts: ExchangeTimeouts(
+                connect: 1, firstEvent: 1, total: 600_000, idle: 1, keepalive: 1, commitHold: 1))
         var headers = HeaderBlock()
         for (name, value) in client { headers.append(name, value) }
         let handoff = HandoffRequest(
