@@ -133,6 +133,8 @@ let package = Package(
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
         tests("CLITests", ["CLI", "Gateway", "Config", "Posix"]),
         tests("DialectsTests", ["Dialects", "EventStream", "Gateway", "JSON", "Bytes"]),
+        tests(
+            "FrontTests", ["Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "Posix"]),
         tests("WorkerTests", ["Worker", "Dialects", "Curl", "Gateway", "JSON", "EventLoop", "Posix"]),
         tests("DocsTests", ["Journal", "IPC", "Supervisor"]),
     ],

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The channels to workers: their names and the least busy of them; and what front says about the stack's health.
+
+import Gateway
+import JSON
+import Testing
+
+@testable import Front
+
+@Suite("Worker links") struct LinkTests {
+    @Test("A worker's channel names its provider and its number")
+    func names() {
+        let both = WorkerLinks.parse("worker-3-17")
+        #expect(both?.provider == 3)
+        #expect(both?.worker == 17)
+    }
+
+    @Test(
+        "Other names are no worker's",
+        arguments: [
+            "", "worker", "worker-1", "worker-1-", "worker--1", "worker-1-2-3", "front-1-2", "worker-a-1",
+            "worker-1-b", "Worker-1-2", "worker_1_2",
+        ])
+    func otherNames(name: String) {
+        #expect(WorkerLinks.parse(name) == nil)
+    }
+
+    @Test("A provider without a running worker has no link")
+    func none() {
+        var links = WorkerLinks(providerCount: 2)
+        #expect(links.leastBusy(0) == nil)
+        let link = WorkerLink(providerIndex: 0, workerIndex: 0)
+        links.add(link)
+        #expect(links.leastBusy(0) === link)
+        #expect(links.leastBusy(1) == nil)
+        links.remove(link)
+        #expect(links.leastBusy(0) == nil)
+    }
+
+    @Test("The worker with the fewest requests is chosen, the first of equals")
+    func leastBusy() {
+        var links = WorkerLinks(providerCount: 1)
+        let workers = (0..<3).map { WorkerLink(providerIndex: 0, workerIndex: $0) }
+        for worker in workers { links.add(worker) }
+        #expect(links.leastBusy(0) === workers[0])
+        links.remove(workers[0])
+        #expect(links.leastBusy(0) === workers[1])
+        links.add(workers[0])
+        #expect(links.leastBusy(0) === workers[1])
+    }
+}
+
+@Suite("Health") struct HealthTests {
+    private func status(
+        _ role: String, _ state: ProcessStatus.State, provider: String = "", text: String = ""
+    )
+        -> ProcessStatus
+    {
+        ProcessStatus(
+            role: role, provider: provider, pid: 7, state: state, restarts: 2, residentBytes: 4096,
+            startedUsec: 9,
+            text: text)
+    }
+
+    @Test("The stack is ready when every process is, and nobody is not ready")
+    func ready() {
+        #expect(!HealthReport.isReady([]))
+        #expect(HealthReport.isReady([status("front", .ready), status("worker", .draining)]))
+        #expect(!HealthReport.isReady([status("front", .ready), status("worker", .starting)]))
+        #expect(!HealthReport.isReady([status("front", .backOff)]))
+    }
+
+    @Test("The report lists every process with what is known of it")
+    func report() throws {
+        let body = HealthReport.body([
+            status("front", .ready), status("worker", .backOff, provider: "p\"", text: "line\n"),
+        ])
+        let parser = JSONParser()
+        let root = try parser.parse(body)
+        #expect(root.member("version")?.string == CCR.version)
+        #expect(root.member("ready")?.bool == false)
+        let processes = try #require(root.member("processes")).elements.map { $0 }
+        #expect(processes.map { $0.member("role")?.string } == ["front", "worker"])
+        #expect(processes.map { $0.member("state")?.string } == ["ready", "back_off"])
+        #expect(processes.map { $0.member("provider")?.string } == [nil, "p\""])
+        #expect(processes.map { $0.member("text")?.string } == [nil, "line\n"])
+        #expect(processes.map { $0.member("pid")?.int } == [7, 7])
+        #expect(processes.map { $0.member("resident_bytes")?.int } == [4096, 4096])
+        withExtendedLifetime(parser) {}
+    }
+}
