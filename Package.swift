@@ -136,6 +136,10 @@ let package = Package(
         tests(
             "FrontTests", ["Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "Posix"]),
         tests("WorkerTests", ["Worker", "Dialects", "Curl", "Gateway", "JSON", "EventLoop", "Posix"]),
+        tests(
+            "SupervisorTests",
+            ["Supervisor", "Gateway", "Routing", "Config", "IPC", "Crypto", "ServiceManager", "Posix"]),
+        tests("CurlTests", ["Curl", "EventLoop", "Posix"]),
         tests("DocsTests", ["Journal", "IPC", "Supervisor"]),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// A scripted upstream on the test's own event loop, and a delegate that writes down what it is told.
+
+import Curl
+import EventLoop
+import Glibc
+import Posix
+import Testing
+
+/// What the upstream does with one request.
+enum Reply: Sendable {
+    /// Sends these texts, each with one call, and keeps the connection.
+    case send([String])
+    /// Sends these texts and closes.
+    case sendAndClose([String])
+    /// Says nothing.
+    case silence
+}
+
+/// An HTTP server that answers the nth request with the nth reply.
+final class ScriptedUpstream {
+    private let loop: EventLoop
+    private let listener: FileDescriptor
+    private var watch: EventLoop.Watch?
+    private var connections: [Connection] = []
+    private var replies: [Reply]
+    /// The requests so far, heads and bodies.
+    private(set) var requests: [String] = []
+    private(set) var connectionCount = 0
+    let port: UInt16
+    /// Called when a request is complete, before its reply.
+    var onRequest: () -> Void = {}
+
+    private final class Connection {
+        var descriptor: SharedDescriptor?
+        var watch: EventLoop.Watch?
+        var buffer = ""
+
+        func close() {
+            watch?.cancel()
+            watch = nil
+            // For all who hold copies of it, such as a child of another test that has not started its program yet.
+            if let descriptor { shutdown(descriptor.raw, Int32(SHUT_RDWR)) }
+            descriptor = nil
+        }
+    }
+
+    init(_ loop: EventLoop, _ replies: [Reply]) throws {
+        self.loop = loop
+        self.replies = replies
+        listener = try Socket.listen(.tcp(host: "127.0.0.1", port: 0))
+        port = try #require(Socket.localPort(listener.raw))
+        watch = try loop.watch(listener.raw, .readable) { [unowned self] _ in self.accept() }
+    }
+
+    deinit {
+        watch?.cancel()
+        for connection in connections { connection.close() }
+    }
+
+    private func accept() {
+        do {
+            guard let accepted = try Socket.accept(listener.raw) else { return }
+            let connection = Connection()
+            let descriptor = SharedDescriptor(accepted.take())
+            connection.descriptor = descriptor
+            connection.watch = try loop.watch(descriptor.raw, .readable) {
+                [unowned self, unowned connection] _ in
+                self.receive(connection)
+            }
+            connections.append(connection)
+            connectionCount += 1
+        } catch {
+            Issue.record(error)
+        }
+    }
+
+    private func receive(_ connection: Connection) {
+        guard let fd = connection.descriptor?.raw else { return }
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        do {
+            let result = try buffer.withUnsafeMutableBytes { try Socket.receive(fd, into: $0) }
+            switch result {
+            case .bytes(let count): connection.buffer += String(decoding: buffer[..<count], as: UTF8.self)
+            case .end: return connection.close()
+            case .wouldBlock: return
+            }
+        } catch {
+            return connection.close()
+        }
+        guard let request = completeRequest(&connection.buffer) else { return }
+        requests.append(request)
+        onRequest()
+        answer(connection, replies.isEmpty ? .silence : replies.removeFirst())
+    }
+
+    /// Takes one request off the text, once its body is there.
+    private func completeRequest(_ text: inout String) -> String? {
+        guard let end = text.firstRange(of: "\r\n\r\n") else { return nil }
+        let head = text[..<end.lowerBound]
+        let field = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
+        let length = field.flatMap { Int($0.dropFirst("content-length:".count).filter { $0 != " " }) } ?? 0
+        let body = text[end.upperBound...]
+        guard body.utf8.count >= length else { return nil }
+        let request = String(text[..<end.upperBound]) + String(body.prefix(length))
+        text = ""
+        return request
+    }
+
+    private func answer(_ connection: Connection, _ reply: Reply) {
+        switch reply {
+        case .silence: break
+        case .send(let texts): send(connection, texts)
+        case .sendAndClose(let texts):
+            send(connection, texts)
+            connection.close()
+        }
+    }
+
+    private func send(_ connection: Connection, _ texts: [String]) {
+        guard let fd = connection.descriptor?.raw else { return }
+        for text in texts {
+            let bytes = Array(text.utf8)
+            #expect(throws: Never.self) { try bytes.withUnsafeBytes { _ = try Socket.send(fd, $0) } }
+        }
+    }
+
+    /// Closes every connection, as an upstream does with idle ones.
+    func closeConnections() {
+        for connection in connections { connection.close() }
+    }
+
+    /// Sends more on the newest connection.
+    func sendMore(_ text: String) {
+        if let last = connections.last { send(last, [text]) }
+    }
+}
+
+/// A body that is read in pieces of at most `step` bytes, or lies in one piece.
+final class TextBody: RequestBody {
+    private let storage: UnsafeMutableRawBufferPointer
+    private let step: Int?
+    private(set) var readCount = 0
+
+    init(_ text: String, step: Int? = nil) {
+        storage = .allocate(byteCount: max(1, text.utf8.count), alignment: 1)
+        storage.copyBytes(from: text.utf8)
+        size = text.utf8.count
+        self.step = step
+    }
+
+    deinit { storage.deallocate() }
+
+    let size: Int
+
+    var contiguous: UnsafeRawBufferPointer? {
+        step == nil ? UnsafeRawBufferPointer(rebasing: storage[..<size]) : nil
+    }
+
+    func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        readCount += 1
+        let count = min(size - offset, buffer.count, step ?? .max)
+        buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[offset..<(offset + count)]))
+        return count
+    }
+}
+
+/// Writes down what a transfer reports; ends the loop with the transfer unless told otherwise.
+final class Recorder: TransferDelegate {
+    private let loop: EventLoop
+    private(set) var headLines: [String] = []
+    private(set) var statuses: [Int] = []
+    private(set) var body = ""
+    private(set) var bodyCalls = 0
+    private(set) var result: TransferResult?
+    var onBody: () -> BodyDisposition = { .taken }
+    var onEnd: () -> Void
+
+    init(_ loop: EventLoop) {
+        self.loop = loop
+        onEnd = { loop.exit(0) }
+    }
+
+    func transferReceived(headLine: UnsafeRawBufferPointer) {
+        #expect(statuses.isEmpty, "no line of the head comes behind its end")
+        headLines.append(String(decoding: headLine, as: UTF8.self))
+    }
+
+    func transferReceivedHead(status: Int) { statuses.append(status) }
+
+    func transferReceived(body bytes: UnsafeRawBufferPointer) -> BodyDisposition {
+        #expect(statuses.count == 1)
+        bodyCalls += 1
+        let disposition = onBody()
+        if disposition == .taken { body += String(decoding: bytes, as: UTF8.self) }
+        return disposition
+    }
+
+    func transferEnded(_ result: TransferResult) {
+        #expect(self.result == nil, "the end is told once")
+        self.result = result
+        onEnd()
+    }
+
+    var failure: TransferFailure? {
+        guard case .failed(let failure, _) = result else { return nil }
+        return failure
+    }
+}
