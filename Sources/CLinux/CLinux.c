@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -258,6 +259,8 @@ void *ccr_map_shared(int fd, size_t size, bool writable) {
     void *address = mmap(NULL, size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
     return address == MAP_FAILED ? NULL : address;
 }
+
+void ccr_trim_heap(void) { (void)malloc_trim(0); }
 
 const void *ccr_memmem(const void *haystack, size_t size, const void *needle, size_t needle_size) {
     return memmem(haystack, size, needle, needle_size);

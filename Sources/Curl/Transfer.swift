@@ -109,8 +109,9 @@ package final class Transfer {
         if isInterim { return }
         if line.isEmpty {
             headComplete = true
-            // The answer has begun, so the request is not repeated: a large body's file may go.
-            if let body, body.contiguous == nil, bodyOffset == body.size { self.body = nil }
+            // The answer has begun, so the request is not repeated and its body may go, unless libcurl still reads it:
+            // a body in one piece was copied into the first thing it sent (bodies below 64 KiB, http.c).
+            if let body, body.contiguous != nil || bodyOffset == body.size { self.body = nil }
             delegate?.transferReceivedHead(status: ccr_easy_response_code(easy))
         } else {
             delegate?.transferReceived(headLine: line)

@@ -216,6 +216,7 @@ package final class FrontProcess {
         for connection in connections.values { connection.sweep(now, config.limits) }
         expireWaiting(now)
         if gauges.activeRequests == 0 { bodies.empty() }
+        if connections.isEmpty { ProcessMemory.trim() }
         return !connections.isEmpty
     }
 

@@ -71,6 +71,13 @@ package struct HandoffRequest: WireCodable {
         self.deadlineUsec = deadlineUsec
     }
 
+    /// Frees what only sending the request needs.
+    package mutating func dropBody() {
+        inlineBody = nil
+        splices = []
+        headers = HeaderBlock()
+    }
+
     package func encode(to writer: inout WireWriter) {
         writer.put(tag)
         writer.put(requestID)

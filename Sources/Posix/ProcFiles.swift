@@ -2,9 +2,15 @@
 // Memory of processes and the holder of a port, as the kernel tells it.
 // Source: proc(5): /proc/PID/statm, /proc/net/tcp, /proc/PID/fd.
 
+import CLinux
 import Glibc
 
 package enum ProcessMemory {
+    /// Gives free pages of the heap back to the kernel (malloc_trim(3)).
+    package static func trim() {
+        ccr_trim_heap()
+    }
+
     /// Resident memory of a process in bytes, 0 when it has ended.
     package static func residentBytes(pid: Int32) -> UInt64 {
         guard let text = ProcFile.read("/proc/\(pid)/statm") else { return 0 }

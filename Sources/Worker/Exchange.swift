@@ -20,7 +20,7 @@ protocol Upstream: AnyObject {
 extension Transfer: Upstream {}
 
 final class Exchange: TransferDelegate {
-    let handoff: HandoffRequest
+    private(set) var handoff: HandoffRequest
     private let link: FrontLink
     private unowned let worker: WorkerProcess
     private var answer: Answer
@@ -207,7 +207,8 @@ final class Exchange: TransferDelegate {
             writer.write(head: answer.head, body: $0, chunked: answer.framing == .chunked, isLast: isLast)
         }
         answer.dropSent()
-        // The request can no longer be repeated, so its body is of no use any more.
+        // The request is not repeated any more; a stream may run for long without it.
+        handoff.dropBody()
     }
 
     private func perform(_ ending: Answer.Ending, breakOutcome: ExchangeOutcome) {

@@ -182,6 +182,8 @@ package final class WorkerProcess {
         for link in links {
             for exchange in link.exchanges.values { exchange.sweep(now, config.timeouts) }
         }
+        // Thousands of streams leave thousands of holes behind; give their pages back while there is time.
+        if activeCount == 0 { ProcessMemory.trim() }
         return activeCount > 0
     }
 }

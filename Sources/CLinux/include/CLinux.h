@@ -58,6 +58,9 @@ uint64_t ccr_raise_file_limit(void);
 /// Bytes between the returned address and `size` are readable and writable, or NULL with errno.
 void *ccr_map_shared(int fd, size_t size, bool writable);
 
+/// Gives free pages of the heap back to the kernel (malloc_trim(3)).
+void ccr_trim_heap(void);
+
 /// memmem(3).
 const void *ccr_memmem(const void *haystack, size_t size, const void *needle, size_t needle_size);
 
