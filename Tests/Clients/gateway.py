@@ -67,26 +67,34 @@ class Gateway:
         state = pathlib.Path(self.folder.name, "state")
         state.mkdir()
         self.config = {"HOST": "127.0.0.1", "PORT": self.port, "STATE_DIR": str(state), **config}
+        self.path = pathlib.Path(self.folder.name, "config.json")
         self.log = pathlib.Path(self.folder.name, "log")
 
     def __enter__(self):
-        path = pathlib.Path(self.folder.name, "config.json")
-        path.write_text(json.dumps(self.config))
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [PROGRAM, "run", "--config", str(path)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={"PATH": os.environ["PATH"], "HOME": self.folder.name, "CCR_LOG": "debug"},
-                start_new_session=True,
-            )
+        self.write_config()
+        self.log.touch()
+        self.start()
         try:
             self.wait_until_healthy()
         except BaseException:
             self.kill()
             raise
         return self
+
+    def write_config(self):
+        """Write the file that `ccr run` reads at its start and at a reload."""
+        self.path.write_text(json.dumps(self.config))
+
+    def start(self):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [PROGRAM, "run", "--config", str(self.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={"PATH": os.environ["PATH"], "HOME": self.folder.name, "CCR_LOG": "debug"},
+                start_new_session=True,
+            )
 
     def wait_until_healthy(self, seconds=10):
         end = time.monotonic() + seconds

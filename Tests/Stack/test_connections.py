@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections of clients: kept, pipelined, of HTTP/1.0, over a Unix socket.
+
+Source: RFC 9112 §9.3 (persistence, pipelining), RFC 9112 §6.3 (HTTP/1.0 has no chunks).
+"""
+
+import pathlib
+import tempfile
+
+from dialects import CHAT, DIALECTS
+from harness import Case, Stack, Upstream, provider
+from scripted import Pause, whole
+from wire import JSON_TYPE, Wire, encoded, get, post, post_bytes, request_bytes
+
+
+class Connections(Case):
+    @classmethod
+    def open_all(cls):
+        cls.up = cls.enterClassContext(Upstream())
+        folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.path = str(pathlib.Path(folder, "ccr.sock"))
+        cls.stack = cls.enterClassContext(
+            Stack(provider("up", cls.up.url + "/v1", ["m", "slow", "number"]), SOCKET=cls.path)
+        )
+        cls.up.scripts["slow"] = whole(b'{"id":"slow"}', before=[Pause(0.2)])
+        cls.up.scripts["number"] = lambda request: whole(request.body)
+
+    def test_many_requests_on_one_connection(self):
+        with Wire(self.stack.port) as wire:
+            for i in range(20):
+                d = DIALECTS[i % 3]
+                wire.send(post_bytes(d.path, d.request("m", stream=i % 2 == 0)))
+                answer = wire.read_answer()
+                self.assertEqual((answer.status, answer.ending), (200, "complete"))
+                self.assertIsNone(answer.header("connection"))
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        raw, expected = b"", []
+        for i in range(10):
+            body = b'{"model":"number","n":%d}' % i
+            raw += request_bytes("POST", CHAT.path, body, [JSON_TYPE]) + request_bytes("GET", "/v1/models")
+            raw += request_bytes("POST", CHAT.path, b'{"model":"slow"}', [JSON_TYPE]) if i == 3 else b""
+            expected += [body, None] + ([b'{"id":"slow"}'] if i == 3 else [])
+        with Wire(self.stack.port) as wire:
+            wire.send(raw)
+            for body in expected:
+                answer = wire.read_answer()
+                self.assertEqual(answer.status, 200)
+                if body is None:
+                    self.assertIn(b'"models"', answer.body)
+                else:
+                    self.assertEqual(answer.body, body)
+
+    def test_a_request_behind_a_running_stream_waits(self):
+        raw = post_bytes(CHAT.path, CHAT.request("m"))
+        with Wire(self.stack.port) as wire:
+            wire.send(raw + raw)
+            CHAT.assert_complete(wire.read_answer(), 10)
+            CHAT.assert_complete(wire.read_answer(), 10)
+
+    def test_connection_close_is_obeyed(self):
+        with Wire(self.stack.port) as wire:
+            wire.send(post_bytes(CHAT.path, CHAT.request("m"), [("Connection", "close")]))
+            answer = wire.read_answer()
+            CHAT.assert_complete(answer, 10)
+            self.assertEqual(answer.header("connection"), "close")
+            self.assertEqual(wire.wait_end(), b"")
+
+    def test_http_1_0(self):
+        for streaming in (True, False):
+            with Wire(self.stack.port) as wire:
+                body = encoded(CHAT.request("m", stream=streaming))
+                wire.send(request_bytes("POST", CHAT.path, body, [JSON_TYPE], version="1.0"))
+                answer = wire.read_answer()
+                self.assertEqual(answer.status, 200)
+                self.assertIsNone(answer.header("transfer-encoding"), "HTTP/1.0 has no chunks")
+                expected = b"".join(CHAT.events()) if streaming else CHAT.whole()
+                self.assertEqual(answer.body, expected)
+                self.assertEqual(wire.wait_end(), b"")
+
+    def test_the_unix_socket_serves_as_the_port_does(self):
+        for d in DIALECTS:
+            d.assert_complete(post(self.path, d.path, d.request("m")), 10)
+        self.assertEqual(get(self.path, "/health").json()["status"], "healthy")
+
+    def test_an_absolute_target(self):
+        body = encoded(CHAT.request("m"))
+        with Wire(self.stack.port) as wire:
+            wire.send(request_bytes("POST", "http://127.0.0.1" + CHAT.path, body, [JSON_TYPE]))
+            CHAT.assert_complete(wire.read_answer(), 10)

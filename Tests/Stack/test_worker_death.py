@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of a worker, before and behind the commit."""
+
+import time
+
+from dialects import DIALECTS
+from harness import Case, Stack, Upstream, provider, wait_for
+from parallel import Background
+from scripted import HANG, Script, whole
+
+
+class WorkerDeath(Case):
+    @classmethod
+    def open_all(cls):
+        cls.up = cls.enterClassContext(Upstream())
+        cls.stack = cls.enterClassContext(
+            Stack(
+                provider("first", cls.up.url + "/v1", ["silent", "slow", "ok"]),
+                provider("second", cls.up.url + "/v1", ["fallback"]),
+                Router={"tiers": ["second,fallback"]},
+                crashes=True,
+            )
+        )
+        cls.alone = cls.enterClassContext(Stack(provider("only", cls.up.url + "/v1", ["silent"]), crashes=True))
+        cls.up.scripts["silent"] = whole(b"{}", before=[HANG])
+
+    def kill_during(self, stack, name, d, model, streaming):
+        """Kill the worker while it waits for the upstream's head; returns the answer and how long it took."""
+        count = len(self.up.seen(model))
+        reader = Background(stack.post, d.path, d.request(model, stream=streaming))
+        wait_for("the request at the upstream", 3, lambda: len(self.up.seen(model)) > count)
+        at = time.monotonic()
+        old = stack.kill_child(name)
+        answer = reader.result(10)
+        seconds = reader.ended_at - at
+        stack.wait_replaced(name, old)
+        return answer, seconds
+
+    def test_before_the_commit_the_next_candidate_answers(self):
+        for d in DIALECTS:
+            for streaming in (True, False):
+                with self.subTest(d.name, streaming=streaming):
+                    answer, seconds = self.kill_during(self.stack, "worker first", d, "silent", streaming)
+                    self.assertEqual(answer.status, 200, answer.body)
+                    if streaming:
+                        d.assert_complete(answer, 10)
+                    self.assertEqual(answer.header("x-ccr-tier"), "second")
+                    self.assertLess(seconds, 1)
+
+    def test_before_the_commit_without_another_candidate_the_client_gets_an_error(self):
+        for d in DIALECTS:
+            for streaming in (True, False):
+                with self.subTest(d.name, streaming=streaming):
+                    answer, seconds = self.kill_during(self.alone, "worker only", d, "silent", streaming)
+                    self.assertIn(answer.status, (502, 503))
+                    self.assertIn("only", d.error_message(answer))
+                    self.assertLess(seconds, 1)
+
+    def test_behind_the_commit_the_stream_is_ended_at_once(self):
+        for d in DIALECTS:
+            with self.subTest(d.name):
+                events = d.events(5)
+                first = len(d.opening()) + 1
+                self.up.scripts["slow"] = Script(events[:first] + [HANG])
+                with self.stack.stream(d.path, d.request("slow")) as wire:
+                    answer = wire.read_until(b"@0@")
+                    at = time.monotonic()
+                    old = self.stack.kill_child("worker first")
+                    wire.read_body()
+                    seconds = time.monotonic() - at
+                    self.assertLess(seconds, 1, "the client hangs")
+                    self.assertNotIn(d.terminal, answer.body)
+                    self.assertEqual(answer.ending, "broken", "a broken stream with a clean end")
+                self.stack.wait_replaced("worker first", old)
+
+    def test_the_worker_is_back_within_a_second(self):
+        old = self.stack.kill_child("worker first")
+        at = time.monotonic()
+        self.stack.wait_replaced("worker first", old)
+        answer = self.stack.post("/v1/messages", DIALECTS[2].request("ok"))
+        DIALECTS[2].assert_complete(answer, 10)
+        self.assertLess(time.monotonic() - at, 1)
+        self.assertEqual(answer.header("x-ccr-tier"), "first")
+
+    def test_requests_wait_for_a_worker_that_is_being_started(self):
+        self.up.scripts["ok"] = whole(b"{}")
+        old = self.stack.kill_child("worker first")
+        answers = [self.stack.post("/v1/chat/completions", DIALECTS[0].request("ok")) for _ in range(5)]
+        self.assertEqual([a.status for a in answers], [200] * 5)
+        self.stack.wait_replaced("worker first", old)
+        del self.up.scripts["ok"]
