@@ -52,10 +52,12 @@ class Dialect:
         block = {"type": "text", "text": ""}
         return [
             event({"type": "message_start", "message": message}, "message_start"),
-            event(
-                {"type": "content_block_start", "index": 0, "content_block": block}, "content_block_start"
-            ),
+            event({"type": "content_block_start", "index": 0, "content_block": block}, "content_block_start"),
         ]
+
+    def held(self):
+        """The part of the opening that shows no answer yet: the gateway may still ask another provider."""
+        return {"chat": [], "responses": self.opening(), "messages": self.opening()[:1]}[self.name]
 
     def delta(self, text):
         if self.name == "chat":
@@ -65,9 +67,7 @@ class Dialect:
             at = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
             return event({"type": name, "sequence_number": 2, **at, "delta": text}, name)
         delta = {"type": "text_delta", "text": text}
-        return event(
-            {"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta"
-        )
+        return event({"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta")
 
     def closing(self):
         """The events behind the content; the last one is the terminal event."""
@@ -79,9 +79,7 @@ class Dialect:
         delta = {"stop_reason": "end_turn", "stop_sequence": None}
         return [
             event({"type": "content_block_stop", "index": 0}, "content_block_stop"),
-            event(
-                {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}}, "message_delta"
-            ),
+            event({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}}, "message_delta"),
             event({"type": "message_stop"}, "message_stop"),
         ]
 
@@ -169,7 +167,11 @@ def response(status):
 
 
 CHAT = Dialect(
-    "chat", "/v1/chat/completions", b"[DONE]", re.compile(rb'data: {"error":'), re.compile(rb"^: ?\S*\n\n", re.M)
+    "chat",
+    "/v1/chat/completions",
+    b"[DONE]",
+    re.compile(rb'data: {"error":'),
+    re.compile(rb"^: ?\S*\n\n", re.M),
 )
 RESPONSES = Dialect(
     "responses",

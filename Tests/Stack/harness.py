@@ -86,7 +86,11 @@ class Stack(Gateway):
 
     def check_log(self, text):
         if not self.expects_crashes:
-            bad = [line for line in text.splitlines() if re.search(r"Fatal error|protocol violation|by signal", line)]
+            bad = [
+                line
+                for line in text.splitlines()
+                if re.search(r"Fatal error|protocol violation|by signal", line)
+            ]
             if bad:
                 raise AssertionError("a process crashed:\n" + "\n".join(bad[:10]))
 
@@ -97,7 +101,9 @@ class Stack(Gateway):
 
     def wait_for_log(self, pattern, seconds=5, start=0):
         return wait_for(
-            f"{pattern!r} in the log:\n{self.tail()}", seconds, lambda: re.search(pattern, self.log_text()[start:])
+            f"{pattern!r} in the log:\n{self.tail()}",
+            seconds,
+            lambda: re.search(pattern, self.log_text()[start:]),
         )
 
     # Requests

@@ -59,7 +59,9 @@ class Streams:
                 failures.append(f"stream {number}: {e}")
         self.close()
         if failures:
-            raise AssertionError(f"{len(failures)} of {len(self.readers)} streams:\n" + "\n".join(failures[:5]))
+            raise AssertionError(
+                f"{len(failures)} of {len(self.readers)} streams:\n" + "\n".join(failures[:5])
+            )
 
     def close(self):
         for _, wire in self.wires:
@@ -119,6 +121,8 @@ class Load:
 
     def assert_no_failure(self, at_least):
         if self.failures:
-            raise AssertionError(f"{len(self.failures)} of {self.count} failed:\n" + "\n".join(self.failures[:5]))
+            raise AssertionError(
+                f"{len(self.failures)} of {self.count} failed:\n" + "\n".join(self.failures[:5])
+            )
         if self.count < at_least:
             raise AssertionError(f"only {self.count} requests were sent, {at_least} were expected")

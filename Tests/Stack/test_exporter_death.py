@@ -31,7 +31,8 @@ class ExporterDeath(Case):
         self.lock, self.answered = threading.Lock(), 0
         before = self.stack.metric("ccr_requests_total", tier="echo")
         senders = [
-            threading.Thread(target=self.send, args=(REQUESTS // CLIENTS,), daemon=True) for _ in range(CLIENTS)
+            threading.Thread(target=self.send, args=(REQUESTS // CLIENTS,), daemon=True)
+            for _ in range(CLIENTS)
         ]
         for thread in senders:
             thread.start()

@@ -9,7 +9,7 @@ from harness import Case, Stack, Upstream, provider
 from scripted import JSON, Script, whole
 
 UNKNOWN = [
-    ("X-Unknown-Field", "a b;c=\"d\", e"),
+    ("X-Unknown-Field", 'a b;c="d", e'),
     ("X-Twice", "1"),
     ("X-Twice", "2"),
     ("X-Latin", "gr\u00fcn"),
@@ -61,7 +61,9 @@ class Headers(Case):
         cls.up = cls.enterClassContext(Upstream())
         cls.stack = cls.enterClassContext(
             Stack(
-                provider("up", cls.up.url + "/v1", ["m"], extra_headers={"X-Extra": "from the configuration"}),
+                provider(
+                    "up", cls.up.url + "/v1", ["m"], extra_headers={"X-Extra": "from the configuration"}
+                ),
                 provider("keyed", cls.up.url + "/v1", ["k"], auth_header="x-api-key", api_key="sk-keyed"),
             )
         )

@@ -145,4 +145,3 @@ class PassThrough(Case):
                 through = post(self.stack.port, path, {"model": "m", "input": "x"})
                 self.assertEqual((through.status, through.body), (200, direct.body))
                 self.assertEqual(self.up.seen("m")[-1].target, path)
-

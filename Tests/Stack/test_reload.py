@@ -75,9 +75,15 @@ class Reload(Case):
     def test_a_broken_configuration_is_refused(self):
         good = dict(self.stack.config)
         for text, expected in (
-            (json.dumps({**good, "Limits": {"connections": "many"}}), r":\d+:\d+: error: Limits\.connections: "),
+            (
+                json.dumps({**good, "Limits": {"connections": "many"}}),
+                r":\d+:\d+: error: Limits\.connections: ",
+            ),
             (json.dumps(good)[:-1], r":\d+:\d+: error: "),
-            (json.dumps({**good, "Router": {"default": "nobody,m"}}), r":\d+:\d+: error: Router\.default: .*nobody"),
+            (
+                json.dumps({**good, "Router": {"default": "nobody,m"}}),
+                r":\d+:\d+: error: Router\.default: .*nobody",
+            ),
             (json.dumps({**good, "Providers": []}), r":\d+:\d+: error: Providers: "),
         ):
             with self.subTest(expected):
@@ -93,7 +99,9 @@ class Reload(Case):
 
     def test_providers_come_and_go(self):
         self.stack.reload(Providers=[ECHO])
-        wait_for("the worker of the removed provider ends", 5, lambda: "worker up" not in self.stack.children())
+        wait_for(
+            "the worker of the removed provider ends", 5, lambda: "worker up" not in self.stack.children()
+        )
         self.assertEqual(self.stack.post(CHAT.path, CHAT.request("up,m")).status, 404)
         self.stack.reload(Providers=[ECHO, provider("again", self.up.url + "/v1", ["m"], workers=2)])
         CHAT.assert_complete(self.stack.post(CHAT.path, CHAT.request("again,m")), 10)

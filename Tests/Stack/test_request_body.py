@@ -42,7 +42,10 @@ class RequestBody(Case):
     def open_all(cls):
         cls.up = cls.enterClassContext(Upstream())
         cls.stack = cls.enterClassContext(
-            Stack(provider("up", cls.up.url + "/v1", ["upstream-name", "same"]), ModelAliases={"client": "up,upstream-name"})
+            Stack(
+                provider("up", cls.up.url + "/v1", ["upstream-name", "same"]),
+                ModelAliases={"client": "up,upstream-name"},
+            )
         )
 
     def check(self, sent, expected, headers=(), model="upstream-name"):
@@ -84,7 +87,16 @@ class RequestBody(Case):
                 self.assertEqual(len(self.up.requests), count, "the upstream saw the request")
 
     def test_what_is_no_object_is_refused(self):
-        for body in (b"[]", b'"x"', b"{", b"null", b"{}}", b'{"model":7}', b'{"model":"client"', b"\xff\xfe{}"):
+        for body in (
+            b"[]",
+            b'"x"',
+            b"{",
+            b"null",
+            b"{}}",
+            b'{"model":7}',
+            b'{"model":"client"',
+            b"\xff\xfe{}",
+        ):
             with self.subTest(body):
                 count = len(self.up.requests)
                 answer = self.stack.post(MESSAGES.path, body)

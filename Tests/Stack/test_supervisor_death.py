@@ -57,11 +57,10 @@ class CrashLoop(Case):
         seen = f"seconds until the restart: {[round(w, 3) for w in waits]}"
         self.assertLess(waits[0], 0.35, seen)
         self.assertGreater(waits[3], 0.39, seen)
-        wait_for(
-            "4 restarts in /health", 3, lambda: self.stack.health()["worker echo"]["restarts"] == 4
-        )
+        wait_for("4 restarts in /health", 3, lambda: self.stack.health()["worker echo"]["restarts"] == 4)
         wait_for("an answer", 3, self.stack.serves)
         wait_for(
-            "4 restarts in /metrics", 3,
+            "4 restarts in /metrics",
+            3,
             lambda: self.stack.metric("ccr_process_restarts_total", role="worker") == 4,
         )

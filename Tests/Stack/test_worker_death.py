@@ -21,7 +21,9 @@ class WorkerDeath(Case):
                 crashes=True,
             )
         )
-        cls.alone = cls.enterClassContext(Stack(provider("only", cls.up.url + "/v1", ["silent"]), crashes=True))
+        cls.alone = cls.enterClassContext(
+            Stack(provider("only", cls.up.url + "/v1", ["silent"]), crashes=True)
+        )
         cls.up.scripts["silent"] = whole(b"{}", before=[HANG])
 
     def kill_during(self, stack, name, d, model, streaming):

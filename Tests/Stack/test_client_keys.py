@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys that clients have to send, and the refusal to be open to a network without one."""
+
+import subprocess
+
+from dialects import DIALECTS
+from harness import ECHO, Case, Stack, Upstream, provider
+from gateway import Gateway
+
+KEY = "sk-client-0123456789"
+
+
+class ClientKeys(Case):
+    @classmethod
+    def open_all(cls):
+        cls.up = cls.enterClassContext(Upstream())
+        cls.stack = cls.enterClassContext(
+            Stack(
+                provider("up", cls.up.url + "/v1", ["m"]),
+                APIKEY=KEY,
+                Clients=[{"name": "laptop", "key": "sk-laptop"}],
+            )
+        )
+
+    def test_wrong_keys_are_refused_in_the_dialect_of_the_path(self):
+        for d in DIALECTS:
+            for headers in (
+                [],
+                [("Authorization", "Bearer wrong")],
+                [("Authorization", f"Bearer {KEY}x")],
+                [("Authorization", f"Bearer {KEY[:-1]}")],
+                [("Authorization", KEY)],
+                [("Authorization", "Basic " + KEY)],
+                [("x-api-key", "")],
+                [("x-api-key", KEY.upper())],
+            ):
+                with self.subTest(d.name, headers=headers):
+                    answer = self.stack.post(d.path, d.request("m"), headers)
+                    self.assertEqual(answer.status, 401)
+                    d.error_message(answer)
+                    self.assertNotIn(KEY.encode(), answer.body)
+        self.assertEqual(self.up.requests, [])
+        self.assertEqual(self.stack.get("/v1/models").status, 401)
+        self.assertEqual(self.stack.get("/metrics").status, 401)
+
+    def test_right_keys_are_accepted_in_both_headers(self):
+        for d in DIALECTS:
+            for headers in (
+                [("Authorization", f"Bearer {KEY}")],
+                [("authorization", f"bearer {KEY}")],
+                [("x-api-key", KEY)],
+                [("X-API-Key", "sk-laptop")],
+                [("Authorization", "Bearer something-else"), ("x-api-key", KEY)],
+            ):
+                with self.subTest(d.name, headers=headers):
+                    self.assertEqual(self.stack.post(d.path, d.request("m"), headers).status, 200)
+                    request = self.up.requests.pop()
+                    self.assertEqual(request.header("authorization"), "Bearer sk-upstream")
+                    self.assertNotIn(KEY, str(request.headers))
+
+    def test_health_needs_no_key(self):
+        self.assertEqual(self.stack.get("/health").status, 200)
+        self.assertEqual(self.stack.get("/", method="HEAD").status, 200)
+
+    def test_a_key_is_not_read_from_the_address(self):
+        d = DIALECTS[0]
+        self.assertEqual(self.stack.post(f"{d.path}?key={KEY}", d.request("m")).status, 401)
+
+
+class OtherAddresses(Case):
+    def test_an_open_address_without_a_key_refuses_to_start(self):
+        for host in ("0.0.0.0", "::", "192.0.2.1"):
+            gateway = Gateway(Providers=[ECHO], HOST=host)
+            gateway.write_config()
+            gateway.start()
+            try:
+                self.assertEqual(gateway.process.wait(5), 78, f"{host}: {gateway.tail()}")
+                self.assertRegex(gateway.tail(), r"config\.json:\d+:\d+: error: HOST: ")
+            except subprocess.TimeoutExpired:
+                self.fail(f"it runs on {host} without a key")
+            finally:
+                gateway.kill()
+
+    def test_an_open_address_with_a_key_starts(self):
+        stack = self.enterContext(Stack(ECHO, HOST="0.0.0.0", APIKEY=KEY))
+        d = DIALECTS[0]
+        self.assertEqual(stack.post(d.path, d.request("echo")).status, 401)
+        self.assertEqual(stack.post(d.path, d.request("echo"), [("x-api-key", KEY)]).status, 200)
