@@ -115,7 +115,7 @@ class Paths(Case):
         self.assertEqual((preset["name"], preset["max_tokens"]), ("review", 77))
         for d in DIALECTS:
             self.assertEqual(self.stack.post("/preset/review" + d.path, d.request("any")).status, 200)
-        answer = self.stack.post("/preset/revue" + CHAT.path, HELLO)
+        answer = self.stack.post("/preset/reveiw" + CHAT.path, HELLO)
         self.assertEqual(answer.status, 404)
         self.assertIn("review", CHAT.error_message(answer))
 
