@@ -72,6 +72,11 @@ class Stack(Gateway):
         super().__init__(**config)
         self.expects_crashes = crashes
 
+    def wait_until_healthy(self, seconds=10):
+        """Front answers /health before the other processes are up; tests want all of them."""
+        super().wait_until_healthy(seconds)
+        wait_for("readiness", seconds, lambda: self.get("/health/readiness").status == 200)
+
     def __exit__(self, kind, *rest):
         if self.process.poll() is None:
             super().__exit__(kind, *rest)

@@ -114,6 +114,22 @@ class Headers(Case):
         self.assertEqual(answer.header("x-request-id"), "req_upstream_1")
         self.assertEqual(answer.all("set-cookie"), [])
 
+    def test_interim_answers_of_the_upstream(self):
+        """Their fields are not those of the answer."""
+        hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 7\r\n\r\n"
+        self.up.scripts["m"] = Script(CHAT.events(), before=[b"HTTP/1.1 100 Continue\r\n\r\n", hints])
+        answer = self.stack.post(CHAT.path, CHAT.request("m"))
+        CHAT.assert_complete(answer, 10)
+        self.assertEqual((answer.all("link"), answer.all("content-length")), ([], []))
+
+    def test_trailers_of_the_upstream(self):
+        body = b"5\r\n{    \r\n5\r\n    }\r\n0\r\nX-Trailer: 1\r\nContent-Length: 3\r\n\r\n"
+        chunked = [JSON, ("Transfer-Encoding", "chunked")]
+        self.up.scripts["m"] = Script([body], headers=chunked, framing="close")
+        answer = self.stack.post(CHAT.path, CHAT.request("m", stream=False))
+        self.assertEqual((answer.status, answer.body, answer.ending), (200, b"{        }", "complete"))
+        self.assertEqual(answer.all("x-trailer"), [])
+
     def test_every_answer_has_a_request_id_of_its_own(self):
         self.up.scripts.pop("m", None)
         ids = {self.stack.post(CHAT.path, CHAT.request("m")).header("x-ccr-request-id") for _ in range(5)}
