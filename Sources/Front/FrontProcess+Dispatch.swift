@@ -51,8 +51,13 @@ extension FrontProcess {
                 model: facts.model, endpoint: endpoint, client: request.client, preset: preset)
             request.candidates = decision.candidates
             request.overrides = decision.overrides
+            var nominated = NominatedFields()
             request.head.forEachHeader { name, value in
-                if HeaderPolicy.forwardsRequest(name) { request.headers.append(name, value) }
+                if ASCII.equalIgnoringCase(name, "connection") { nominated.add(connection: value) }
+            }
+            request.head.forEachHeader { name, value in
+                guard HeaderPolicy.forwardsRequest(name), !nominated.contains(name) else { return }
+                request.headers.append(name, value)
             }
             request.waitUntilUsec = now + FrontProcess.workerWaitUsec
             tryCandidate(request)

@@ -54,6 +54,7 @@ package struct Answer {
     private let request: RequestFacts
     private var observer: ResponseObserver
     private var headerLines: [UInt8] = []
+    private var nominated = NominatedFields()
     private var contentLength: Int?
     private var isEventStream = false
     private var isEncoded = false
@@ -117,8 +118,9 @@ package struct Answer {
         return false
     }
 
-    /// Whether a stream has been opened but shows nothing but opening events.
-    package var isHoldingStream: Bool { !isCommitted && isEventStream }
+    /// Whether a stream has been opened but shows nothing but opening events. While the head is still arriving, its
+    /// first fields may be known, but not the status.
+    package var isHoldingStream: Bool { !isCommitted && isEventStream && status != 0 }
 
     /// Whether the connection to the client can serve another request once the body has ended well.
     package var keepsConnection: Bool { request.keepAlive && framing != .untilClose }
@@ -145,7 +147,10 @@ package struct Answer {
         {
             hasRequestID = true
         }
-        guard HeaderPolicy.forwardsResponse(name, modelChanged: request.modelChanged) else { return }
+        guard HeaderPolicy.forwardsResponse(name, modelChanged: request.modelChanged) else {
+            if ASCII.equalIgnoringCase(name, "connection") { nominated.add(connection: value) }
+            return
+        }
         headerLines.append(contentsOf: name)
         headerLines.append(": ")
         headerLines.append(contentsOf: value)
@@ -223,7 +228,8 @@ package struct Answer {
 
     private mutating func commit() -> Step {
         isCommitted = true
-        if let contentLength {
+        // Pings and a failure event may come on top of what the upstream's length counts.
+        if let contentLength, !isEventStream || isEncoded {
             framing = .length(contentLength)
         } else if request.isHTTP11 {
             framing = .chunked
@@ -232,7 +238,11 @@ package struct Answer {
         }
         head.reserveCapacity(headerLines.count + 256)
         ResponseHead.begin(status: status, into: &head)
-        head.append(contentsOf: headerLines)
+        if nominated.isEmpty {
+            head.append(contentsOf: headerLines)
+        } else {
+            appendFieldsOfSeveralHops()
+        }
         headerLines = []
         if !hasRequestID { appendField("x-request-id", request.requestID) }
         appendField("x-ccr-request-id", request.requestID)
@@ -256,6 +266,20 @@ package struct Answer {
         head.append(contentsOf: value.utf8)
         head.append("\r\n")
     }
+    /// The Connection field may stand behind the fields that it names, so they are left out only now.
+    private mutating func appendFieldsOfSeveralHops() {
+        let fields = headerLines
+        fields.withUnsafeBytes { lines in
+            var start = 0
+            while let end = lines.firstIndex(of: ASCII.lineFeed, from: start) {
+                let line = lines.slice(start..<(end + 1))
+                let colon = line.firstIndex(of: ASCII.colon, from: 0) ?? 0
+                if !nominated.contains(line.slice(0..<colon)) { head.append(contentsOf: line) }
+                start = end + 1
+            }
+        }
+    }
+
 
     /// Lets go of the bytes that have been sent.
     package mutating func dropSent() {

@@ -124,3 +124,27 @@ import Testing
         }
     }
 }
+
+@Suite("Fields that a Connection field names") struct NominatedFieldsTests {
+    private func nominated(_ values: [String]) -> NominatedFields {
+        var fields = NominatedFields()
+        for value in values { Array(value.utf8).withUnsafeBytes { fields.add(connection: $0) } }
+        return fields
+    }
+
+    private func contains(_ fields: NominatedFields, _ name: String) -> Bool {
+        Array(name.utf8).withUnsafeBytes { fields.contains($0) }
+    }
+
+    @Test("The usual options name no field", arguments: ["", "keep-alive", "Close", " keep-alive ,close,, "])
+    func usual(value: String) {
+        #expect(nominated([value]).isEmpty)
+    }
+
+    @Test("Every other option names one, in any case and any number of fields")
+    func named() {
+        let fields = nominated(["keep-alive, X-One\t,x-two", "X-THREE"])
+        for name in ["x-one", "X-Two", "x-three"] { #expect(contains(fields, name), "\(name)") }
+        for name in ["x-on", "x-one,", "keep-alive", ""] { #expect(!contains(fields, name), "\(name)") }
+    }
+}

@@ -94,6 +94,40 @@ import Testing
             ])
     }
 
+    @Test("A field that the Connection field names stays out, before it and behind it")
+    func nominated() {
+        var player = Player(.chatCompletions)
+        _ = player.play([
+            .head(
+                200,
+                "x-before: 1\nConnection: keep-alive, X-Before ,x-behind\nX-Behind: 2\n"
+                    + "content-type: text/event-stream\nx-before-all: 3"),
+            .body(content),
+        ])
+        #expect(
+            lines(player).dropFirst().prefix(2) == ["content-type: text/event-stream", "x-before-all: 3"])
+    }
+
+    @Test("The length of a stream is not told, because pings may be added")
+    func streamLength() {
+        var player = Player(.chatCompletions)
+        _ = player.play([.head(200, "content-type: text/event-stream\ncontent-length: 99"), .body(content)])
+        #expect(player.answer.framing == .chunked)
+        #expect(!player.head.lowercased().contains("content-length"))
+    }
+
+    @Test("A head that is still arriving is not sent, however long it takes")
+    func slowHead() {
+        var player = Player(.chatCompletions)
+        Array("content-type: text/event-stream".utf8).withUnsafeBytes {
+            player.answer.headLineReceived($0)
+        }
+        #expect(!player.answer.isHoldingStream)
+        #expect(player.play(.holdExpired) == "hold")
+        #expect(player.answer.headReceived(status: 200) == .hold)
+        #expect(player.answer.isHoldingStream)
+    }
+
     @Test("The upstream's own request id stays in place of ccr's", arguments: ["x-request-id", "Request-Id"])
     func requestID(name: String) {
         var player = Player(.chatCompletions)
