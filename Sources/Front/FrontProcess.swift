@@ -187,7 +187,7 @@ package final class FrontProcess {
 
     private func authenticate(_ request: ClientRequest) throws(GatewayError) {
         switch request.target {
-        case .health, .greeting: return
+        case .health, .readiness, .greeting: return
         default: break
         }
         guard !keys.isEmpty else {
