@@ -93,7 +93,7 @@ package enum ErrorBody {
         let name = ErrorName(error.kind)
         // Codex shows the message alone for this code, the whole body for a 400 with any other.
         let isPrompt = dialect == .responses && error.kind == .invalidRequest
-        writer.member("message", error.message)
+        writer.member("message", error.clientMessage)
         writer.member("type", name.openAIType)
         writer.member("param", error.kind == .modelNotFound ? "model" : nil)
         writer.member("code", isPrompt ? "invalid_prompt" : name.openAICode)
@@ -107,7 +107,7 @@ package enum ErrorBody {
                 "error",
                 object: { writer in
                     writer.member("type", ErrorName(error.kind).anthropicType)
-                    writer.member("message", error.message)
+                    writer.member("message", error.clientMessage)
                 })
             writer.member("request_id", requestID)
         }

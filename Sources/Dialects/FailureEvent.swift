@@ -63,7 +63,7 @@ package enum FailureEvent {
                         "error",
                         object: { writer in
                             writer.member("code", ErrorName(error.kind).failedCode)
-                            writer.member("message", error.message)
+                            writer.member("message", error.clientMessage)
                         })
                     writer.member("incomplete_details", nil)
                     writer.member("model", events.model ?? "")

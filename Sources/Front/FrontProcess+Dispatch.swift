@@ -212,7 +212,8 @@ extension FrontProcess {
                 let failed: HandoffFailed = try reader.get()
                 try reader.end()
                 guard let request = link.requests.removeValue(forKey: failed.tag) else { return }
-                let error = GatewayError(failed.kind, failed.message, retryAfter: failed.retryAfter)
+                let error = GatewayError(
+                    failed.kind, failed.message, quote: failed.quote, retryAfter: failed.retryAfter)
                 if failed.mayTryElsewhere {
                     candidateFailed(request, error)
                 } else {

@@ -86,12 +86,18 @@ package struct GatewayError: Error, Equatable, Sendable {
     package let kind: ErrorKind
     /// For people; never holds a secret, a prompt or a URL query.
     package let message: String
+    /// What the provider said, or ""; it may repeat the request, so the client gets it and no log does.
+    package let quote: String
     /// Seconds after which a retry may succeed, sent as Retry-After.
     package var retryAfter: Int?
 
-    package init(_ kind: ErrorKind, _ message: String, retryAfter: Int? = nil) {
+    package init(_ kind: ErrorKind, _ message: String, quote: String = "", retryAfter: Int? = nil) {
         self.kind = kind
         self.message = message
+        self.quote = quote
         self.retryAfter = retryAfter
     }
+
+    /// What the client is told.
+    package var clientMessage: String { quote.isEmpty ? message : "\(message): \(quote)" }
 }

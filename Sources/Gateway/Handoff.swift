@@ -182,6 +182,8 @@ package struct HandoffFailed: WireCodable {
     package var kind: ErrorKind
     /// For people; names the provider, never its key or query.
     package var message: String
+    /// What the upstream said, or ""; for the client alone.
+    package var quote: String
     /// The upstream's status, or 0 when there was none.
     package var upstreamStatus: Int
     /// Seconds the upstream asked to wait, if it did.
@@ -190,12 +192,13 @@ package struct HandoffFailed: WireCodable {
     package var mayTryElsewhere: Bool
 
     package init(
-        tag: UInt64, kind: ErrorKind, message: String, upstreamStatus: Int = 0, retryAfter: Int? = nil,
-        mayTryElsewhere: Bool = true
+        tag: UInt64, kind: ErrorKind, message: String, quote: String = "", upstreamStatus: Int = 0,
+        retryAfter: Int? = nil, mayTryElsewhere: Bool = true
     ) {
         self.tag = tag
         self.kind = kind
         self.message = message
+        self.quote = quote
         self.upstreamStatus = upstreamStatus
         self.retryAfter = retryAfter
         self.mayTryElsewhere = mayTryElsewhere
@@ -205,6 +208,7 @@ package struct HandoffFailed: WireCodable {
         writer.put(tag)
         writer.put(kind.rawValue)
         writer.put(message)
+        writer.put(quote)
         writer.put(UInt16(upstreamStatus))
         writer.put(retryAfter) { $0.put(UInt32(clamping: $1)) }
         writer.put(mayTryElsewhere)
@@ -214,6 +218,7 @@ package struct HandoffFailed: WireCodable {
         tag = try reader.get()
         kind = try reader.getCase()
         message = try reader.getString()
+        quote = try reader.getString()
         upstreamStatus = Int(try reader.get(UInt16.self))
         retryAfter = try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(UInt32.self)) }
         mayTryElsewhere = try reader.getBool()

@@ -220,10 +220,16 @@ package struct Answer {
     }
 
     private func describe(_ failure: StreamFailure) -> Failure {
-        let text = "provider \(request.provider): \(failure.message)"
-        return Failure(
-            error: GatewayError(failure.kind, text, retryAfter: retryAfter),
-            mayTryElsewhere: failure.isRetryableElsewhere)
+        let name = "provider \(request.provider)"
+        let error =
+            switch failure.origin {
+            case .reported:
+                GatewayError(
+                    failure.kind, "\(name) reported an error", quote: failure.message, retryAfter: retryAfter)
+            case .truncated:
+                GatewayError(failure.kind, "\(name): \(failure.message)", retryAfter: retryAfter)
+            }
+        return Failure(error: error, mayTryElsewhere: failure.isRetryableElsewhere)
     }
 
     private mutating func commit() -> Step {
@@ -260,12 +266,6 @@ package struct Answer {
         return .commit
     }
 
-    private mutating func appendField(_ name: StaticString, _ value: String) {
-        head.append(name)
-        head.append(": ")
-        head.append(contentsOf: value.utf8)
-        head.append("\r\n")
-    }
     /// The Connection field may stand behind the fields that it names, so they are left out only now.
     private mutating func appendFieldsOfSeveralHops() {
         let fields = headerLines
@@ -280,6 +280,12 @@ package struct Answer {
         }
     }
 
+    private mutating func appendField(_ name: StaticString, _ value: String) {
+        head.append(name)
+        head.append(": ")
+        head.append(contentsOf: value.utf8)
+        head.append("\r\n")
+    }
 
     /// Lets go of the bytes that have been sent.
     package mutating func dropSent() {

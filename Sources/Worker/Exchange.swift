@@ -262,7 +262,7 @@ final class Exchange: TransferDelegate {
             .workerFailed,
             HandoffFailed(
                 tag: handoff.tag, kind: failure.error.kind, message: failure.error.message,
-                upstreamStatus: answer.status,
+                quote: failure.error.quote, upstreamStatus: answer.status,
                 retryAfter: failure.error.retryAfter, mayTryElsewhere: failure.mayTryElsewhere))
         worker.ended(self, link)
     }

@@ -112,6 +112,15 @@ import Testing
     }
 
     @Test(arguments: [Endpoint.chatCompletions, .responses, .messages])
+    func `the client is told what the provider said`(endpoint: Endpoint) {
+        let error = GatewayError(.overloaded, "p reported an error", quote: "busy")
+        let told = "\"p reported an error: busy\""
+        #expect(text("", endpoint, error).contains(told))
+        let body = ErrorBody.render(error, dialect: endpoint.dialect, requestID: "req_1")
+        #expect(String(decoding: body, as: UTF8.self).contains(told))
+    }
+
+    @Test(arguments: [Endpoint.chatCompletions, .responses, .messages])
     func `an unfinished event is ended first, and the failure is then read`(endpoint: Endpoint) {
         let begun = "event: x\ndata: {\"a\":"
         let failure = text(begun, endpoint, GatewayError(.overloaded, "m"))

@@ -92,8 +92,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         Sample(
             "HandoffFailed",
             HandoffFailed(
-                tag: 2, kind: .rateLimited, message: "p answered 429", upstreamStatus: 429, retryAfter: 7,
-                mayTryElsewhere: false)),
+                tag: 2, kind: .rateLimited, message: "p reported an error", quote: "slow down",
+                upstreamStatus: 429, retryAfter: 7, mayTryElsewhere: false)),
         Sample("HandoffFailed without a status", HandoffFailed(tag: 2, kind: .internalFault, message: "")),
         Sample(
             "HandoffDone",

@@ -343,6 +343,18 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
         #expect(player.answer.isCommitted)
     }
 
+    @Test("What the upstream said is for the client, and not part of the message that is logged")
+    func quote() {
+        var player = Player(.messages)
+        _ = player.play(.stream)
+        guard case .fail(let failure) = player.body(Array(overloaded.utf8)) else {
+            Issue.record("the error event did not fail the answer")
+            return
+        }
+        #expect(failure.error.message == "provider p reported an error")
+        #expect(failure.error.quote == "busy")
+    }
+
     @Test("Token counts are read on the way")
     func usage() {
         var player = Player(.chatCompletions)
