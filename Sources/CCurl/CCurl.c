@@ -103,6 +103,12 @@ long ccr_easy_response_code(CURL *easy) {
     return code;
 }
 
+int64_t ccr_easy_uploaded(CURL *easy) {
+    curl_off_t bytes = 0;
+    curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &bytes);
+    return bytes;
+}
+
 CURLM *ccr_multi_init(void *owner, long idle_connections) {
     CURLM *multi = curl_multi_init();
     if (!multi) return NULL;

@@ -109,9 +109,9 @@ package final class Transfer {
         if isInterim { return }
         if line.isEmpty {
             headComplete = true
-            // The answer has begun, so the request is not repeated and its body may go, unless libcurl still reads it:
-            // a body in one piece was copied into the first thing it sent (bodies below 64 KiB, http.c).
-            if let body, body.contiguous != nil || bodyOffset == body.size { self.body = nil }
+            // The answer has begun, so the request is not repeated and its body may go, unless the upstream answers
+            // before it has all of it: over HTTP/2 and from 64 KiB on libcurl reads the caller's memory until the end.
+            if let body, ccr_easy_uploaded(easy) >= body.size { self.body = nil }
             delegate?.transferReceivedHead(status: ccr_easy_response_code(easy))
         } else {
             delegate?.transferReceived(headLine: line)

@@ -30,11 +30,14 @@ final class ScriptedUpstream {
     let port: UInt16
     /// Called when a request is complete, before its reply.
     var onRequest: () -> Void = {}
+    /// Whether the reply comes as soon as a request's head is there.
+    var answersEarly = false
 
     private final class Connection {
         var descriptor: SharedDescriptor?
         var watch: EventLoop.Watch?
         var buffer = ""
+        var isAnswered = false
 
         func close() {
             watch?.cancel()
@@ -88,10 +91,12 @@ final class ScriptedUpstream {
         } catch {
             return connection.close()
         }
+        if answersEarly, !connection.isAnswered, connection.buffer.contains("\r\n\r\n") { answer(connection) }
         guard let request = completeRequest(&connection.buffer) else { return }
         requests.append(request)
         onRequest()
-        answer(connection, replies.isEmpty ? .silence : replies.removeFirst())
+        if !connection.isAnswered { answer(connection) }
+        connection.isAnswered = false
     }
 
     /// Takes one request off the text, once its body is there.
@@ -107,8 +112,9 @@ final class ScriptedUpstream {
         return request
     }
 
-    private func answer(_ connection: Connection, _ reply: Reply) {
-        switch reply {
+    private func answer(_ connection: Connection) {
+        connection.isAnswered = true
+        switch replies.isEmpty ? .silence : replies.removeFirst() {
         case .silence: break
         case .send(let texts): send(connection, texts)
         case .sendAndClose(let texts):
@@ -173,6 +179,7 @@ final class Recorder: TransferDelegate {
     private(set) var body = ""
     private(set) var bodyCalls = 0
     private(set) var result: TransferResult?
+    var onHead: () -> Void = {}
     var onBody: () -> BodyDisposition = { .taken }
     var onEnd: () -> Void
 
@@ -186,7 +193,10 @@ final class Recorder: TransferDelegate {
         headLines.append(String(decoding: headLine, as: UTF8.self))
     }
 
-    func transferReceivedHead(status: Int) { statuses.append(status) }
+    func transferReceivedHead(status: Int) {
+        statuses.append(status)
+        onHead()
+    }
 
     func transferReceived(body bytes: UnsafeRawBufferPointer) -> BodyDisposition {
         #expect(statuses.count == 1)

@@ -127,6 +127,49 @@ import Testing
         #expect(body.readCount == 0)
     }
 
+    @Test("A body that has been sent is let go when the answer begins", arguments: [nil, 100] as [Int?])
+    func sentBody(step: Int?) throws {
+        weak var body: TextBody?
+        var wasFreed = false
+        recorder.onHead = { wasFreed = body == nil }
+        let upstream = try ScriptedUpstream(loop, [.send([ok])])
+        // A scope of its own, so that nobody but the transfer holds the body.
+        func start() {
+            let text = TextBody(String(repeating: "x", count: 5000), step: step)
+            body = text
+            transfer = pool.start(request(upstream.port, body: text), delegate: recorder)
+        }
+        start()
+        #expect(body != nil)
+        #expect(try loop.run() == 0)
+        #expect(wasFreed)
+    }
+
+    @Test(
+        "A body that the upstream has not taken yet is kept although the answer has begun",
+        arguments: [nil, 100_000] as [Int?])
+    func earlyAnswer(step: Int?) throws {
+        let text = String(repeating: "0123456789abcdef", count: 512 * 1024)
+        weak var body: TextBody?
+        var wasKept = false
+        recorder.onHead = { wasKept = body != nil }
+        let upstream = try ScriptedUpstream(
+            loop, [.send(["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"])])
+        upstream.answersEarly = true
+        upstream.onRequest = { [unowned upstream] in upstream.sendMore("hello") }
+        func start() {
+            let whole = TextBody(text, step: step)
+            body = whole
+            transfer = pool.start(request(upstream.port, body: whole), delegate: recorder)
+        }
+        start()
+        #expect(try loop.run() == 0)
+        #expect(wasKept)
+        #expect(recorder.body == "hello")
+        #expect(upstream.requests.first?.hasSuffix("\r\n\r\n" + text) == true)
+        #expect(body == nil)
+    }
+
     @Test(
         "An answer that breaks off is broken",
         arguments: [
