@@ -126,7 +126,7 @@ extension Schema {
         SchemaKey("Limits.requestsInFlight", .integer(1...1_000_000), default: "6000", "Requests at once."),
         SchemaKey(
             "Limits.decodedRatio", .integer(1...100_000), default: "100",
-            "Largest growth of a compressed body, decoded to encoded size."),
+            "Largest growth of a compressed body above 1 MiB, decoded to encoded size."),
         SchemaKey(
             "Timeouts.connectMs", .integer(milliseconds), default: "10000",
             "Connecting to a provider, TLS included."),

@@ -14,6 +14,8 @@ final class RequestBodyReader {
     private let limit: Int
     private let decodedRatio: Int
     private var encodedBytes = 0
+    /// Up to this size a body may grow as it likes when it is decoded: nothing is gained by that.
+    private static let harmlessBytes = 1 << 20
 
     private enum Framing {
         case length(remaining: Int)
@@ -132,7 +134,7 @@ final class RequestBodyReader {
         }
         if let failure { throw failure }
         // A small body may be a long run of one character; only a large one is suspicious.
-        if store.count > BodyStore.inlineLimit, store.count / max(encodedBytes, 1) > decodedRatio {
+        if store.count > RequestBodyReader.harmlessBytes, store.count / max(encodedBytes, 1) > decodedRatio {
             throw GatewayError(
                 .tooLarge, "the request body grows more than \(decodedRatio) times when it is decoded")
         }

@@ -55,7 +55,7 @@ class Drain(Case):
             def refused():
                 try:
                     socket.create_connection(("127.0.0.1", stack.port), 1).close()
-                except ConnectionRefusedError:
+                except (ConnectionRefusedError, ConnectionResetError):
                     return True
 
             wait_for("connections are refused", 2, refused)

@@ -9,9 +9,9 @@ from harness import Case, Stack, Upstream, provider
 from wire import NoAnswer, Wire
 
 BODY = b'{"model":"m","messages":[]}'
-HIDDEN = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 27\r\n\r\n" + BODY
+HIDDEN = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 27\r\n\r\n" + BODY
 LINE = b"POST /v1/chat/completions HTTP/1.1\r\n"
-HOST = b"Host: x\r\n"
+HOST = b"Host: 127.0.0.1\r\n"
 TE = b"Transfer-Encoding: chunked\r\n"
 LENGTH = b"Content-Length: 27\r\n"
 CHUNKED_BODY = b"1b\r\n" + BODY + b"\r\n0\r\n\r\n"
@@ -58,8 +58,8 @@ SHAPES = {
     "an empty name": head(b": 1\r\n", LENGTH) + BODY,
     "a name with a blank": head(b"X A: 1\r\n", LENGTH) + BODY,
     "no host": head(LENGTH, host=b"") + BODY,
-    "two hosts": head(b"Host: y\r\n", LENGTH) + BODY,
-    "a host with a path": head(LENGTH, host=b"Host: x/y\r\n") + BODY,
+    "two hosts": head(b"Host: 127.0.0.2\r\n", LENGTH) + BODY,
+    "a host with a path": head(LENGTH, host=b"Host: 127.0.0.1/y\r\n") + BODY,
     "HTTP/2.0": head(LENGTH, line=LINE.replace(b"1.1", b"2.0")) + BODY,
     "HTTP/1.2": head(LENGTH, line=LINE.replace(b"1.1", b"1.2")) + BODY,
     "HTTP/0.9": b"GET /\r\n\r\n",
