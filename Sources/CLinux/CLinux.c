@@ -142,14 +142,11 @@ bool ccr_memfd_cannot_shrink(int fd) {
     return seals >= 0 && (seals & F_SEAL_SHRINK);
 }
 
-int ccr_pipe_cloexec(int fds[2]) { return pipe2(fds, O_CLOEXEC); }
-
 int ccr_set_nodelay(int socket) {
     int on = 1;
     return setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-int ccr_die_with_parent(int signal_number) { return prctl(PR_SET_PDEATHSIG, signal_number); }
 int ccr_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0); }
 int ccr_set_process_name(const char *name) { return prctl(PR_SET_NAME, name); }
 

@@ -91,8 +91,8 @@ extension Schema {
         SchemaKey(ignored: "Router.gpRouting", "Learned order of tiers.", "candidates keep their order"),
         SchemaKey(ignored: "Router.batching", "Batched requests.", "each request is sent at once"),
         SchemaKey("Presets.*.route", .route, spellings: ["model"], required: true, "Where its requests go."),
-        SchemaKey("Presets.*.max_tokens", .integer(1...10_000_000), "Replaces the request's token limit."),
-        SchemaKey("Presets.*.temperature", .number(0...2), "Replaces the request's temperature."),
+        SchemaKey("Presets.*.max_tokens", .integer(1...10_000_000), "Token limit of requests that set none."),
+        SchemaKey("Presets.*.temperature", .number(0...2), "Temperature of requests that set none."),
         SchemaKey("Frontend.codex", .object, "Settings for Codex."),
         SchemaKey(
             "Frontend.codex.modelMappings", .map(.route),

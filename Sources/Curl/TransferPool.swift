@@ -41,9 +41,6 @@ package final class TransferPool {
         timer = try Timer(loop) { [unowned self] in self.act(CURL_SOCKET_TIMEOUT, 0) }
     }
 
-    /// The version of the libcurl in use, for example "7.88.1".
-    package static var libraryVersion: String { String(cString: curl_version()) }
-
     /// Transfers that have been started and have not ended.
     package var activeCount: Int { runningCount }
 

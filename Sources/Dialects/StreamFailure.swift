@@ -24,9 +24,6 @@ package struct StreamFailure: Error, Equatable, Sendable {
     /// Another provider may answer the same request.
     package let isRetryableElsewhere: Bool
 
-    /// The error as a client is shown it.
-    package var gatewayError: GatewayError { GatewayError(kind, message) }
-
     /// A failure that has no wording of the upstream's.
     init(_ origin: Origin, _ message: String) {
         self.origin = origin

@@ -13,7 +13,7 @@ package struct RouteCandidate: Equatable, Sendable {
     package let model: String
 }
 
-/// Parameters that replace the request's.
+/// Parameters for requests that do not set them.
 package struct ParameterOverrides: Equatable, Sendable {
     package var maxTokens: Int?
     package var temperature: Double?

@@ -185,7 +185,7 @@ struct CommandTests {
             input: #"{"system": "x"}"#)
         #expect(
             outcome.output == #"{"path":"/v1/messages","model":null,"client":"other","steps":["#
-                + #""the path names the preset “low”: model “big” at p","the preset sets max_tokens to 3","#
+                + #""the path names the preset “low”: model “big” at p","unless the request does, the preset sets max_tokens to 3","#
                 + #""fallback from Router: “echo” at e"],"candidates":[{"provider":"p","model":"big"},"#
                 + #"{"provider":"e","model":"echo"}],"max_tokens":3,"temperature":null}"# + "\n")
         let wrong = run(

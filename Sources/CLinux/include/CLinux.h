@@ -31,13 +31,10 @@ int ccr_memfd_create(const char *name);
 /// Forbids a memfd to become shorter (F_SEAL_SHRINK), so that a reader's mapping cannot lose its ground.
 int ccr_memfd_forbid_shrinking(int fd);
 bool ccr_memfd_cannot_shrink(int fd);
-int ccr_pipe_cloexec(int fds[2]);
 int ccr_set_nodelay(int socket);
 
 // -- processes --
 
-/// Ends the calling process when its parent ends (PR_SET_PDEATHSIG).
-int ccr_die_with_parent(int signal_number);
 /// Forbids core dumps and ptrace of the calling process (PR_SET_DUMPABLE 0).
 int ccr_forbid_dumps(void);
 /// Names the calling thread as shown by ps and top (at most 15 bytes).
