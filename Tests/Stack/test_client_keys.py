@@ -4,8 +4,8 @@
 import subprocess
 
 from dialects import DIALECTS
-from harness import ECHO, Case, Stack, Upstream, provider
-from gateway import Gateway
+from harness import ECHO, Case, Gateway, Stack, Upstream, provider
+from wire import Wire
 
 KEY = "sk-client-0123456789"
 
@@ -86,3 +86,48 @@ class OtherAddresses(Case):
         d = DIALECTS[0]
         self.assertEqual(stack.post(d.path, d.request("echo")).status, 401)
         self.assertEqual(stack.post(d.path, d.request("echo"), [("x-api-key", KEY)]).status, 200)
+
+
+class WebPages(Case):
+    """A browser on this machine runs code of strangers; without a key its requests are not served."""
+
+    @classmethod
+    def open_all(cls):
+        cls.stack = cls.enterClassContext(Stack(ECHO))
+
+    def ask(self, host, *headers):
+        body = b'{"model":"echo","messages":[]}'
+        lines = [f"Host: {host}", f"Content-Length: {len(body)}", *headers]
+        head = "POST /v1/chat/completions HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
+        with Wire(self.stack.port) as wire:
+            wire.send(head.encode() + body)
+            return wire.read_answer().status
+
+    def test_other_origins_are_refused(self):
+        for origin, status in (
+            ("https://example.com", 403),
+            ("http://127.0.0.1.example.com", 403),
+            ("http://localhost.example.com:80", 403),
+            ("null", 403),
+            ("http://localhost:5173", 200),
+            ("http://127.0.0.1:8080", 200),
+            ("http://[::1]:8080", 200),
+        ):
+            self.assertEqual(self.ask("127.0.0.1", f"Origin: {origin}"), status, origin)
+
+    def test_rebound_names_are_refused(self):
+        for host, status in (
+            ("rebound.example.com", 403),
+            ("127.0.0.1.example.com:3456", 403),
+            ("localhost:3456", 200),
+            ("LOCALHOST", 200),
+            ("[::1]:3456", 200),
+            ("127.0.0.1", 200),
+        ):
+            self.assertEqual(self.ask(host), status, host)
+
+    def test_a_key_opens_the_gateway_to_web_pages(self):
+        stack = self.enterContext(Stack(ECHO, APIKEY=KEY))
+        d = DIALECTS[0]
+        headers = [("x-api-key", KEY), ("Origin", "https://example.com")]
+        self.assertEqual(stack.post(d.path, d.request("echo"), headers).status, 200)

@@ -3,9 +3,15 @@
 
 import time
 
-from dialects import CHAT, DIALECTS
+from dialects import BY_PATH, CHAT, DIALECTS
 from harness import Case, Stack, Upstream, provider, wait_for
-from scripted import EVENT_STREAM, HANG, Pause, Script, whole
+from parallel import Background
+from scripted import CLOSE, EVENT_STREAM, HANG, Pause, Script, slow, whole
+
+
+def for_dialect(make):
+    """A script that `make` makes from the dialect of the request."""
+    return lambda request: make(BY_PATH[request.target])
 
 
 class Silence(Case):
@@ -22,27 +28,39 @@ class Silence(Case):
             Stack(first, second, Router={"tiers": ["second,fallback"]}, Timeouts=times)
         )
 
-    def timed(self, stack, d, streaming=True):
-        at = time.monotonic()
-        answer = stack.post(d.path, d.request("m", stream=streaming))
-        seconds = time.monotonic() - at
-        self.assertGreater(seconds, 0.55)
-        self.assertLess(seconds, 2.5)
-        return answer
+    def timed(self, stack, streaming=True):
+        """Asks in all dialects at once; returns (dialect, answer) of each."""
 
-    def check_first_event(self, script):
-        for d in DIALECTS:
+        def ask(d):
+            at = time.monotonic()
+            answer = stack.post(d.path, d.request("m", stream=streaming))
+            return answer, time.monotonic() - at
+
+        asked = [(d, Background(ask, d)) for d in DIALECTS]
+        for d, background in asked:
+            answer, seconds = background.result()
+            self.assertGreater(seconds, 0.55, d.name)
+            self.assertLess(seconds, 2.5, d.name)
+            yield d, answer
+
+    def check_first_event(self, make):
+        self.up.scripts["m"] = for_dialect(make)
+        count = len(self.up.cancellations("m"))
+        for d, answer in self.timed(self.alone):
             with self.subTest(d.name):
-                self.up.scripts["m"] = script(d)
-                count = len(self.up.cancellations("m"))
-                answer = self.timed(self.alone, d)
                 self.assertEqual(answer.status, 504)
                 self.assertIn("first", d.error_message(answer))
-                wait_for("the upstream is cancelled", 1, lambda: len(self.up.cancellations("m")) > count)
-                d.assert_complete(self.timed(self.both, d), 10)
+        wait_for("the upstream is cancelled", 1, lambda: len(self.up.cancellations("m")) == count + 3)
+        for d, answer in self.timed(self.both):
+            with self.subTest(d.name):
+                d.assert_complete(answer, 10)
 
     def test_no_head_in_time(self):
         self.check_first_event(lambda d: whole(b"", before=[HANG]))
+
+    def test_a_head_that_does_not_end(self):
+        begun = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        self.check_first_event(lambda d: Script([], before=[begun, HANG]))
 
     def test_no_event_in_time(self):
         self.check_first_event(lambda d: Script([HANG]))
@@ -51,22 +69,34 @@ class Silence(Case):
         self.check_first_event(lambda d: Script([*d.held(), HANG]))
 
     def test_no_whole_answer_in_time(self):
-        for d in DIALECTS:
-            self.up.scripts["m"] = whole(b"{}", before=[HANG])
-            self.assertEqual(self.timed(self.alone, d, streaming=False).status, 504)
+        self.up.scripts["m"] = whole(b"{}", before=[HANG])
+        for d, answer in self.timed(self.alone, streaming=False):
+            self.assertEqual(answer.status, 504, d.name)
 
     def test_silence_inside_a_stream(self):
-        for d in DIALECTS:
+        self.up.scripts["m"] = for_dialect(lambda d: Script([*d.opening(), d.delta("@0@"), HANG]))
+        for d, answer in self.timed(self.both):
             with self.subTest(d.name):
-                self.up.scripts["m"] = Script([*d.opening(), d.delta("@0@"), HANG])
-                d.assert_broken(self.timed(self.both, d))
+                d.assert_broken(answer)
 
     def test_a_stream_that_is_slow_but_not_silent_is_not_cut(self):
-        pieces = CHAT.events(6)
-        for i in range(1, len(pieces)):
-            pieces.insert(2 * i - 1, Pause(0.3))
-        self.up.scripts["m"] = Script(pieces)
+        self.up.scripts["m"] = slow(CHAT.events(6), 0.3)
         CHAT.assert_complete(self.alone.post(CHAT.path, CHAT.request("m")), 6)
+
+
+class SlowHead(Case):
+    def test_a_slow_head_is_not_sent_before_it_is_whole(self):
+        """The time to hold a stream's opening begins with the end of its head."""
+        up = self.enterContext(Upstream())
+        stack = self.enterContext(Stack(provider("up", up.url + "/v1", ["m"]), Timeouts={"commitHoldMs": 0}))
+        begun = b"HTTP/1.1 201 OK\r\nContent-Type: text/event-stream\r\nX-First: 1\r\n"
+        rest = b"X-Last: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+        data = b"".join(CHAT.events(3))
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data)
+        up.scripts["m"] = Script([], before=[begun, Pause(0.6), rest + body, CLOSE])
+        answer = stack.post(CHAT.path, CHAT.request("m"))
+        self.assertEqual((answer.status, answer.header("x-first"), answer.header("x-last")), (201, "1", "2"))
+        CHAT.assert_complete(answer, 3)
 
 
 class TotalTime(Case):
@@ -77,10 +107,7 @@ class TotalTime(Case):
         at = time.monotonic()
         self.assertEqual(stack.post(CHAT.path, CHAT.request("m", stream=False)).status, 504)
         self.assertLess(time.monotonic() - at, 2.5)
-        pieces = CHAT.events(6)
-        for i in range(1, len(pieces)):
-            pieces.insert(2 * i - 1, Pause(0.2))
-        up.scripts["m"] = Script(pieces)
+        up.scripts["m"] = slow(CHAT.events(6), 0.2)
         CHAT.assert_complete(stack.post(CHAT.path, CHAT.request("m")), 6)
 
 
@@ -91,36 +118,42 @@ class SignsOfLife(Case):
         times = {"keepaliveMs": 250, "commitHoldMs": 300}
         cls.stack = cls.enterClassContext(Stack(provider("up", cls.up.url + "/v1", ["m"]), Timeouts=times))
 
-    def check(self, d, before, after):
+    def check(self, split):
         """The client gets pings in the silence; without them the bytes are the upstream's."""
-        self.up.scripts["m"] = Script([*before, Pause(1.4), *after])
-        answer = self.stack.post(d.path, d.request("m"))
-        d.assert_complete(answer, 3)
-        pings = d.keepalive.findall(answer.body)
-        self.assertGreaterEqual(len(pings), 2, answer.body)
-        self.assertEqual(d.keepalive.sub(b"", answer.body), b"".join(before + after))
+
+        def make(d):
+            events = d.events(3)
+            return Script([*events[: split(d)], Pause(1.4), *events[split(d) :]])
+
+        for d, answer in self.asked(make):
+            with self.subTest(d.name):
+                d.assert_complete(answer, 3)
+                pings = d.keepalive.findall(answer.body)
+                self.assertGreaterEqual(len(pings), 2, answer.body)
+                self.assertEqual(d.keepalive.sub(b"", answer.body), b"".join(d.events(3)))
+
+    def asked(self, make):
+        """Asks in all dialects at once; returns (dialect, answer) of each."""
+        self.up.scripts["m"] = for_dialect(make)
+        running = [(d, Background(self.stack.post, d.path, d.request("m"))) for d in DIALECTS]
+        return [(d, background.result()) for d, background in running]
 
     def test_silence_between_events(self):
-        for d in DIALECTS:
-            with self.subTest(d.name):
-                events = d.events(3)
-                split = len(d.opening()) + 1
-                self.check(d, events[:split], events[split:])
+        self.check(lambda d: len(d.opening()) + 1)
 
     def test_silence_behind_the_opening_events(self):
-        for d in DIALECTS:
-            with self.subTest(d.name):
-                self.check(d, d.opening(), d.events(3)[len(d.opening()) :])
+        self.check(lambda d: len(d.opening()))
 
     def test_no_sign_of_life_inside_an_event(self):
-        for d in DIALECTS:
+        def make(d):
+            events = d.events(3)
+            data = b"".join(events)
+            cut = len(b"".join(events[: len(d.opening()) + 1])) + 15
+            return Script([data[:cut], Pause(0.9), data[cut:]])
+
+        for d, answer in self.asked(make):
             with self.subTest(d.name):
-                events = d.events(3)
-                data = b"".join(events)
-                cut = len(b"".join(events[: len(d.opening()) + 1])) + 15
-                self.up.scripts["m"] = Script([data[:cut], Pause(0.9), data[cut:]])
-                answer = self.stack.post(d.path, d.request("m"))
-                self.assertEqual(answer.body, data)
+                self.assertEqual(answer.body, b"".join(d.events(3)))
 
     def test_no_sign_of_life_in_an_answer_that_is_no_stream(self):
         body = CHAT.whole()

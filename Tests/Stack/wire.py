@@ -59,7 +59,11 @@ class Wire:
         self.socket.settimeout(timeout)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(address if is_path else ("127.0.0.1", address))
+        try:
+            self.socket.connect(address if is_path else ("127.0.0.1", address))
+        except OSError:
+            self.socket.close()
+            raise
         if not is_path:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
