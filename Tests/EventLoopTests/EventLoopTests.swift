@@ -97,6 +97,7 @@ import Testing
         let fresh = try Pair()
         var watches: [EventLoop.Watch] = []
         var called: [String] = []
+        var isPoked = false
         for (index, pair) in pairs.enumerated() {
             pair.poke()
             watches.append(
@@ -106,13 +107,18 @@ import Testing
                     pairs[index].drain()
                     do {
                         watches[1 - index] = try loop.watch(fresh.fd, .readable) { _ in
-                            called.append("fresh")
+                            called.append(isPoked ? "fresh" : "fresh, by an old event")
                             loop.exit(0)
                         }
                     } catch {
                         Issue.record(error)
                     }
-                    loop.later { loop.later { fresh.poke() } }
+                    loop.later {
+                        loop.later {
+                            isPoked = true
+                            fresh.poke()
+                        }
+                    }
                 })
         }
         try loop.runForTest()
