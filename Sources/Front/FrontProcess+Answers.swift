@@ -119,8 +119,7 @@ extension FrontProcess {
             if let rejection { fields.append(LogField("CCR_REASON", rejection.name)) }
             var line =
                 "\(request.head.methodName) \(request.endpoint?.clientPath ?? PathTable.logName(request.path)) \(status)"
-            // A provider's own words may quote the prompt; only front's are logged.
-            if !message.isEmpty, request.candidates.isEmpty { line += ": \(message.prefix(160))" }
+            if !message.isEmpty { line += ": \(message.prefix(160))" }
             journal.log(.info, .requestFinished, line, fields)
         }
         // Front's own answers (health, models) are no traffic.

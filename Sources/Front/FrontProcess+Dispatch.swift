@@ -152,7 +152,7 @@ extension FrontProcess {
         if let candidate = request.candidate {
             request.failedAttempts.append(FailedAttempt(provider: candidate.provider, reason: error.kind))
             journal.log(
-                .info, .candidateFailed, "\(candidate.provider) did not answer: \(error.kind.name)",
+                .info, .candidateFailed, error.message,
                 [
                     LogField("CCR_REQUEST_ID", request.id), LogField("CCR_UPSTREAM", candidate.provider),
                     LogField("CCR_REASON", error.kind.name),
