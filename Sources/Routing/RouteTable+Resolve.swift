@@ -50,8 +50,12 @@ extension RouteTable {
         } else {
             first = try destination(model, client, &overrides, &steps)
         }
-        if let limit = overrides.maxTokens { steps?.append("unless the request does, the preset sets max_tokens to \(limit)") }
-        if let value = overrides.temperature { steps?.append("unless the request does, the preset sets temperature to \(value)") }
+        if let limit = overrides.maxTokens {
+            steps?.append("unless the request does, the preset sets max_tokens to \(limit)")
+        }
+        if let value = overrides.temperature {
+            steps?.append("unless the request does, the preset sets temperature to \(value)")
+        }
 
         let dialect = endpoint.dialect
         var candidates: [RouteCandidate] = []

@@ -171,7 +171,8 @@ struct ResolveTests {
         let preset = table.explain(model: nil, endpoint: .chatCompletions, client: .other, preset: "p")
         #expect(
             preset.steps.prefix(3) == [
-                "the path names the preset “p”: model “small” at chatty", "unless the request does, the preset sets max_tokens to 5",
+                "the path names the preset “p”: model “small” at chatty",
+                "unless the request does, the preset sets max_tokens to 5",
                 "unless the request does, the preset sets temperature to 0.1",
             ])
         let unknown = table.explain(model: "nope", endpoint: .chatCompletions, client: .other)
