@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inherited descriptors. Each test is a process of its own, since it lives on descriptor numbers and the environment.
+// Inherited descriptors. Each test is a process of its own, since it lives on the environment, and in it a fork, since
+// the test library's threads own low descriptor numbers that a fork without threads may use.
 
 import Glibc
 import Posix
@@ -22,6 +23,23 @@ private func inherit(_ names: String?, count: Int) {
     if let names { setenv("LISTEN_FDNAMES", names, 1) } else { unsetenv("LISTEN_FDNAMES") }
 }
 
+/// Runs `body` in a fork and ends this process as the fork ended.
+private func inFork(_ body: () throws -> Void) -> Never {
+    let pid = fork()
+    if pid == 0 {
+        do {
+            try body()
+            _exit(0)
+        } catch {
+            say("\(error)")
+            _exit(1)
+        }
+    }
+    var status: Int32 = 0
+    waitpid(pid, &status, 0)
+    _exit(status == 0 ? 0 : 1)
+}
+
 private func content(_ fd: Int32) -> String {
     var buffer = [UInt8](repeating: 0, count: 64)
     let count = read(fd, &buffer, buffer.count)
@@ -42,18 +60,19 @@ private func say(_ text: String) {
     @Test("Descriptors are found by name, each once, as close-on-exec copies")
     func byName() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
-            inherit("http:control:http", count: 3)
-            var inherited = try InheritedDescriptors()
-            say("\(inherited.names) \(getenv("LISTEN_FDS") == nil) \(getenv("LISTEN_FDNAMES") == nil)")
-            guard let control = try inherited.take("control") else { return say("no control") }
-            say("\(content(control.raw)) \(fcntl(control.raw, F_GETFD) & FD_CLOEXEC)")
-            let again = try inherited.take("control") == nil
-            say("taken \(again) \(fcntl(4, F_GETFD))")
-            for (name, descriptor) in try inherited.takeAll(prefix: "ht") {
-                say("\(name) \(content(descriptor.raw))")
+            inFork {
+                inherit("http:control:http", count: 3)
+                var inherited = try InheritedDescriptors()
+                say("\(inherited.names) \(getenv("LISTEN_FDS") == nil) \(getenv("LISTEN_FDNAMES") == nil)")
+                guard let control = try inherited.take("control") else { return say("no control") }
+                say("\(content(control.raw)) \(fcntl(control.raw, F_GETFD) & FD_CLOEXEC)")
+                let again = try inherited.take("control") == nil
+                say("taken \(again) \(fcntl(4, F_GETFD))")
+                for (name, descriptor) in try inherited.takeAll(prefix: "ht") {
+                    say("\(name) \(content(descriptor.raw))")
+                }
+                say("\(inherited.names)")
             }
-            say("\(inherited.names)")
-            exit(0)
         }
         #expect(
             try lines(result).suffix(6) == [
@@ -65,10 +84,11 @@ private func say(_ text: String) {
     @Test("Descriptors without names are found as the unnamed ones they are")
     func unnamed() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
-            inherit(nil, count: 2)
-            var inherited = try InheritedDescriptors()
-            say("\(inherited.names.count) \(try inherited.takeAll(prefix: "").count)")
-            exit(0)
+            inFork {
+                inherit(nil, count: 2)
+                var inherited = try InheritedDescriptors()
+                say("\(inherited.names.count) \(try inherited.takeAll(prefix: "").count)")
+            }
         }
         #expect(try lines(result).last == "2 2")
     }
@@ -76,13 +96,14 @@ private func say(_ text: String) {
     @Test("What was inherited and not taken is closed")
     func untaken() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
-            inherit("a:b", count: 2)
-            do {
-                let inherited = try InheritedDescriptors()
-                say("\(inherited.names)")
+            inFork {
+                inherit("a:b", count: 2)
+                do {
+                    let inherited = try InheritedDescriptors()
+                    say("\(inherited.names)")
+                }
+                say("\(fcntl(3, F_GETFD)) \(fcntl(4, F_GETFD))")
             }
-            say("\(fcntl(3, F_GETFD)) \(fcntl(4, F_GETFD))")
-            exit(0)
         }
         #expect(try lines(result).suffix(2) == ["[\"a\", \"b\"]", "-1 -1"])
     }
@@ -90,14 +111,15 @@ private func say(_ text: String) {
     @Test("Without a manager, or with descriptors meant for another process, nothing is inherited")
     func nothing() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
-            unsetenv("LISTEN_FDS")
-            unsetenv("LISTEN_PID")
-            let none = try InheritedDescriptors()
-            setenv("LISTEN_FDS", "1", 1)
-            setenv("LISTEN_PID", "1", 1)
-            let foreign = try InheritedDescriptors()
-            say("\(none.names) \(foreign.names)")
-            exit(0)
+            inFork {
+                unsetenv("LISTEN_FDS")
+                unsetenv("LISTEN_PID")
+                let none = try InheritedDescriptors()
+                setenv("LISTEN_FDS", "1", 1)
+                setenv("LISTEN_PID", "1", 1)
+                let foreign = try InheritedDescriptors()
+                say("\(none.names) \(foreign.names)")
+            }
         }
         #expect(try lines(result).last == "[] []")
     }
@@ -106,15 +128,16 @@ private func say(_ text: String) {
     func badCount(count: String) async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
             [count] in
-            setenv("LISTEN_FDS", count, 1)
-            setenv("LISTEN_PID", "\(getpid())", 1)
-            do throws(Errno) {
-                let inherited = try InheritedDescriptors()
-                say("\(inherited.names)")
-            } catch {
-                say("\(error.call)")
+            inFork {
+                setenv("LISTEN_FDS", count, 1)
+                setenv("LISTEN_PID", "\(getpid())", 1)
+                do throws(Errno) {
+                    let inherited = try InheritedDescriptors()
+                    say("\(inherited.names)")
+                } catch {
+                    say("\(error.call)")
+                }
             }
-            exit(0)
         }
         #expect(try lines(result).last == "sd_listen_fds")
     }
