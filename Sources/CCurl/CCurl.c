@@ -1,6 +1,7 @@
 // See CCurl.h.
 #include "CCurl.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct ccr_curl_callbacks callbacks;
@@ -29,6 +30,14 @@ static int on_seek(void *owner, curl_off_t offset, int origin) {
     return callbacks.seek(owner, offset) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
+static curl_socket_t on_open(void *owner, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)purpose;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0) return CURL_SOCKET_BAD;
+    callbacks.opening(owner, fd);
+    return fd;
+}
+
 static int on_close(void *owner, curl_socket_t fd) {
     callbacks.closing(owner, fd);
     return close(fd);
@@ -54,6 +63,7 @@ CURL *ccr_easy_init(void) {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
     curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 262144L);
@@ -72,6 +82,7 @@ void ccr_easy_set_owner(CURL *easy, void *owner, void *multi_owner) {
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, owner);
     curl_easy_setopt(easy, CURLOPT_READDATA, owner);
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, owner);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, multi_owner);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, multi_owner);
 }
 

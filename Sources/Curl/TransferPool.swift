@@ -14,6 +14,8 @@ package final class TransferPool {
     private var idle: [Transfer] = []
     /// Indexed by descriptor number.
     private var sockets: [WatchedSocket?] = []
+    /// Sockets of connections, whose end is told once they are made; libcurl's resolver has others.
+    private var connections: Set<Int32> = []
     private var kickQueued = false
     private var runningCount = 0
 
@@ -82,7 +84,8 @@ package final class TransferPool {
         seek: { context, offset in (owner(context) as Transfer).seek(Int(offset)) },
         socket: { context, fd, what in (owner(context) as TransferPool).socketChanged(fd, what) },
         timer: { context, milliseconds in (owner(context) as TransferPool).timerChanged(milliseconds) },
-        closing: { context, fd in (owner(context) as TransferPool).socketClosing(fd) }
+        opening: { context, fd in (owner(context) as TransferPool).socketOpened(fd) },
+        closing: { context, fd in (owner(context) as TransferPool).forget(fd) }
     )
 
     private func socketChanged(_ fd: Int32, _ what: Int32) {
@@ -97,19 +100,47 @@ package final class TransferPool {
         if index >= sockets.count {
             sockets.append(contentsOf: repeatElement(nil, count: index + 64 - sockets.count))
         }
-        if let known = sockets[index] {
-            sockets[index]?.wanted = wanted
-            // An unwanted registration is taken back only when it reports something.
-            if !wanted.isEmpty { known.watch.update(wanted) }
+        guard let known = sockets[index] else {
+            if !wanted.isEmpty { watch(fd, wanted) }
             return
         }
-        guard !wanted.isEmpty else { return }
+        if !wanted.isEmpty {
+            sockets[index]?.wanted = wanted
+            known.watch.update(wanted)
+        } else if known.wanted == .readable, connections.contains(fd) {
+            // A connection that answered and may be kept: taken back only when it reports something.
+            sockets[index]?.wanted = []
+        } else {
+            forget(fd)
+        }
+    }
+
+    private func watch(_ fd: Int32, _ wanted: EventLoop.Interest) {
         do {
             let watch = try loop.watch(fd, wanted) { [unowned self] ready in self.socketReady(fd, ready) }
-            sockets[index] = WatchedSocket(watch: watch, wanted: wanted)
+            sockets[Int(fd)] = WatchedSocket(watch: watch, wanted: wanted)
         } catch {
             fatalError("watching an upstream socket: \(error)")
         }
+    }
+
+    /// The socket closes, or has been closed while its connection was still being made.
+    private func forget(_ fd: Int32) {
+        connections.remove(fd)
+        guard Int(fd) < sockets.count, let socket = sockets[Int(fd)] else { return }
+        socket.watch.cancel()
+        sockets[Int(fd)] = nil
+    }
+
+    /// A number that is known already belonged to a socket that libcurl closed without a word. If it did so within
+    /// one call, it takes the new socket for the old one and does not say again what it waits for.
+    private func socketOpened(_ fd: Int32) {
+        if Int(fd) < sockets.count, let stale = sockets[Int(fd)] {
+            stale.watch.forget()
+            sockets[Int(fd)] = nil
+            if !stale.wanted.isEmpty { watch(fd, stale.wanted) }
+        }
+        connections.insert(fd)
     }
 
     private func socketReady(_ fd: Int32, _ ready: EventLoop.Interest) {
@@ -125,12 +156,6 @@ package final class TransferPool {
         if ready.contains(.writable) { mask |= CURL_CSELECT_OUT }
         if !ready.isDisjoint(with: [.failed, .hangUp]) { mask |= CURL_CSELECT_ERR | CURL_CSELECT_IN }
         act(fd, mask)
-    }
-
-    private func socketClosing(_ fd: Int32) {
-        guard Int(fd) < sockets.count, let socket = sockets[Int(fd)] else { return }
-        socket.watch.cancel()
-        sockets[Int(fd)] = nil
     }
 
     private func timerChanged(_ milliseconds: Int) {

@@ -386,4 +386,49 @@ import Testing
         #expect(!last.contains("X-First"))
         #expect(last.hasSuffix("\r\n\r\nsecond"))
     }
+
+    @Test("A connection that is given up while it is being made leaves its descriptor's number usable")
+    func givenUpWhileConnecting() throws {
+        let full = try FullListener()
+        let upstream = try ScriptedUpstream(loop, [.send([ok])])
+        let waiting = Recorder(loop)
+        transfer = pool.start(request(full.port), delegate: waiting)
+        let pause = try Timer(loop) { [unowned self] in
+            transfer?.cancel()
+            // The new connection's socket gets the number of the one that was never connected.
+            transfer = pool.start(request(upstream.port), delegate: recorder)
+        }
+        pause.arm(afterUsec: 30_000)
+        #expect(try loop.run() == 0)
+        #expect(waiting.result == nil)
+        #expect(recorder.body == "hello")
+        withExtendedLifetime((pause, full)) {}
+    }
+}
+
+/// A listener whose queue is full: connections to it are neither made nor refused.
+private final class FullListener {
+    private let listener: SharedDescriptor
+    private var clients: [SharedDescriptor] = []
+    let port: UInt16
+
+    init() throws {
+        listener = SharedDescriptor(try Socket.listen(.tcp(host: "127.0.0.1", port: 0)))
+        try #require(Glibc.listen(listener.raw, 0) == 0)
+        port = try #require(Socket.localPort(listener.raw))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        for _ in 0..<4 {
+            let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
+            try #require(fd >= 0)
+            clients.append(SharedDescriptor(FileDescriptor(owning: fd)))
+            withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    _ = connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        }
+    }
 }

@@ -20,6 +20,9 @@ struct ccr_curl_callbacks {
     void (*socket)(void *owner, int fd, int what);
     /// Multi handle: act after this many milliseconds; -1 cancels.
     void (*timer)(void *owner, long timeout_ms);
+    /// Multi handle: libcurl has opened a socket for a connection. It may have had the same number as one that
+    /// libcurl closed without a word, which it does while a connection is not made yet.
+    void (*opening)(void *owner, int fd);
     /// Multi handle: libcurl is about to close this socket.
     void (*closing)(void *owner, int fd);
 };
@@ -29,7 +32,7 @@ void ccr_curl_install(const struct ccr_curl_callbacks *callbacks);
 
 /// A handle for POST requests over HTTP, without signals, redirects or other protocols.
 CURL *ccr_easy_init(void);
-/// The owner of the handle's callbacks, and the owner told when its connection's socket closes.
+/// The owner of the handle's callbacks, and the owner told when its connection's socket opens and closes.
 void ccr_easy_set_owner(CURL *easy, void *owner, void *multi_owner);
 void *ccr_easy_owner(CURL *easy);
 CURLcode ccr_easy_set_string(CURL *easy, CURLoption option, const char *value);
