@@ -2,6 +2,7 @@
 """A client that does not read: the upstream is throttled, memory is bounded, and no byte is lost."""
 
 import hashlib
+import pathlib
 import time
 
 from dialects import CHAT
@@ -9,12 +10,18 @@ from harness import Case, Stack, Upstream, provider, resident, wait_for
 from scripted import JSON, Script
 from wire import Wire, post_bytes
 
-EVENT = CHAT.delta("x" * 16_000)
-EVENTS = 4_000
-SIZE = len(EVENT) * EVENTS
-# What sockets of the kernel hold on the way, and what ccr may hold itself.
-SOCKETS = 16 << 20
+
+def maximum(name):
+    """The largest socket buffer in one direction (tcp(7))."""
+    return int(pathlib.Path(f"/proc/sys/net/ipv4/{name}").read_text().split()[2])
+
+
+# What sockets of the kernel may hold on the way, and what ccr may hold itself.
+SOCKETS = maximum("tcp_rmem") + maximum("tcp_wmem") + (4 << 20)
 MEMORY = 12 << 20
+EVENT = CHAT.delta("x" * 16_000)
+EVENTS = 2 * SOCKETS // len(EVENT)
+SIZE = len(EVENT) * EVENTS
 
 
 class BackPressure(Case):
