@@ -90,10 +90,20 @@ package struct WireReader {
         return UnsafeRawBufferPointer(rebasing: bytes[position..<(position + count)])
     }
 
+    // One function per width, as for writing.
+    package mutating func get(_: UInt8.Type = UInt8.self) throws(WireError) -> UInt8 { try load() }
+    package mutating func get(_: UInt16.Type = UInt16.self) throws(WireError) -> UInt16 { try load() }
+    package mutating func get(_: UInt32.Type = UInt32.self) throws(WireError) -> UInt32 { try load() }
+    package mutating func get(_: UInt64.Type = UInt64.self) throws(WireError) -> UInt64 { try load() }
+    package mutating func get(_: Int32.Type = Int32.self) throws(WireError) -> Int32 { try load() }
+    package mutating func get(_: Int64.Type = Int64.self) throws(WireError) -> Int64 { try load() }
+
     @inline(__always)
-    package mutating func get<Value: FixedWidthInteger>(_: Value.Type = Value.self) throws(WireError) -> Value
-    {
-        Value(littleEndian: try take(MemoryLayout<Value>.size).loadUnaligned(as: Value.self))
+    private mutating func load<Value: FixedWidthInteger & BitwiseCopyable>() throws(WireError) -> Value {
+        let size = MemoryLayout<Value>.size
+        guard bytes.count - position >= size, let base = bytes.baseAddress else { throw .truncated }
+        defer { position += size }
+        return Value(littleEndian: (base + position).loadUnaligned(as: Value.self))
     }
 
     package mutating func getBool() throws(WireError) -> Bool {
@@ -118,7 +128,10 @@ package struct WireReader {
 
     package mutating func getString() throws(WireError) -> String {
         let view = try getBytes()
-        guard let text = String(validating: view.bindMemory(to: UInt8.self), as: UTF8.self) else {
+        let characters = view.bindMemory(to: UInt8.self)
+        // Nearly all text is ASCII and needs no validation, which costs more than the rest of a message.
+        if characters.allSatisfy({ $0 < 0x80 }) { return String(decoding: characters, as: UTF8.self) }
+        guard let text = String(validating: characters, as: UTF8.self) else {
             throw .invalidValue("text is no UTF-8")
         }
         return text
