@@ -232,7 +232,9 @@ final class Connection {
     func answered(reusable: Bool) {
         guard state == .handedOff else { return }
         current = nil
-        guard reusable, !peerIsGone, !front.isDraining else { return close() }
+        // While draining too: the answer has told the client that the connection stays, so its next request may be on
+        // the way already.
+        guard reusable, !peerIsGone else { return close() }
         nextRequest()
     }
 

@@ -8,7 +8,7 @@ import signal
 from dialects import BY_PATH, CHAT
 from harness import ECHO, Case, Stack, Upstream, exists, provider, wait_for
 from parallel import Load, Streams
-from scripted import HANG, Script, slow
+from scripted import HANG, Pause, Script, slow, whole
 from wire import Wire, post_bytes
 
 DELTAS = 25
@@ -71,6 +71,21 @@ class Reload(Case):
             CHAT.assert_complete(wire.read_body(), 5)
         wait_for("the end of the old worker", 5, lambda: not exists(old))
         self.assertEqual(self.stack.child("worker echo"), echo, "an unchanged worker was replaced")
+
+    def test_a_connection_that_was_promised_to_stay_takes_another_request(self):
+        """The answer was begun by the old front; the client cannot know that it is on its way out."""
+        self.up.scripts["m"] = whole(CHAT.whole(), before=[Pause(0.5)])
+        with Wire(self.stack.port) as wire:
+            wire.send(post_bytes(CHAT.path, CHAT.request("m", stream=False)))
+            wait_for("the request", 3, self.up.seen, "m")
+            old = self.stack.child("front")
+            self.stack.reload(ModelAliases={"other": "up,m"})
+            self.assertIsNone(wire.read_answer().header("connection"))
+            self.assertTrue(exists(old), "the old front ended with a request running")
+            wire.send(post_bytes(CHAT.path, CHAT.request("echo")))
+            answer = wire.read_answer()
+            self.assertEqual((answer.status, answer.header("connection")), (200, "close"))
+        wait_for("the end of the old front", 5, lambda: not exists(old))
 
     def test_a_broken_configuration_is_refused(self):
         good = dict(self.stack.config)
