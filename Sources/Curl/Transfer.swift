@@ -4,6 +4,7 @@
 
 import Bytes
 import CCurl
+import Glibc
 
 /// An easy handle and its current request. Made and owned by a `TransferPool`.
 package final class Transfer {
@@ -23,6 +24,9 @@ package final class Transfer {
         guard let easy = ccr_easy_init() else { fatalError("curl_easy_init: out of memory") }
         self.easy = easy
         self.pool = pool
+        // libcurl leaves these variables to its command line tool; operators expect them to work everywhere.
+        if let file = getenv("SSL_CERT_FILE") { ccr_easy_set_string(easy, CURLOPT_CAINFO, file) }
+        if let directory = getenv("SSL_CERT_DIR") { ccr_easy_set_string(easy, CURLOPT_CAPATH, directory) }
         ccr_easy_set_owner(
             easy, Unmanaged.passUnretained(self).toOpaque(), Unmanaged.passUnretained(pool).toOpaque())
     }
