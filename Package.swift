@@ -71,7 +71,7 @@ let package = Package(
 
         // Domain
         library("Gateway", ["Bytes", "IPC"]),
-        library("Dialects", ["Gateway", "EventStream", "JSON", "Bytes"]),
+        library("Dialects", ["Gateway", "EventStream", "JSON", "IPC", "Bytes"]),
         library("Routing", ["Gateway", "Config", "JSON", "IPC", "Bytes"]),
         library("Runtime", ["Gateway", "IPC", "EventLoop", "ServiceManager", "Journal", "Posix"]),
 

@@ -84,6 +84,17 @@ package final class JSONParser {
         return location
     }
 
+    /// The places of all values for a `SourceMap`; nil when no document is held.
+    func sourceOffsets() -> [UInt32]? {
+        guard let tape = document.tape, let structurals = document.structurals, let source = document.source
+        else {
+            return nil
+        }
+        return SourceMap.offsets(
+            tape: tape, source: source,
+            structurals: UnsafeBufferPointer(start: structurals, count: document.structural_count))
+    }
+
     /// Gives the buffers back; worth it after a huge document. All values become invalid.
     package func releaseMemory() {
         members = nil
