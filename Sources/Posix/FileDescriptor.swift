@@ -53,6 +53,9 @@ package final class SharedDescriptor {
     /// The descriptor's number; valid as long as this object lives.
     package var raw: Int32 { descriptor.raw }
 
+    /// Sets or clears the non-blocking flag of the open file.
+    package func setNonBlocking(_ on: Bool) throws(Errno) { try descriptor.setNonBlocking(on) }
+
     /// A second descriptor of the same open file, owned by the caller.
     package func take() throws(Errno) -> FileDescriptor { try descriptor.duplicate() }
 }

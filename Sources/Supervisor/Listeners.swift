@@ -21,6 +21,8 @@ struct Listeners {
     /// Sockets named "metrics" serve the exporter, all others clients; without any, `settings` decides.
     init(_ inherited: inout InheritedDescriptors, _ settings: ListenSettings) throws {
         for (name, descriptor) in try inherited.takeAll(prefix: "") {
+            // systemd's sockets block, and accept(2) is called until nothing waits.
+            try descriptor.setNonBlocking(true)
             if name.hasPrefix("metrics") || name.hasPrefix("ccr-metrics") {
                 metrics.append(descriptor)
             } else {
