@@ -42,12 +42,17 @@ package struct Tool: Equatable, Sendable {
     package var name: String
     /// Responses `namespace`, for example "mcp__weather".
     package var namespace: String?
+    /// What the client says about the namespace, on the first of its tools.
+    package var namespaceDescription: String?
     package var description: String?
     /// The schema of the arguments, an object; nil for tools that have none.
     package var schema: JSONText?
     package var strict: Bool?
     /// Known to the client, not shown to the model until something refers to it (Messages `defer_loading`).
     package var isDeferred = false
+    /// Declared by an opaque part of the conversation (Responses `additional_tools`), which goes back to a provider of
+    /// that dialect in its place.
+    package var isInline = false
     package var cacheControl: JSONText?
     package var extra: [ExtraMember] = []
 

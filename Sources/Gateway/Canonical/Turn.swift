@@ -47,6 +47,8 @@ package struct TextPart: Equatable, Sendable {
     package var phase: String?
     /// The id of the message it belongs to, in Responses; parts of one message share it.
     package var messageID: String?
+    /// On the first text of a message in Responses: members of the message that have no place here.
+    package var messageExtra: [ExtraMember] = []
     package var extra: [ExtraMember] = []
 
     package init(_ text: String, cacheControl: JSONText? = nil, phase: String? = nil) {
