@@ -73,7 +73,7 @@ package struct ToolNameTable: Equatable, Sendable {
             default: bytes.append(UInt8(ascii: "_"))
             }
         }
-        if let first = bytes.first, first == UInt8(ascii: "-") || first &- 0x30 < 10 {
+        if bytes.first.map({ $0 == UInt8(ascii: "-") || $0 &- 0x30 < 10 }) ?? true {
             bytes.insert(UInt8(ascii: "_"), at: 0)
         }
         return String(decoding: bytes, as: UTF8.self)

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import JSON
+import Testing
+
+@Suite struct SourceMapTests {
+    /// Every value of the document, depth first, with the text that the map gives for it.
+    private func texts(_ document: String) throws -> [String] {
+        let parser = JSONParser()
+        let bytes = Array(document.utf8)
+        return try bytes.withUnsafeBytes { view in
+            let root = try parser.parse(view, padded: false)
+            let map = try #require(SourceMap(parser, text: view))
+            var found: [String] = []
+            func walk(_ value: JSONValue) {
+                found.append(String(decoding: map.bytes(of: value), as: UTF8.self))
+                for element in value.elements { walk(element) }
+                for (_, member) in value.members { walk(member) }
+            }
+            walk(root)
+            return withExtendedLifetime(parser) { found }
+        }
+    }
+
+    @Test func `every value has the bytes it was written with`() throws {
+        let array = #"[ 1.50e+2,-0,"a\"]\\" ,{ } , [],null]"#
+        let document = #" {"k:,":  \#(array), "x" : {"y":18446744073709551615,"z":true}}  "#
+        #expect(
+            try texts(document) == [
+                document.trimmingSpaces, array, "1.50e+2", "-0", #""a\"]\\""#, "{ }", "[]", "null",
+                #"{"y":18446744073709551615,"z":true}"#, "18446744073709551615", "true",
+            ])
+    }
+
+    @Test(arguments: ["7", #""é""#, "null", "[]", "{}", "-1.5"])
+    func `a document of one value is that value`(_ text: String) throws {
+        #expect(try texts("  \(text)\n") == [text])
+    }
+
+    @Test func `numbers take two words on the tape and shift nothing`() throws {
+        let numbers = (0..<200).map { "\($0)" }
+        #expect(try texts("[\(numbers.joined(separator: ","))]").dropFirst() == numbers[...])
+    }
+
+    @Test func `a parser without a document has no map`() {
+        #expect([UInt8]().withUnsafeBytes { SourceMap(JSONParser(), text: $0) == nil })
+    }
+}
+
+extension String {
+    fileprivate var trimmingSpaces: String {
+        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
+}
