@@ -77,7 +77,7 @@ struct DocumentObserver {
             phase = .finished
             return
         }
-        if let reported = root.member("usage") {
+        if let reported = root.member("usage") ?? root.member("usageMetadata") {
             read(reported)
         }
         phase = Self.failure(root).map { .failed($0) } ?? .finished
@@ -90,7 +90,8 @@ struct DocumentObserver {
         let isMarked =
             root.member("type")?.isString("error") == true
             || root.member("status")?.isString("failed") == true
-        let hasAnswer = (["choices", "output", "content", "data"] as [StaticString]).contains { name in
+        let hasAnswer = (["choices", "output", "content", "data", "candidates"] as [StaticString]).contains {
+            name in
             (root.member(name)?.count ?? 0) > 0
         }
         guard isMarked || (isError && !hasAnswer) else { return nil }
@@ -110,7 +111,8 @@ struct DocumentObserver {
     }
 
     private mutating func readTail(_ text: UnsafeRawBufferPointer) {
-        guard let range = MemberScan.lastObject(of: "\"usage\"", in: text),
+        let name: StaticString = endpoint.dialect == .gemini ? "\"usageMetadata\"" : "\"usage\""
+        guard let range = MemberScan.lastObject(of: name, in: text),
             let reported = try? parser?.parse(text.slice(range), padded: false)
         else { return }
         read(reported)
@@ -118,10 +120,10 @@ struct DocumentObserver {
 
     private mutating func read(_ reported: JSONValue) {
         guard reported.isObject else { return }
-        if endpoint.dialect == .messages {
-            usage.merge(messages: reported)
-        } else {
-            usage = Usage(openAI: reported)
+        switch endpoint.dialect {
+        case .messages: usage.merge(messages: reported)
+        case .gemini: usage = Usage(gemini: reported)
+        case .chat, .responses: usage = Usage(openAI: reported)
         }
     }
 }

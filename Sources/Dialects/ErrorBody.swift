@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes an error as the body and headers that a dialect's clients understand.
 // Source: OpenAI API reference (errors) and openai-python 3.52 (_exceptions.py, retry rules); Anthropic API reference
-// (errors) and anthropic-python 2.11; codex-cli 0.163.0 (codes that end its retries).
+// (errors) and anthropic-python 2.11; google-genai 3.4.0 and google.rpc.Code (names of a status); codex-cli 0.163.0
+// (codes that end its retries).
 
 package import Gateway
 import JSON
@@ -70,6 +71,7 @@ package enum ErrorBody {
                 writer.member("error", object: { writeOpenAI(error, dialect, to: &$0) })
             }
         case .messages: writeAnthropic(error, requestID: requestID, to: &writer)
+        case .gemini: writeGoogle(error, to: &writer)
         }
         return writer.bytes
     }
@@ -110,6 +112,35 @@ package enum ErrorBody {
                     writer.member("message", error.clientMessage)
                 })
             writer.member("request_id", requestID)
+        }
+    }
+
+    /// Writes `{"error":{"code","message","status"}}`.
+    static func writeGoogle(_ error: GatewayError, to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member(
+                "error",
+                object: { writer in
+                    writer.member("code", error.kind.status)
+                    writer.member("message", error.clientMessage)
+                    writer.member("status", googleStatus(error.kind))
+                })
+        }
+    }
+
+    /// The name of google.rpc.Code that stands beside the HTTP status.
+    private static func googleStatus(_ kind: ErrorKind) -> String {
+        switch kind {
+        case .invalidRequest, .methodNotAllowed, .tooLarge, .unsupportedEncoding, .upgradeRequired,
+            .headTooLarge:
+            "INVALID_ARGUMENT"
+        case .authentication: "UNAUTHENTICATED"
+        case .permission: "PERMISSION_DENIED"
+        case .notFound, .modelNotFound: "NOT_FOUND"
+        case .requestTimeout, .upstreamTimeout: "DEADLINE_EXCEEDED"
+        case .rateLimited: "RESOURCE_EXHAUSTED"
+        case .internalFault: "INTERNAL"
+        case .upstreamUnreachable, .overloaded: "UNAVAILABLE"
         }
     }
 }

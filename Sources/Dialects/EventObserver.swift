@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the events of an upstream's stream mean, per dialect. The common event, a delta, is looked at and not parsed.
-// Source: OpenAI API reference (chat and responses streaming), Anthropic API reference (messages streaming), 2026-08.
+// Source: OpenAI API reference (chat and responses streaming), Anthropic API reference (messages streaming), 2026-08;
+// google-genai 3.4.0 (types.py: GenerateContentResponse).
 
 import Bytes
 import EventStream
@@ -38,6 +39,7 @@ struct EventObserver {
             }
             named(event, parser) { $0.responses($1, $2, parser) }
         case .messages: named(event, parser) { $0.messages($1, $2, parser) }
+        case .gemini: gemini(event.data, parser)
         }
     }
 
@@ -191,5 +193,28 @@ struct EventObserver {
             let root = try? parser.parse(data, padded: false)
             failed(error: root?.member("error"), in: root)
         }
+    }
+
+    // MARK: - Gemini
+
+    /// A stream has no last event of its own: it ends with the connection, behind a chunk with a finish reason.
+    private mutating func gemini(_ data: UnsafeRawBufferPointer, _ parser: JSONParser) {
+        let brace = UInt8(ascii: "{")
+        // Counts are running totals, so those of the last chunks suffice.
+        guard
+            phase == .undecided || sawFinish
+                || MemberScan.value(
+                    of: "\"finishReason\"", in: data, beginningWith: ASCII.quote, or: ASCII.quote) != nil
+                || MemberScan.value(of: "\"error\"", in: data, beginningWith: brace, or: brace) != nil,
+            let root = try? parser.parse(data, padded: false)
+        else { return }
+        if let reported = root.member("usageMetadata"), reported.isObject { usage = Usage(gemini: reported) }
+        let candidate = root.member("candidates")?.elements.first { _ in true }
+        if let error = root.member("error"), error.isObject, candidate == nil {
+            return failed(error: error, in: root)
+        }
+        let isBlocked = root.member("promptFeedback")?.member("blockReason")?.kind == .string
+        if candidate != nil || isBlocked { phase = .content }
+        if isBlocked || candidate?.member("finishReason")?.kind == .string { sawFinish = true }
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The event that ends a stream which has begun and cannot be completed.
 // Source: OpenAI API reference (response.failed), openai-python 3.52 (_streaming.py raises on `error`), Anthropic API
-// reference (error events), codex-cli 0.163.0 (ignores a bare `error` event of Responses), 2026-08.
+// reference (error events), codex-cli 0.163.0 (ignores a bare `error` event of Responses), 2026-08; google-genai 3.4.0
+// (raises on a chunk that begins with `{"error":`).
 
 import Bytes
 package import Gateway
@@ -39,6 +40,11 @@ package enum FailureEvent {
             bytes.append("event: error\ndata: ")
             var writer = JSONWriter(after: bytes)
             ErrorBody.writeAnthropic(error, requestID: requestID, to: &writer)
+            bytes = writer.bytes
+        case .gemini:
+            bytes.append("data: ")
+            var writer = JSONWriter(after: bytes)
+            ErrorBody.writeGoogle(error, to: &writer)
             bytes = writer.bytes
         }
         bytes.append("\n\n")

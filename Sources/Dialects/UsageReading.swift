@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Token counts as the providers write them, turned into disjoint classes.
 // Source: OpenAI API reference (chat, responses, embeddings and images `usage`), Anthropic API reference
-// (messages `usage`), DeepSeek and xAI API references, read 2026-08.
+// (messages `usage`), DeepSeek and xAI API references, read 2026-08; google-genai 3.4.0 (types.py: UsageMetadata).
 
 import Gateway
 import JSON
@@ -36,6 +36,16 @@ extension Usage {
         output = usage.count("output_tokens") ?? output
         reasoning = usage.member("output_tokens_details")?.count("thinking_tokens") ?? reasoning
         reasoning = min(reasoning, output)
+    }
+
+    /// Reads Gemini's `usageMetadata`: the prompt includes what was cached, the candidates exclude the thoughts.
+    init(gemini usage: JSONValue) {
+        self.init()
+        cacheRead = usage.count("cachedContentTokenCount") ?? 0
+        let total = (usage.count("promptTokenCount") ?? 0) + (usage.count("toolUsePromptTokenCount") ?? 0)
+        input = max(0, total - cacheRead)
+        reasoning = usage.count("thoughtsTokenCount") ?? 0
+        output = (usage.count("candidatesTokenCount") ?? 0) + reasoning
     }
 }
 

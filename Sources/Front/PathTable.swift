@@ -32,7 +32,7 @@ enum PathTable {
     }
 
     private static let rows: [Row] =
-        Endpoint.allCases.map {
+        Endpoint.allCases.filter { !$0.hasModelInPath }.map {
             Row(methods: ["POST"], path: $0.clientPath, target: .worker($0, preset: nil))
         } + [
             Row(methods: ["GET", "HEAD"], path: "/v1/models", target: .models),

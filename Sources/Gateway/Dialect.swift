@@ -9,6 +9,8 @@ package enum Dialect: UInt8, CaseIterable, Sendable {
     case responses = 2
     /// Anthropic Messages.
     case messages = 3
+    /// Gemini generateContent.
+    case gemini = 4
 
     /// The name used in configuration, logs and metrics.
     package var name: String {
@@ -16,6 +18,7 @@ package enum Dialect: UInt8, CaseIterable, Sendable {
         case .chat: "chat"
         case .responses: "responses"
         case .messages: "messages"
+        case .gemini: "gemini"
         }
     }
 }
@@ -30,10 +33,27 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
     case completions = 6
     case embeddings = 7
     case images = 8
+    case generateContent = 9
+    case streamGenerateContent = 10
+    case geminiCountTokens = 11
 
     private struct Row {
         let path: String
         let dialect: Dialect
+        let version: String
+
+        init(path: String, dialect: Dialect) {
+            self.path = path
+            self.dialect = dialect
+            version = "/v1"
+        }
+
+        /// A method of Gemini's models.
+        init(gemini method: String) {
+            path = "/models/\(Endpoint.modelPlaceholder):\(method)"
+            dialect = .gemini
+            version = "/v1beta"
+        }
     }
 
     private var row: Row {
@@ -46,13 +66,23 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
         case .completions: Row(path: "/completions", dialect: .chat)
         case .embeddings: Row(path: "/embeddings", dialect: .chat)
         case .images: Row(path: "/images/generations", dialect: .chat)
+        case .generateContent: Row(gemini: "generateContent")
+        case .streamGenerateContent: Row(gemini: "streamGenerateContent")
+        case .geminiCountTokens: Row(gemini: "countTokens")
         }
     }
 
-    /// The path below "/v1", with its leading slash; also what is appended to a provider's base URL.
+    /// What stands in `path` for the model's name.
+    package static let modelPlaceholder = "{model}"
+
+    /// The path below the version, with its leading slash; also what is appended to a provider's base URL.
     package var path: String { row.path }
+    /// The model is named in the path and not in the body: `path` holds the placeholder.
+    package var hasModelInPath: Bool { row.dialect == .gemini }
+    /// What an upstream needs in the URL's query, without "?"; without it Gemini streams one JSON array.
+    package var upstreamQuery: String { self == .streamGenerateContent ? "alt=sse" : "" }
     /// The dialect of requests, answers and errors on this path.
     package var dialect: Dialect { row.dialect }
     /// The path as clients call it.
-    package var clientPath: String { "/v1" + row.path }
+    package var clientPath: String { row.version + row.path }
 }

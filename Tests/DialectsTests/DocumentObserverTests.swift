@@ -41,6 +41,11 @@ import Testing
             Usage(input: 1, output: 2)),
         Answer(.countTokens, #"{"input_tokens":77}"#, Usage()),
         Answer(
+            .generateContent,
+            #"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4,"thoughtsTokenCount":1,"toolUsePromptTokenCount":2}}"#,
+            Usage(input: 5, output: 5, reasoning: 1)),
+        Answer(.geminiCountTokens, #"{"totalTokens":77}"#, Usage()),
+        Answer(
             .responsesCompact,
             #"{"object":"response.compaction","output":[{}],"usage":{"input_tokens":1,"output_tokens":2}}"#,
             Usage(input: 1, output: 2)),
@@ -70,6 +75,10 @@ import Testing
             ErrorKind.rateLimited, "m"
         ),
         (.chatCompletions, #"{"error":"m"}"#, .upstreamUnreachable, "m"),
+        (
+            .generateContent, #"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}"#,
+            .rateLimited, "m"
+        ),
         (.chatCompletions, #"{"choices":[],"error":{"code":503,"message":"m"}}"#, .overloaded, "m"),
         (
             .responses, #"{"status":"failed","output":[],"error":{"code":"server_error","message":"m"}}"#,

@@ -20,6 +20,7 @@ import Testing
         let anthropic =
             #"{"type":"error","error":{"type":"not_found_error","message":"no \"x\""},"request_id":"req_1"}"#
         #expect(text(error, .messages) == anthropic)
+        #expect(text(error, .gemini) == #"{"error":{"code":404,"message":"no \"x\"","status":"NOT_FOUND"}}"#)
     }
 
     @Test(arguments: ErrorKind.allCases, Dialect.allCases)
@@ -28,7 +29,7 @@ import Testing
         let body = try parser.parse(ErrorBody.render(error, dialect: dialect, requestID: "r"))
         let inner = try #require(body.member("error"))
         #expect(inner.member("message")?.string == "m")
-        #expect(inner.member("type")?.string?.isEmpty == false)
+        #expect(inner.member(dialect == .gemini ? "status" : "type")?.string?.isEmpty == false)
         #expect((inner.member("code") != nil) == (dialect != .messages))
     }
 
@@ -111,7 +112,7 @@ import Testing
         #expect(text("", .responses, error).contains("\"code\":\"invalid_prompt\"") == isDefinitive)
     }
 
-    @Test(arguments: [Endpoint.chatCompletions, .responses, .messages])
+    @Test(arguments: [Endpoint.chatCompletions, .responses, .messages, .streamGenerateContent])
     func `the client is told what the provider said`(endpoint: Endpoint) {
         let error = GatewayError(.overloaded, "p reported an error", quote: "busy")
         let told = "\"p reported an error: busy\""
@@ -120,7 +121,7 @@ import Testing
         #expect(String(decoding: body, as: UTF8.self).contains(told))
     }
 
-    @Test(arguments: [Endpoint.chatCompletions, .responses, .messages])
+    @Test(arguments: [Endpoint.chatCompletions, .responses, .messages, .streamGenerateContent])
     func `an unfinished event is ended first, and the failure is then read`(endpoint: Endpoint) {
         let begun = "event: x\ndata: {\"a\":"
         let failure = text(begun, endpoint, GatewayError(.overloaded, "m"))
@@ -132,13 +133,17 @@ import Testing
 }
 
 @Suite struct KeepaliveTests {
-    @Test(arguments: [Golden.chat, .responses, .messages])
+    @Test(arguments: [Golden.chat, .responses, .messages, .gemini])
     func `a keepalive between any two events changes nothing`(golden: Golden) {
         let keepalive = String(decoding: Keepalive.bytes(golden.endpoint.dialect), as: UTF8.self)
         let text = golden.text.split(separator: "\n\n").map { $0 + "\n\n" + keepalive }.joined()
         let observer = observe(text, golden.endpoint)
         #expect(observer.phase == .finished)
         #expect(observer.usage == golden.usage)
+    }
+
+    @Test func `a keepalive of Gemini holds nothing that its SDK would take for JSON`() {
+        #expect(Keepalive.bytes(.gemini).allSatisfy { $0 == 0x0A })
     }
 
     @Test func `a keepalive of Responses is an event with data`() {

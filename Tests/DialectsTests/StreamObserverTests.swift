@@ -49,7 +49,7 @@ import Testing
     @Test(arguments: [
         (Golden.chat, 1), (.deepSeek, 0), (.completions, 0), (.images, 0), (.responses, 2),
         (.responsesUnnamed, 2),
-        (.messages, 2), (.unstopped, 1),
+        (.messages, 2), (.unstopped, 1), (.gemini, 1),
     ])
     func `greetings leave the request undecided`(golden: Golden, greetings: Int) {
         let events = events(golden)
@@ -64,7 +64,9 @@ import Testing
     func `a stream that is cut before its finish fails and may be tried elsewhere`(golden: Golden) {
         let events = events(golden)
         let last = events.lastIndex { event in
-            ["\"finish_reason\":\"", "completed", "incomplete", "stop_reason"].contains { event.contains($0) }
+            ["\"finish_reason\":\"", "completed", "incomplete", "stop_reason", "finishReason"].contains {
+                event.contains($0)
+            }
         }
         for count in 0..<(last ?? 0) where !events[..<count].joined().contains("finish_reason\":\"") {
             let observer = observe(events[..<count].joined(), golden.endpoint)
@@ -78,6 +80,12 @@ import Testing
         let text = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
         #expect(observe(text, .chatCompletions, ends: false).phase == .content)
         #expect(observe(text, .chatCompletions).phase == .finished)
+    }
+
+    @Test func `a blocked prompt ends a stream of Gemini as its answer`() {
+        let text = "data: {\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n\n"
+        #expect(observe(text, .streamGenerateContent, ends: false).phase == .content)
+        #expect(observe(text, .streamGenerateContent).phase == .finished)
     }
 
     struct Report: Sendable {
@@ -100,6 +108,9 @@ import Testing
 
     static let reports = [
         Report(.chatCompletions, #"data: {"error":{"message":"m","code":429}}"#, .rateLimited, "m"),
+        Report(
+            .streamGenerateContent,
+            #"data: {"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#, .overloaded, "m"),
         Report(
             .chatCompletions, #"data: {"error": {"message":"m","type":"server_error","code":null}}"#,
             .upstreamUnreachable, "m"),

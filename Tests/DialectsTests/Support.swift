@@ -40,6 +40,7 @@ struct Golden: Sendable {
 
     static let all = [
         chat, deepSeek, xai, groq, completions, images, responses, responsesUnnamed, messages, unstopped,
+        gemini,
     ]
 
     static let chat = Golden(
@@ -105,6 +106,18 @@ struct Golden: Sendable {
 
 
             """, usage: Usage(input: 1, output: 1))
+
+    static let gemini = Golden(
+        name: "gemini", endpoint: .streamGenerateContent,
+        text: """
+            data: {"usageMetadata":{"promptTokenCount":100,"cachedContentTokenCount":60},"responseId":"r"}
+
+            data: {"candidates":[{"content":{"role":"model","parts":[{"text":"\\"error\\":{","thought":true}]}}],"usageMetadata":{"promptTokenCount":100,"candidatesTokenCount":1}}
+
+            data: {"candidates":[{"content":{"parts":[{"text":"a"}],"role":"model"},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":100,"cachedContentTokenCount":60,"candidatesTokenCount":20,"thoughtsTokenCount":5,"totalTokenCount":125}}
+
+
+            """, usage: Usage(input: 40, cacheRead: 60, output: 25, reasoning: 5))
 
     static let images = Golden(
         name: "images", endpoint: .images,

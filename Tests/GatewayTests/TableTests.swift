@@ -14,10 +14,14 @@ import Testing
             (.messages, "/v1/messages", .messages), (.countTokens, "/v1/messages/count_tokens", .messages),
             (.completions, "/v1/completions", .chat), (.embeddings, "/v1/embeddings", .chat),
             (.images, "/v1/images/generations", .chat),
+            (.generateContent, "/v1beta/models/{model}:generateContent", .gemini),
+            (.streamGenerateContent, "/v1beta/models/{model}:streamGenerateContent", .gemini),
+            (.geminiCountTokens, "/v1beta/models/{model}:countTokens", .gemini),
         ])
     func endpoints(endpoint: Endpoint, path: String, dialect: Dialect) {
         #expect(endpoint.clientPath == path)
-        #expect("/v1" + endpoint.path == path)
+        #expect((dialect == .gemini ? "/v1beta" : "/v1") + endpoint.path == path)
+        #expect(endpoint.hasModelInPath == path.contains(Endpoint.modelPlaceholder))
         #expect(endpoint.dialect == dialect)
     }
 
@@ -49,7 +53,7 @@ import Testing
         #expect(Set(ErrorKind.allCases.map(\.name)).count == 16)
         #expect(ErrorKind.allCases.count == 16)
         #expect(Set(ExchangeOutcome.allCases.map(\.name)).count == ExchangeOutcome.allCases.count)
-        #expect(Set(Dialect.allCases.map(\.name)) == ["chat", "responses", "messages"])
+        #expect(Set(Dialect.allCases.map(\.name)) == ["chat", "responses", "messages", "gemini"])
         #expect(
             ProcessStatus.State.allCases.map(\.name) == ["starting", "ready", "draining", "back_off"])
         #expect(

@@ -58,7 +58,9 @@ package enum EchoProvider {
             return .document { $0.object { $0.member("input_tokens", inputTokens) } }
         case .embeddings:
             return EchoEmbeddings.answer(root, model: model, inputTokens: inputTokens)
-        case .responsesCompact, .images:
+        case .geminiCountTokens:
+            return .document { $0.object { $0.member("totalTokens", inputTokens) } }
+        case .responsesCompact, .images, .generateContent, .streamGenerateContent:
             let error = GatewayError(.notFound, "the echo provider does not answer \(endpoint.clientPath)")
             return failure(error, endpoint, requestID)
         }

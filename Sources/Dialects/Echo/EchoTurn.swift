@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the echo provider reads from a conversation and decides to say, independent of how a dialect writes it.
-// Source: OpenAI API reference (chat, responses), Anthropic API reference (messages), request bodies, 2026-08.
+// Source: OpenAI API reference (chat, responses), Anthropic API reference (messages), Gemini API reference
+// (generateContent), request bodies, 2026-08.
 
 import Bytes
 import Gateway
@@ -93,6 +94,15 @@ struct EchoConversation {
                 }
                 readMessage(message)
             }
+        case .gemini:
+            for content in request.member("contents").list {
+                let parts = content.member("parts")
+                for part in parts.list {
+                    hasToolResult = hasToolResult || part.member("functionResponse") != nil
+                }
+                // Without a role a turn is the user's.
+                if content.member("role")?.isString("model") != true { read(parts) }
+            }
         }
         lastUserText = Self.bounded(lastUserText)
     }
@@ -125,7 +135,7 @@ struct EchoConversation {
 enum EchoTool {
     /// A call of the first function, with arguments that its schema accepts as far as required ones go.
     static func firstCall(_ request: JSONValue, _ dialect: Dialect) -> (name: String, arguments: String)? {
-        for tool in request.member("tools").list {
+        for tool in tools(request, dialect) {
             // Server tools of Messages have a type; functions have none or "custom".
             let type = tool.member("type")?.stringBytes
             let function: JSONValue?
@@ -133,12 +143,28 @@ enum EchoTool {
             case .chat: function = tool.member("function")
             case .responses: function = type?.equals("function") == true ? tool : nil
             case .messages: function = type == nil || type?.equals("custom") == true ? tool : nil
+            case .gemini: function = tool
             }
             guard let function, let name = function.member("name")?.string else { continue }
-            let schema = function.member("parameters") ?? function.member("input_schema")
+            let schema =
+                function.member("parameters") ?? function.member("input_schema")
+                ?? function.member("parametersJsonSchema")
             return (name, arguments(schema))
         }
         return nil
+    }
+
+    /// The entries of `tools`; Gemini has its functions one level below.
+    private static func tools(_ request: JSONValue, _ dialect: Dialect) -> [JSONValue] {
+        var tools: [JSONValue] = []
+        for tool in request.member("tools").list {
+            guard dialect == .gemini else {
+                tools.append(tool)
+                continue
+            }
+            for function in tool.member("functionDeclarations").list { tools.append(function) }
+        }
+        return tools
     }
 
     private static func arguments(_ schema: JSONValue?) -> String {
