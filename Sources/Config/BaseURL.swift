@@ -28,6 +28,7 @@ package struct BaseURL: Equatable, Sendable {
         ("/completions", .chat),
         ("/responses", .responses),
         ("/messages", .messages),
+        ("/models", .gemini),
     ]
 
     /// - Throws: why the text is no usable URL.
@@ -92,9 +93,11 @@ package struct BaseURL: Equatable, Sendable {
         return host.lowercased()
     }
 
-    /// Whether the last part of the path is a version: "v" and digits, as in "/v1".
+    /// Whether the last part of the path is a version: "v", a digit, and digits or letters, as in "/v1" and "/v1beta".
     package var endsInVersion: Bool {
         guard let last = path.split(separator: "/").last, last.hasPrefix("v") else { return false }
-        return last.count > 1 && last.dropFirst().utf8.allSatisfy { $0 &- 0x30 < 10 }
+        let rest = last.dropFirst().utf8
+        guard let digit = rest.first, digit &- 0x30 < 10 else { return false }
+        return rest.allSatisfy { $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 26 }
     }
 }

@@ -33,7 +33,11 @@ enum KnownHosts {
 
     /// The dialects of a provider that does not name them.
     static func dialects(of url: BaseURL, _ family: ProviderProtocol) -> [ProviderDialect] {
-        if family == .anthropic { return [.messages] }
+        switch family {
+        case .anthropic: return [.messages]
+        case .gemini: return [.gemini]
+        case .openai: break
+        }
         if let known = dialects[url.host] { return known }
         if let named = url.endpointDialect { return [named] }
         return chatAndResponses

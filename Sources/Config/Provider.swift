@@ -6,12 +6,14 @@ package enum ProviderDialect: String, CaseIterable, Sendable {
     case chat
     case responses
     case messages
+    case gemini
 }
 
 /// The family of a provider's API; decides the defaults of dialects and of the key's header.
 package enum ProviderProtocol: String, Sendable {
     case openai
     case anthropic
+    case gemini
 }
 
 /// The header that carries the provider's key.
@@ -20,6 +22,10 @@ package enum AuthHeader: String, Sendable {
     case bearer
     /// x-api-key: KEY
     case xAPIKey = "x-api-key"
+    /// x-goog-api-key: KEY
+    case xGoogAPIKey = "x-goog-api-key"
+    /// api-key: KEY
+    case apiKey = "api-key"
 }
 
 /// A header added to every request.
@@ -62,14 +68,20 @@ package struct Provider: Equatable, Sendable {
     /// Whether this is the provider inside ccr.
     package var isEcho: Bool { baseURL == nil }
 
-    /// The URL of an endpoint, with the query of the configured URL; "" for the embedded provider.
+    /// The URL of an endpoint, with the query of the configured URL behind `query`; "" for the embedded provider.
     ///
     /// `path` begins with a slash and is what follows the version: "/chat/completions", "/messages/count_tokens".
-    /// Messages endpoints live under a version ("/v1/messages"), so one is put in where the base has none.
-    package func url(for path: String, _ dialect: ProviderDialect) -> String {
+    /// Endpoints of Messages and Gemini live under a version, so one is put in where the base has none.
+    package func url(for path: String, query: String = "", _ dialect: ProviderDialect) -> String {
         guard let baseURL else { return "" }
-        let version = dialect == .messages && !baseURL.endsInVersion ? "/v1" : ""
-        let query = String(decoding: baseURL.query.expose(), as: UTF8.self)
-        return baseURL.text + version + path + query
+        let version =
+            switch dialect {
+            case .messages where !baseURL.endsInVersion: "/v1"
+            case .gemini where !baseURL.endsInVersion: "/v1beta"
+            case .chat, .responses, .messages, .gemini: ""
+            }
+        let configured = String(decoding: baseURL.query.expose(), as: UTF8.self).dropFirst()
+        let queries = [query, String(configured)].filter { !$0.isEmpty }
+        return baseURL.text + version + path + (queries.isEmpty ? "" : "?" + queries.joined(separator: "&"))
     }
 }

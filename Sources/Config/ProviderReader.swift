@@ -121,13 +121,19 @@ struct ProviderReader {
             }
             return ProviderDialect.allCases.filter { named.contains($0) }
         }
-        guard let url else { return ProviderDialect.allCases }
+        guard let url else { return [.chat, .responses, .messages] }
         return KnownHosts.dialects(of: url, family)
     }
 
     /// The words for a bearer token in files of other programs, beside the names of the headers.
     private func authHeader(_ family: ProviderProtocol) -> AuthHeader {
-        guard let text = section.text("auth_header") else { return family == .anthropic ? .xAPIKey : .bearer }
+        guard let text = section.text("auth_header") else {
+            return switch family {
+            case .openai: .bearer
+            case .anthropic: .xAPIKey
+            case .gemini: .xGoogAPIKey
+            }
+        }
         return AuthHeader(rawValue: text) ?? .bearer
     }
 

@@ -15,20 +15,22 @@ extension Schema {
             "Providers[].models", .list(.text), default: "[]",
             "Models it answers. Default of builtin:echo: echo, echo:tools, echo:think."),
         SchemaKey(
-            "Providers[].protocol", .choice(["openai", "anthropic"]), default: "openai",
+            "Providers[].protocol", .choice(["openai", "anthropic", "gemini"]), default: "openai",
             "Family of its API. URLs that end in /messages and Anthropic's own host default to anthropic."),
         SchemaKey(
             "Providers[].dialects", .list(.choice(ProviderDialect.allCases.map(\.rawValue))),
-            "What it speaks. Default: messages for anthropic; else what is known of its host or said by "
-                + "the end of its URL, else chat and responses."),
+            "What it speaks. Default: messages for anthropic, gemini for gemini; else what is known of its "
+                + "host or said by the end of its URL, else chat and responses."),
         SchemaKey(
             "Providers[].anthropic_version", .text, default: "2023-06-01",
             "Header anthropic-version for clients that send none."),
         SchemaKey(
             "Providers[].auth_header",
-            .choice(["x-api-key", "authorization", "bearer", "authorization-bearer"]),
+            .choice([
+                "x-api-key", "x-goog-api-key", "api-key", "authorization", "bearer", "authorization-bearer",
+            ]),
             "How the key is sent; the last three mean “Authorization: Bearer”. "
-                + "Default: x-api-key for anthropic, else bearer."),
+                + "Default: x-api-key for anthropic, x-goog-api-key for gemini, else bearer."),
         SchemaKey("Providers[].extra_headers", .map(.secret), "Headers added to every request."),
         SchemaKey("Providers[].workers", .integer(1...64), default: "1", "Worker processes."),
         SchemaKey("Providers[].tier_name", .text, "Label in metrics. Default: the name."),

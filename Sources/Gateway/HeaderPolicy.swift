@@ -15,7 +15,7 @@ package enum HeaderPolicy {
         // The body is decoded by front; answers must be readable by the worker.
         "content-encoding", "accept-encoding",
         // The client's credential for ccr; the worker sets the provider's own.
-        "authorization", "x-api-key", "cookie",
+        "authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie",
         // ccr's own switches.
         "x-ccr-request-id", "x-ccr-tier",
     ])

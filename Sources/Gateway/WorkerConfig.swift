@@ -11,6 +11,10 @@ package enum AuthScheme: UInt8, CaseIterable, Sendable {
     case bearer = 1
     /// "x-api-key: KEY".
     case apiKey = 2
+    /// "x-goog-api-key: KEY".
+    case googleKey = 3
+    /// "api-key: KEY".
+    case azureKey = 4
 }
 
 /// Times of one exchange, all in milliseconds.

@@ -60,7 +60,7 @@ struct Blueprint {
             guard let dialect = Dialect.allCases.first(where: { $0.name == name.rawValue }) else { continue }
             speaks.insert(dialect)
             for endpoint in Endpoint.allCases where endpoint.dialect == dialect {
-                urls[endpoint] = provider.url(for: endpoint.path, name)
+                urls[endpoint] = provider.url(for: endpoint.path, query: endpoint.upstreamQuery, name)
             }
         }
         let key = provider.apiKey?.expose() ?? []
@@ -69,6 +69,8 @@ struct Blueprint {
             case _ where key.isEmpty: .none
             case .bearer: .bearer
             case .xAPIKey: .apiKey
+            case .xGoogAPIKey: .googleKey
+            case .apiKey: .azureKey
             }
         var extraHeaders: [String: String] = [:]
         for header in provider.extraHeaders {

@@ -152,10 +152,10 @@ package final class WorkerProcess {
                 requestID: handoff.requestID, parser: parser)
             return EchoUpstream(loop, answer, delegate: delegate)
         }
-        guard var url = config.urls[handoff.endpoint] else {
+        guard let template = config.urls[handoff.endpoint] else {
             child.protocolViolation("front routed \(handoff.endpoint) to \(config.provider)")
         }
-        if !handoff.query.isEmpty { url += "?" + handoff.query }
+        let url = UpstreamURL.make(template, for: handoff)
         let request = TransferRequest(
             url: url, headers: headers.fields(for: handoff).bytes, body: body,
             connectTimeoutMsec: config.timeouts.connect, proxy: config.proxy)

@@ -180,7 +180,7 @@ struct ConfigurationTests {
         #expect(loaded.lines == [])
         #expect(provider.isEcho)
         #expect(provider.models == ["echo", "echo:tools", "echo:think"])
-        #expect(provider.dialects == ProviderDialect.allCases)
+        #expect(provider.dialects == [.chat, .responses, .messages])
         #expect(provider.url(for: "/messages", .messages).isEmpty)
     }
 

@@ -102,13 +102,16 @@ struct ProblemTests {
     private static let providerMembers: [(String, String)] = [
         (
             #""protocol": "opnai""#,
-            "protocol: is “opnai”, allowed is “openai”, “anthropic” (did you mean “openai”?)"
+            "protocol: is “opnai”, allowed is “openai”, “anthropic”, “gemini” (did you mean “openai”?)"
         ),
         (#""workers": 65"#, "workers: is 65, allowed is a whole number from 1 to 64"),
-        (#""dialects": []"#, "dialects: is empty, allowed is at least one of chat, responses, messages"),
+        (
+            #""dialects": []"#,
+            "dialects: is empty, allowed is at least one of chat, responses, messages, gemini"
+        ),
         (
             #""dialects": ["chats"]"#,
-            "dialects[0]: is “chats”, allowed is “chat”, “responses”, “messages” (did you mean “chat”?)"
+            "dialects[0]: is “chats”, allowed is “chat”, “responses”, “messages”, “gemini” (did you mean “chat”?)"
         ),
         (#""api_key": "a\nb""#, "api_key: holds a line break, a control character or one outside ASCII"),
         (#""extra_headers": {"a b": "c"}"#, "extra_headers.a b: is no header name"),

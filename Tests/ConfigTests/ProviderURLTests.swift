@@ -54,10 +54,27 @@ struct ProviderURLTests {
                 "https://r.example/openai/deployments/d/chat/completions?api-version=1&k=2"
             ),
             ("HTTPS://h.example", "/messages", .messages, "https://h.example/v1/messages"),
-            ("https://h.example/v1beta", "/messages", .messages, "https://h.example/v1beta/v1/messages"),
+            ("https://h.example/v1beta2", "/messages", .messages, "https://h.example/v1beta2/messages"),
+            ("https://h.example/vertex", "/messages", .messages, "https://h.example/vertex/v1/messages"),
+            ("https://h.example/v", "/messages", .messages, "https://h.example/v/v1/messages"),
+            (
+                "https://generativelanguage.googleapis.com/v1beta/models/", "/models/{model}:countTokens",
+                .gemini,
+                "https://generativelanguage.googleapis.com/v1beta/models/{model}:countTokens"
+            ),
+            (
+                "https://h.example?k=1", "/models/{model}:generateContent", .gemini,
+                "https://h.example/v1beta/models/{model}:generateContent?k=1"
+            ),
         ] as [(String, String, ProviderDialect, String)])
     func endpoints(url: String, path: String, dialect: ProviderDialect, full: String) throws {
         #expect(try provider(url).url(for: path, dialect) == full)
+    }
+
+    @Test("keeps the configured query behind the endpoint's own")
+    func query() throws {
+        let provider = try provider("https://h.example/v1?k=1")
+        #expect(provider.url(for: "/x", query: "alt=sse", .chat) == "https://h.example/v1/x?alt=sse&k=1")
     }
 
     @Test(
@@ -77,6 +94,8 @@ struct ProviderURLTests {
             ("https://api.deepseek.com/anthropic", "", .anthropic, [.messages]),
             ("https://api.deepseek.com", "", .openai, [.chat]),
             ("http://h/v1", #", "protocol": "anthropic""#, .anthropic, [.messages]),
+            ("http://h/v1", #", "protocol": "gemini""#, .gemini, [.gemini]),
+            ("http://h/v1beta/models", "", .openai, [.gemini]),
             ("http://h/v1", #", "dialects": ["messages", "chat", "messages"]"#, .openai, [.chat, .messages]),
             ("http://h/v1", #", "transformer": {"use": ["Anthropic"]}"#, .anthropic, [.messages]),
             ("builtin:echo", "", .openai, [.chat, .responses, .messages]),

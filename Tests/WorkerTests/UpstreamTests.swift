@@ -47,6 +47,39 @@ import Testing
     }
 }
 
+@Suite("Upstream URLs") struct UpstreamURLTests {
+    @Test(
+        "The model stands where the URL has a place for it, the client's query behind the provider's",
+        arguments: [
+            (
+                "https://h/v1/chat/completions", Endpoint.chatCompletions, "m", "",
+                "https://h/v1/chat/completions"
+            ),
+            ("https://h/v1/messages", .messages, "m", "beta=true", "https://h/v1/messages?beta=true"),
+            ("https://h/v1/messages?t=1", .messages, "m", "beta=true", "https://h/v1/messages?t=1&beta=true"),
+            ("https://h/{x}/v1/messages", .messages, "m", "", "https://h/{x}/v1/messages"),
+            (
+                "https://h/models/{model}:streamGenerateContent?alt=sse", .streamGenerateContent,
+                "gemini-3:a@1",
+                "key=client&alt=json", "https://h/models/gemini-3:a@1:streamGenerateContent?alt=sse"
+            ),
+            (
+                "https://h/models/{model}:generateContent", .generateContent, "../secret?#é", "",
+                "https://h/models/..%2Fsecret%3F%23%C3%A9:generateContent"
+            ),
+            ("https://h/deployments/{model}/x", .chatCompletions, "..", "", "https://h/deployments/-/x"),
+            ("https://h/deployments/{model}/x", .chatCompletions, "", "", "https://h/deployments/-/x"),
+        ])
+    func url(template: String, endpoint: Endpoint, model: String, query: String, expected: String) {
+        let handoff = HandoffRequest(
+            tag: 1, requestID: "r", endpoint: endpoint, streaming: false, isLastCandidate: true,
+            keepAlive: true,
+            isHTTP11: true, model: model, bodySize: 0, inlineBody: [], splices: [], headers: HeaderBlock(),
+            query: query, deadlineUsec: 0)
+        #expect(UpstreamURL.make(template, for: handoff) == expected)
+    }
+}
+
 @Suite("Upstream headers") struct UpstreamHeadersTests {
     private func fields(
         auth: AuthScheme = .bearer, extra: [String: String] = [:], endpoint: Endpoint = .chatCompletions,
@@ -82,7 +115,10 @@ import Testing
 
     @Test(
         "The key is sent as the provider wants it",
-        arguments: [(AuthScheme.bearer, "Authorization: Bearer k"), (.apiKey, "x-api-key: k"), (.none, nil)]
+        arguments: [
+            (AuthScheme.bearer, "Authorization: Bearer k"), (.apiKey, "x-api-key: k"),
+            (.googleKey, "x-goog-api-key: k"), (.azureKey, "api-key: k"), (.none, nil),
+        ]
             as [(AuthScheme, String?)])
     func key(auth: AuthScheme, expected: String?) {
         let lines = fields(auth: auth)
