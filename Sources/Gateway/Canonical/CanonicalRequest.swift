@@ -52,6 +52,11 @@ package struct CanonicalRequest: Equatable, Sendable {
         self.model = model
         self.streaming = streaming
     }
+
+    /// The effort that is in force: what the latest turn says about it, else the request.
+    package var effort: String? {
+        turns.last { $0.effort != nil }?.effort ?? reasoning.effort
+    }
 }
 
 /// How answers are drawn. Nil: not said.

@@ -15,6 +15,9 @@ package struct Turn: Equatable, Sendable {
 
     package var role: Role
     package var parts: [Part]
+    /// The effort from this turn on (`output_config.effort` of a message of Messages); see
+    /// `CanonicalRequest.effort`. A turn may hold nothing else.
+    package var effort: String?
     /// Members of the message that have no place here, in order.
     package var extra: [ExtraMember] = []
 
