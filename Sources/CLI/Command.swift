@@ -1,36 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
-// The form of a command: its words, options, help line and action. The commands themselves are in CommandTable.swift.
+// The form of a command: its words, options, help and action. The commands themselves are in CommandTable.swift; the
+// help, the manual page and the shells' completions are made of the same rows.
 
 import Config
 
+/// What a shell offers for a value.
+package enum Completion: Equatable, Sendable {
+    case nothing
+    case files
+    /// One of these.
+    case words([String])
+    /// The commands of ccr.
+    case commands
+}
+
 /// An option of a command.
-struct CommandOption: Sendable {
+package struct CommandOption: Sendable {
     /// "--config".
-    let name: String
+    package let name: String
+    /// "-n", or nil.
+    package var short: String?
     /// What follows it, for the help ("FILE"), or nil for a switch.
-    let value: String?
-    let help: String
+    package let value: String?
+    package let help: String
+    /// What a shell offers for the value.
+    package var completion = Completion.nothing
+
+    /// "-n, --lines N", as the help shows it.
+    package var synopsis: String {
+        (short.map { "\($0), " } ?? "") + name + (value.map { " \($0)" } ?? "")
+    }
+}
+
+/// A word that stands behind a command without an option's name.
+package struct Operand: Sendable {
+    /// "NAME", for the help.
+    package let name: String
+    package let help: String
+    package var isRequired = true
+    package var completion = Completion.nothing
+
+    /// "NAME" or "[NAME]".
+    package var synopsis: String { isRequired ? name : "[\(name)]" }
+}
+
+/// What a command is for; the order of `ccr help`.
+package enum CommandGroup: String, CaseIterable, Sendable {
+    case service = "Run the gateway"
+    case configuration = "Check and understand the configuration"
+    case general = "About ccr"
 }
 
 /// One command.
-struct Command: Sendable {
+package struct Command: Sendable {
     /// The words that call it: ["route", "explain"].
-    let words: [String]
+    package let words: [String]
+    package let group: CommandGroup
     /// One line for the list of commands.
-    let summary: String
+    package let summary: String
     /// More for `--help`; may be empty.
-    let details: String
-    let options: [CommandOption]
+    package let details: String
+    package var operands: [Operand] = []
+    package let options: [CommandOption]
     /// Runs it and returns the exit status.
     let run: @Sendable (CommandContext) -> Int32
 
-    var name: String { words.joined(separator: " ") }
+    package var name: String { words.joined(separator: " ") }
+
+    /// "route explain [OPTIONS]".
+    package var synopsis: String {
+        ([name] + operands.map(\.synopsis) + (options.isEmpty ? [] : ["[OPTIONS]"])).joined(separator: " ")
+    }
 }
 
 /// What a command works with.
 struct CommandContext {
     /// Values of the given options by name; "" for switches.
     let options: [String: String]
+    /// The given operands, in the order of the command's.
+    let operands: [String]
     let environment: [String: String]
     let isRoot: Bool
     let files: any FileSource
@@ -72,35 +120,4 @@ package enum ExitStatus {
 /// Why arguments do not fit a command.
 struct UsageError: Error, Equatable {
     let message: String
-}
-
-/// Takes the words behind the command apart.
-enum Arguments {
-    /// - Throws: the first word that the command does not know, or an option without its value.
-    static func parse(_ words: [String], of command: Command) throws(UsageError) -> [String: String] {
-        var options: [String: String] = [:]
-        var rest = words[...]
-        while let word = rest.popFirst() {
-            guard word.hasPrefix("--") else {
-                throw UsageError(message: "unexpected argument \(quoted(word))")
-            }
-            let name = String(word.prefix { $0 != "=" })
-            guard let option = command.options.first(where: { $0.name == name }) else {
-                let hint = Spelling.hint(name, in: command.options.map(\.name) + ["--help"])
-                throw UsageError(message: "unknown option \(quoted(name))\(hint)")
-            }
-            guard options[name] == nil else { throw UsageError(message: "\(name) is given twice") }
-            let attached = word.count > name.count ? String(word.dropFirst(name.count + 1)) : nil
-            guard let value = option.value else {
-                guard attached == nil else { throw UsageError(message: "\(name) takes no value") }
-                options[name] = ""
-                continue
-            }
-            guard let text = attached ?? rest.popFirst(), !text.isEmpty else {
-                throw UsageError(message: "\(name) needs a value: \(name) \(value)")
-            }
-            options[name] = text
-        }
-        return options
-    }
 }

@@ -37,18 +37,17 @@ package enum CommandLineTool {
             terminal.print(Help.text(for: command))
             return ExitStatus.success
         }
-        let options: [String: String]
+        let given: Arguments
         do {
-            options = try Arguments.parse(rest, of: command)
+            given = try Arguments(rest, of: command)
         } catch {
             terminal.complain("ccr \(command.name): \(error.message); see ccr \(command.name) --help")
             return ExitStatus.usage
         }
         return command.run(
             CommandContext(
-                options: options, environment: environment, isRoot: geteuid() == 0, files: files,
-                terminal: terminal,
-                runSupervisor: runSupervisor))
+                options: given.options, operands: given.operands, environment: environment,
+                isRoot: geteuid() == 0, files: files, terminal: terminal, runSupervisor: runSupervisor))
     }
 
     private static func unknown(_ words: [String], _ terminal: any Terminal) -> Int32 {

@@ -12,6 +12,10 @@ enum RouteCommand {
         ("chat", .chatCompletions), ("responses", .responses), ("messages", .messages),
     ]
 
+    /// What --endpoint and --client take.
+    static var endpointNames: [String] { endpoints.map(\.name) }
+    static var clientNames: [String] { ClientKind.allCases.map(\.name) }
+
     @Sendable static func run(_ context: CommandContext) -> Int32 {
         guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
         let request: Request

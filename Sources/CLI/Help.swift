@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The texts of `ccr help` and `ccr COMMAND --help`, made of the command table.
+
+enum Help {
+    static var overview: String {
+        let commands = CommandTable.commands
+        let width = commands.map(\.name.count).max() ?? 0
+        let groups = CommandGroup.allCases.map { group in
+            let rows = commands.filter { $0.group == group }.map { command in
+                ["  " + command.name.padding(to: width), command.summary]
+            }
+            return "\(group.rawValue)\n" + TextTable.lines(rows).joined(separator: "\n")
+        }
+        return """
+            ccr: one local address for every coding agent and SDK
+
+            usage: ccr COMMAND [OPTIONS]
+
+            \(groups.joined(separator: "\n\n"))
+
+            ccr COMMAND --help explains the options of a command; man ccr tells everything.
+            """
+    }
+
+    static func text(for command: Command) -> String {
+        let operands = command.operands.map { ($0.name, $0.help) }
+        let options = command.options.map { ($0.synopsis, $0.help) } + [("-h, --help", "show this help")]
+        let details = command.details.isEmpty ? "" : "\n\n" + command.details
+        return """
+            usage: ccr \(command.synopsis)
+
+            \(command.summary)\(details)
+
+            \(table(operands + options))
+            """
+    }
+
+    private static func table(_ rows: [(String, String)]) -> String {
+        TextTable.lines(rows.map { ["  " + $0.0, $0.1] }).joined(separator: "\n")
+    }
+}
+
+/// Columns of text.
+enum TextTable {
+    /// Pads every column but the last to its widest cell.
+    static func lines(_ rows: [[String]]) -> [String] {
+        var widths: [Int] = []
+        for row in rows {
+            for (column, cell) in row.enumerated() {
+                if column == widths.count { widths.append(0) }
+                widths[column] = max(widths[column], cell.count)
+            }
+        }
+        return rows.map { row in
+            row.enumerated().map { column, cell in
+                column < row.count - 1 ? cell.padding(to: widths[column]) : cell
+            }.joined(separator: "  ")
+        }
+    }
+}
+
+extension String {
+    /// The text with blanks behind it up to `width` characters.
+    fileprivate func padding(to width: Int) -> String {
+        self + String(repeating: " ", count: max(0, width - count))
+    }
+}
