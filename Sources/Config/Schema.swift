@@ -135,7 +135,7 @@ package enum Schema {
     package static let keys: [SchemaKey] = topLevelKeys + providerKeys + routingKeys + tuningKeys
 
     /// The keys directly below a path pattern.
-    static let children: [String: [SchemaKey]] = Dictionary(grouping: keys, by: \.parent)
+    package static let children: [String: [SchemaKey]] = Dictionary(grouping: keys, by: \.parent)
 
     private static let byPath: [String: SchemaKey] = {
         var index: [String: SchemaKey] = [:]

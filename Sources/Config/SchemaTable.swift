@@ -34,6 +34,7 @@ extension Schema {
             "STATE_DIR", .text,
             "Directory of usage.db. Default: $STATE_DIRECTORY, else /var/lib/ccr for root under systemd, "
                 + "else ~/.local/state/ccr."),
+        SchemaKey("$schema", .text, "JSON Schema of this file, for editors; ccr does not read it."),
         SchemaKey("Limits", .object, "Bounds on what clients may send and hold."),
         SchemaKey("Timeouts", .object, "How long each step may take."),
         SchemaKey(ignored: "LOG", "Switch of the log file.", "ccr logs to the journal or stderr"),

@@ -33,7 +33,10 @@ struct ManualTests {
     @Test("has one row for each key and none for others")
     func rows() throws {
         let text = try read("docs/config.md")
-        let rows = text.split(separator: "\n").filter { $0.hasPrefix("| `") && !$0.hasPrefix("| `$") }
+        // The rows of values from elsewhere begin with a reference such as ${NAME}.
+        let rows = text.split(separator: "\n").filter {
+            $0.hasPrefix("| `") && (!$0.hasPrefix("| `$") || $0.hasPrefix("| `$schema`"))
+        }
         let expected = Set(Schema.keys.map(Self.row))
         for row in rows { #expect(expected.contains(String(row)), "\(row)") }
         #expect(rows.count == Schema.keys.count)
