@@ -9,7 +9,7 @@ SWIFT_RELEASE := swift build -c release --static-swift-stdlib --disable-local-rp
 PYTHON := build/venv/bin/python
 BENCH := build/bench
 
-.PHONY: help setup setup-build build demo test swift-test stack-test client-test check lint layers bench \
+.PHONY: help setup setup-build build docs demo test swift-test stack-test client-test check lint layers bench \
         bench-tools fuzz format clean
 
 help: ## list the targets
@@ -25,6 +25,9 @@ setup-build:
 
 build: setup-build ## build the release binaries into .build/release
 	$(SWIFT_RELEASE)
+
+docs: build ## write manual pages, completions and the JSON Schema into build/docs
+	$(RELEASE)/ccr-docs packaging/man build/docs
 
 demo: build ## start the whole stack, stream one answer in each dialect, stop it
 	@scripts/demo

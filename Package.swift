@@ -104,11 +104,18 @@ let package = Package(
             ]),
         library("CLI", ["Gateway", "Routing", "Config", "HTTP1", "JSON", "Bytes", "Posix"]),
 
+        // Manual pages, completions and the JSON Schema, made of the tables above
+        library("Manual", ["CLI", "Supervisor", "Gateway", "Config", "Journal", "JSON", "Posix"]),
+
         // Executables
         .executableTarget(
             name: "ccr", dependencies: ["CLI", "Posix", "Supervisor", "Front", "Exporter"],
             swiftSettings: swiftSettings),
         .executableTarget(name: "ccr-upstream", dependencies: ["Worker"], swiftSettings: swiftSettings),
+        // Not shipped: writes the files of Manual when a package is built.
+        .executableTarget(
+            name: "ccr-docs", dependencies: ["Manual", "CLI", "Config", "Posix"], swiftSettings: swiftSettings
+        ),
 
         // Tests
         tests("BytesTests", ["Bytes"]),
@@ -132,6 +139,7 @@ let package = Package(
         tests("ConfigTests", ["Config", "Posix"]),
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
         tests("CLITests", ["CLI", "Gateway", "Config", "Posix"]),
+        tests("ManualTests", ["Manual", "CLI", "Config", "JSON", "Posix"]),
         tests("DialectsTests", ["Dialects", "EventStream", "Gateway", "JSON", "Bytes"]),
         tests(
             "FrontTests", ["Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "Posix"]),
