@@ -48,11 +48,13 @@ let package = Package(
             linkerSettings: [.linkedLibrary("simdjson")]
         ),
         .target(name: "CLLHTTP", cSettings: [.define("LLHTTP_STRICT_MODE", to: "1")]),
+        .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
 
         // Wrappers, and the byte helpers below them
         library("Bytes", ["CLinux"]),
         library("Posix", ["CLinux"]),
+        library("Sandbox", ["CSeccomp", "CLinux", "Posix"]),
         library("EventLoop", ["CSystemd", "CLinux", "Posix"]),
         library("ServiceManager", ["CSystemd", "CLinux", "Posix"]),
         library("Journal", ["CSystemd", "Bytes"]),
@@ -73,14 +75,15 @@ let package = Package(
         library("Gateway", ["Bytes", "IPC"]),
         library("Dialects", ["Gateway", "EventStream", "JSON", "IPC", "Bytes"]),
         library("Routing", ["Gateway", "Config", "JSON", "IPC", "Bytes"]),
-        library("Runtime", ["Gateway", "IPC", "EventLoop", "ServiceManager", "Journal", "Posix"]),
+        library(
+            "Runtime", ["Gateway", "IPC", "EventLoop", "ServiceManager", "Journal", "Posix", "Sandbox"]),
 
         // Processes
         library(
             "Supervisor",
             [
-                "Gateway", "Routing", "Config", "IPC", "Bytes", "JSON", "EventLoop", "ServiceManager",
-                "Journal", "Posix", "Crypto",
+                "Runtime", "Gateway", "Routing", "Config", "IPC", "Bytes", "JSON", "EventLoop",
+                "ServiceManager", "Journal", "Posix", "Sandbox", "Crypto",
             ]),
         library(
             "Front",
@@ -120,6 +123,7 @@ let package = Package(
         // Tests
         tests("BytesTests", ["Bytes"]),
         tests("PosixTests", ["Posix", "CLinux"]),
+        tests("SandboxTests", ["Sandbox", "Runtime", "Posix", "CLinux"]),
         tests("EventLoopTests", ["EventLoop", "Posix"]),
         tests("ServiceManagerTests", ["ServiceManager", "Posix"]),
         tests("JournalTests", ["Journal"]),
@@ -148,7 +152,7 @@ let package = Package(
             "SupervisorTests",
             ["Supervisor", "Gateway", "Routing", "Config", "IPC", "Crypto", "ServiceManager", "Posix"]),
         tests("CurlTests", ["Curl", "EventLoop", "Posix"]),
-        tests("DocsTests", ["Journal", "IPC", "Supervisor"]),
+        tests("DocsTests", ["Journal", "IPC", "Runtime"]),
     ],
     cxxLanguageStandard: .cxx17
 )

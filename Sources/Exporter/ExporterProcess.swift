@@ -13,7 +13,9 @@ package enum ExporterProcess {
     /// "front" (to fronts that run already), "metrics" (listening stream sockets).
     package static func run() -> Int32 {
         var manager: Manager?
-        let status = Child.run(role: "exporter", provider: { (_: ExporterConfig) in "" }) {
+        let status = Child.run(
+            role: .exporter, stateDirectory: { (config: ExporterConfig) in config.stateDirectory }
+        ) {
             child, config, inherited in
             let made = try Manager(child.loop, child.journal, config) { child.protocolViolation($0) }
             manager = made

@@ -54,8 +54,7 @@ package final class FrontProcess {
     /// Runs the front until it is told to end; returns its exit status.
     package static func run() -> Int32 {
         var front: FrontProcess?
-        let status = Child.run(role: "front", provider: { (_: FrontConfig) in "" }) {
-            child, config, inherited in
+        let status = Child.run(role: .front) { (child, config: FrontConfig, inherited) in
             let process = try FrontProcess(child, config)
             front = process
             for (name, descriptor) in try inherited.takeAll(prefix: "worker-") {

@@ -30,6 +30,10 @@ package enum LogKind: CaseIterable, Sendable {
     case limitReached
     /// The usage database is damaged, full or out of reach.
     case storeTrouble
+    /// The kernel, or whoever started ccr, does not let a process give up what it should.
+    case sandboxIncomplete
+    /// A process asked for something that its sandbox does not allow.
+    case sandboxRefused
     /// An own process said something that cannot be: a bug.
     case protocolViolation
 
@@ -49,6 +53,8 @@ package enum LogKind: CaseIterable, Sendable {
         case .clientRefused: "9eca126b6bb752ff14b8e7491fcd6c7e"
         case .limitReached: "4bb1c223aac87c8aeb68ef4a2e606c1d"
         case .storeTrouble: "45dab3d9f4279c2aeb326ea7f79d1cd0"
+        case .sandboxIncomplete: "0fc41e4c28b0330abcc76a0051cf4998"
+        case .sandboxRefused: "79615bf0f6e6acae60900b4a2e81cc89"
         case .protocolViolation: "29fed8e1b888d4555964954f65d011c9"
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The start-up that every child of the supervisor shares, always in the same order: log, descriptors, configuration,
-// event loop, control link, readiness. Source: sd_listen_fds(3), sd_notify(3).
+// event loop, control link, sandbox, readiness. Source: sd_listen_fds(3), sd_notify(3).
 
 package import EventLoop
 package import Gateway
@@ -8,13 +8,16 @@ import Glibc
 package import IPC
 package import Journal
 package import Posix
+import Sandbox
 package import ServiceManager
 
 /// A child process from its first moment on.
 package final class Child {
     package let loop: EventLoop
     package let journal: Journal
-    private let role: String
+    private let role: Role
+    private var refusals: EventLoop.Watch?
+    private var toldRefusals: Set<String> = []
     private var control: MessageChannel?
     private var termination: SignalWatch?
     private var interruption: SignalWatch?
@@ -39,27 +42,28 @@ package final class Child {
         }
     }
 
-    private init(role: String, journal: Journal, loop: EventLoop) {
+    private init(role: Role, journal: Journal, loop: EventLoop) {
         self.role = role
         self.journal = journal
         self.loop = loop
     }
 
     /// Starts the process: reads its configuration and runs `serve`, which sets the role up and returns its handlers
-    /// and a status line; then reports readiness and runs the loop.
+    /// and a status line; then gives up what the role has no right to, reports readiness and runs the loop.
     ///
     /// - Returns: the exit status.
     package static func run<Configuration: WireCodable>(
-        role: String, provider: (Configuration) -> String,
+        role: Role, provider: (Configuration) -> String = { _ in "" },
+        stateDirectory: (Configuration) -> String = { _ in "" },
         serve: (Child, Configuration, inout InheritedDescriptors) throws -> (Handlers, String)
     ) -> Int32 {
-        ProcessSettings.setName("ccr-\(role)")
+        ProcessSettings.setName("ccr-\(role.rawValue)")
         ProcessSettings.forbidDumps()
         ProcessSettings.raiseFileLimit()
         do {
             var inherited = try InheritedDescriptors()
             let configuration: Configuration = try configuration(&inherited)
-            let journal = Journal(role: role, provider: provider(configuration))
+            let journal = Journal(role: role.rawValue, provider: provider(configuration))
             let child = Child(role: role, journal: journal, loop: try EventLoop())
             try child.ignoreTerminalSignals()
             let controlDescriptor = try inherited.take("control")
@@ -69,12 +73,33 @@ package final class Child {
             child.termination = try SignalWatch(child.loop, SIGTERM) { if !isSupervised { handlers.drain() } }
             if let controlDescriptor { try child.listen(controlDescriptor, handlers) }
             child.loop.enableWatchdog()
+            try child.shutIn(stateDirectory: stateDirectory(configuration))
             journal.log(.debug, .processReady, "ready: \(status)")
             Notifier.ready(status: status)
             return try child.loop.run()
         } catch {
-            Journal(role: role).log(.error, .processEnded, "cannot start: \(error)")
+            Journal(role: role.rawValue).log(.error, .processEnded, "cannot start: \(error)")
             return 1
+        }
+    }
+
+    /// Keeps the rights of the process table and nothing else. Nothing from outside has been read so far.
+    private func shutIn(stateDirectory: String) throws(Errno) {
+        refusals = try loop.watch(try Sandbox.watchRefusals(), .readable) { [unowned self] _ in
+            self.reportRefusals()
+        }
+        for failure in Sandbox.enter(ProcessTable.entry(role).rights, stateDirectory: stateDirectory) {
+            journal.log(
+                .warning, .sandboxIncomplete, "this process keeps rights that it should not have: \(failure)")
+        }
+    }
+
+    private func reportRefusals() {
+        Sandbox.acknowledgeRefusals()
+        for name in Sandbox.refusedCalls() where toldRefusals.insert(name).inserted {
+            journal.log(
+                .error, .sandboxRefused, "the sandbox refused the system call \(name)",
+                [LogField("CCR_SYSCALL", name)])
         }
     }
 
@@ -143,6 +168,6 @@ package final class Child {
     /// Ends the process: an own process said something that cannot be.
     package func protocolViolation(_ text: String) -> Never {
         journal.log(.error, .protocolViolation, text)
-        fatalError("protocol violation in \(role)")
+        fatalError("protocol violation in \(role.rawValue)")
     }
 }

@@ -7,6 +7,7 @@ import Crypto
 import Gateway
 import IPC
 import Routing
+import Runtime
 
 struct Blueprint {
     let front: ChildSpec

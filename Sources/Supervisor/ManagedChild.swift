@@ -6,6 +6,7 @@ import Gateway
 import Glibc
 import IPC
 import Posix
+import Runtime
 import ServiceManager
 
 /// What a process needs to be started, again and again.

@@ -9,6 +9,7 @@ import Glibc
 import IPC
 import Journal
 import Posix
+import Runtime
 import ServiceManager
 
 final class Stack {

@@ -9,6 +9,7 @@ import Glibc
 import IPC
 import Journal
 import Posix
+import Sandbox
 import ServiceManager
 
 /// How the supervisor was started.
@@ -44,6 +45,7 @@ package enum SupervisorProcess {
         ProcessSettings.forbidDumps()
         ProcessSettings.raiseFileLimit()
         let journal = Journal(role: "supervisor")
+        giveUpNeverNeeded(journal)
         let configuration = options.configuration
         makeDirectory(configuration.stateDirectory, journal)
         do {
@@ -54,6 +56,16 @@ package enum SupervisorProcess {
         } catch {
             journal.log(.error, .processEnded, "cannot start: \(error)")
             return 1
+        }
+    }
+
+    /// Says once for all processes what this kernel cannot enforce.
+    private static func giveUpNeverNeeded(_ journal: Journal) {
+        var problems = Sandbox.gaps.map { "this kernel has \($0)" }
+        do { try Sandbox.giveUpNeverNeeded() } catch { problems.append("\(error)") }
+        for problem in problems {
+            journal.log(
+                .warning, .sandboxIncomplete, "\(problem); processes keep rights that they should not have")
         }
     }
 

@@ -42,7 +42,7 @@ package final class WorkerProcess {
     /// Runs a worker until it is told to end; returns its exit status.
     package static func run() -> Int32 {
         var worker: WorkerProcess?
-        let status = Child.run(role: "worker", provider: { (config: WorkerConfig) in config.provider }) {
+        let status = Child.run(role: .worker, provider: { (config: WorkerConfig) in config.provider }) {
             child, config, inherited in
             let process = try WorkerProcess(child, config)
             for (_, descriptor) in try inherited.takeAll(prefix: "front") {

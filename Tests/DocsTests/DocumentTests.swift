@@ -4,7 +4,7 @@
 import Foundation
 import IPC
 import Journal
-import Supervisor
+import Runtime
 import Testing
 
 @Suite struct DocumentTests {

@@ -50,6 +50,32 @@ int ccr_pidfd_send_signal(int pidfd, int signal_number);
 /// Raises the soft limit of open files to the hard limit and returns it.
 uint64_t ccr_raise_file_limit(void);
 
+// -- sandbox (Sandbox.c) --
+
+/// No program that this process or its children start can gain rights (PR_SET_NO_NEW_PRIVS).
+int ccr_forbid_new_privileges(void);
+/// Whether the kernel filters system calls.
+bool ccr_has_seccomp(void);
+
+/// The rights of Landlock that apply to a single file: execute, write, read, truncate, ioctl.
+#define CCR_LANDLOCK_FILE_ACCESS 0xC007ull
+/// Landlock's version in this kernel, 0 or less without it (landlock(7), "Landlock ABI").
+int ccr_landlock_abi(void);
+/// A close-on-exec ruleset that takes these rights away, or -1 with errno.
+int ccr_landlock_create(uint64_t files, uint64_t network, uint64_t scopes);
+/// Gives rights back for a file, or for a directory and all below it; -1 with errno.
+int ccr_landlock_allow(int ruleset, const char *path, uint64_t access);
+/// Enforces the ruleset on the calling thread and all that it starts.
+int ccr_landlock_restrict(int ruleset);
+
+/// From now on a system call that a filter traps (SIGSYS) fails with EPERM. Returns an event descriptor, owned by the
+/// process for good, that is readable after the first refusal of each call, or -1 with errno.
+int ccr_watch_refusals(void);
+/// Makes that descriptor unreadable until the next first refusal.
+void ccr_acknowledge_refusals(void);
+/// The lowest system call number above `after` that was refused so far, or -1.
+int ccr_next_refusal(int after);
+
 // -- memory --
 
 /// Bytes between the returned address and `size` are readable and writable, or NULL with errno.

@@ -1,0 +1,2 @@
+// libseccomp: filters of system calls.
+#include <seccomp.h>
