@@ -1,4 +1,7 @@
-// OpenSSL libcrypto: digests and constant-time comparison.
+// OpenSSL libcrypto: digests, message authentication, authenticated encryption, RSA signatures, constant-time comparison.
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/sha.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SHA-256 and comparison without a timing channel, both from libcrypto.
-// Source: FIPS 180-4; SHA256(3ssl), CRYPTO_memcmp(3ssl), OPENSSL_init_crypto(3ssl).
+// Source: FIPS 180-4; SHA256(3ssl), CRYPTO_memcmp(3ssl).
 
 import CCrypto
 
@@ -46,12 +46,9 @@ package enum SHA256 {
         }
     }
 
-    // By itself libcrypto reads openssl.cnf at its first use; processes that hash open no files.
-    private static let isReady = OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_LOAD_CONFIG), nil) == 1
-
     /// Hashes `bytes` at once.
     package static func digest(_ bytes: UnsafeRawBufferPointer) -> Digest {
-        guard isReady else { fatalError("libcrypto cannot be initialised") }
+        LibCrypto.prepare()
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         withUnsafeMutableBytes(of: &words) { words in
             _ = CCrypto.SHA256(
