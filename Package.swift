@@ -75,6 +75,8 @@ let package = Package(
         library("Gateway", ["Bytes", "IPC"]),
         library("Dialects", ["Gateway", "EventStream", "JSON", "IPC", "Bytes"]),
         library("Routing", ["Gateway", "Config", "JSON", "IPC", "Bytes"]),
+        library("Credentials", ["Config", "Crypto", "IPC", "JSON", "Bytes"]),
+        library("CredentialStore", ["Credentials", "SQLite", "Crypto", "Config", "IPC", "Posix"]),
         library(
             "Runtime", ["Gateway", "IPC", "EventLoop", "ServiceManager", "Journal", "Posix", "Sandbox"]),
 
@@ -140,6 +142,9 @@ let package = Package(
         tests("HTTP1Tests", ["HTTP1", "CLLHTTP"]),
         tests("CompressionTests", ["Compression", "CCompression"]),
         tests("CryptoTests", ["Crypto"]),
+        tests("CredentialsTests", ["Credentials", "Config", "Crypto", "IPC", "JSON"]),
+        tests(
+            "CredentialStoreTests", ["CredentialStore", "Credentials", "Config", "Crypto", "SQLite", "Posix"]),
         tests("ConfigTests", ["Config", "Posix"]),
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
         tests("CLITests", ["CLI", "Gateway", "Config", "Posix"]),

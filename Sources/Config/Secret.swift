@@ -11,6 +11,10 @@ package struct Secret: Equatable, Hashable, Sendable, CustomStringConvertible, C
         bytes = Array(text.utf8)
     }
 
+    package init(bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
     /// The secret itself; do not put it into text that is shown.
     package func expose() -> [UInt8] { bytes }
 

@@ -63,7 +63,7 @@ package enum PortHolder {
     }
 }
 
-private enum ProcFile {
+enum ProcFile {
     static func name(_ entry: UnsafeMutablePointer<dirent>) -> String {
         withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)

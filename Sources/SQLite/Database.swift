@@ -35,25 +35,106 @@ package final class Database {
         }
     }
 
+    /// How a database is kept.
+    package struct Options: Sendable {
+        /// A commit waits until it is on the disk. Without it, the power failing may take the newest commits, never
+        /// the file; the death of the process takes nothing either way.
+        package var survivesPowerLoss = false
+        /// The log and its index stay when the last connection closes, so that a reader without the right to make
+        /// them can open the file (sqlite.org/wal.html, "Read-Only Databases").
+        package var keepsLog = false
+        /// Deleted and replaced rows are overwritten in the file.
+        package var erasesOldRows = false
+        /// Marks what the file is for; 0 for none. A file with another mark is refused.
+        package var applicationID: Int32 = 0
+
+        package init() {}
+    }
+
     /// Opens or creates `path` for reading and writing and brings it to the newest schema.
     ///
-    /// The write-ahead log is on, `synchronous` is NORMAL (a commit survives the death of the process; the power
-    /// failing may take the newest commits, never the file), and foreign keys are checked. Migrations whose number
-    /// is above the file's `user_version` run in one transaction each.
+    /// The write-ahead log is on and foreign keys are checked. Migrations whose number is above the file's
+    /// `user_version` run in one transaction each.
     /// - Parameter busyMsec: milliseconds a statement waits for another process's lock until SQLITE_BUSY.
-    /// - Throws: the error of opening, of a migration, or SQLITE_MISMATCH when the file is of a newer program.
-    package init(path: String, migrations: [Migration], busyMsec: Int32 = 5_000) throws(SQLiteError) {
-        var handle: OpaquePointer?
+    /// - Throws: the error of opening, of a migration, or SQLITE_MISMATCH when the file is of a newer program or of
+    ///   another one.
+    package init(
+        path: String, migrations: [Migration], busyMsec: Int32 = 5_000, options: Options = Options()
+    ) throws(SQLiteError) {
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        connection = try Database.open(path, flags, busyMsec: busyMsec)
+        var keepsLog: Int32 = options.keepsLog ? 1 : 0
+        sqlite3_file_control(connection.handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keepsLog)
+        let synchronous = options.survivesPowerLoss ? "FULL" : "NORMAL"
+        try execute(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = \(synchronous); PRAGMA foreign_keys = ON; "
+                + "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
+        if options.erasesOldRows { try execute("PRAGMA secure_delete = ON") }
+        if try schemaVersion() > 0 {
+            try check(applicationID: options.applicationID)
+        } else if options.applicationID != 0 {
+            try execute("PRAGMA application_id = \(options.applicationID)")
+        }
+        try migrate(migrations)
+    }
+
+    /// Opens an existing file for reading only. A reader of another user needs the file and its log to be readable
+    /// and the writer to keep its log (`Options.keepsLog`).
+    ///
+    /// - Throws: the error of opening, SQLITE_MISMATCH when the file is of another program or its schema is not
+    ///   `schema`, SQLITE_READONLY while a file exists whose writer has never run.
+    package init(readOnly path: String, applicationID: Int32, schema: Int, busyMsec: Int32 = 1_000)
+        throws(SQLiteError)
+    {
+        let flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        connection = try Database.open(path, flags, busyMsec: busyMsec)
+        try check(applicationID: applicationID)
+        let version = try schemaVersion()
+        guard version == schema else {
+            throw SQLiteError(
+                code: SQLITE_MISMATCH, message: "the file has schema \(version), this program reads \(schema)"
+            )
+        }
+    }
+
+    private static func open(_ path: String, _ flags: Int32, busyMsec: Int32) throws(SQLiteError)
+        -> Connection
+    {
+        var handle: OpaquePointer?
         let result = sqlite3_open_v2(path, &handle, flags, nil)
         guard let handle else { throw SQLiteError(code: result, message: "out of memory") }
         // A failed open leaves a handle that holds the message and must be closed like a good one.
-        connection = Connection(handle)
+        let connection = Connection(handle)
         guard result == SQLITE_OK else { throw connection.error(result) }
         sqlite3_busy_timeout(handle, busyMsec)
-        try execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON")
-        try migrate(migrations)
+        return connection
     }
+
+    private func check(applicationID: Int32) throws(SQLiteError) {
+        var statement = try prepare("PRAGMA application_id")
+        let found = try statement.step() ? statement.integer(0) : 0
+        guard found == Int(applicationID) else {
+            throw SQLiteError(code: SQLITE_MISMATCH, message: "the file belongs to another program")
+        }
+    }
+
+    /// Reads the whole file for damage; `nil` when it is sound, else SQLite's words about the first finding.
+    package func findDamage() throws(SQLiteError) -> String? {
+        var statement = try prepare("PRAGMA quick_check(1)")
+        guard try statement.step() else { return "no answer from quick_check" }
+        let text = statement.text(0)
+        return text == "ok" ? nil : text
+    }
+
+    /// Writes a compact copy of the database to a file that must not exist yet.
+    package func copy(to path: String) throws(SQLiteError) {
+        var statement = try prepare("VACUUM INTO ?1")
+        statement.bind(1, path)
+        try statement.run()
+    }
+
+    /// The number of rows that the last INSERT, UPDATE or DELETE touched.
+    package var changedRows: Int { Int(sqlite3_changes64(connection.handle)) }
 
     /// Runs statements separated by semicolons; rows they return are dropped.
     package func execute(_ sql: String) throws(SQLiteError) {

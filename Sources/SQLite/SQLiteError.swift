@@ -16,6 +16,11 @@ package struct SQLiteError: Error, Equatable, CustomStringConvertible {
         self.message = message
     }
 
+    /// Damage that a check of the whole file has found.
+    package static func damaged(_ finding: String) -> SQLiteError {
+        SQLiteError(code: SQLITE_CORRUPT, message: finding)
+    }
+
     /// What a caller can do about an error.
     package enum Remedy: Equatable {
         /// The file is no database or is damaged: move it aside and begin a new one.

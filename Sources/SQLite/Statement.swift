@@ -47,6 +47,15 @@ package struct Statement: ~Copyable {
                 : sqlite3_bind_blob(handle, index, value.baseAddress, Int32(value.count), copyNow))
     }
 
+    package mutating func bind(_ index: Int32, _ value: [UInt8]) {
+        value.withUnsafeBytes { bind(index, $0) }
+    }
+
+    /// NULL for nil.
+    package mutating func bind(_ index: Int32, optional value: Int?) {
+        if let value { bind(index, value) } else { bindNull(index) }
+    }
+
     package mutating func bindNull(_ index: Int32) {
         note(sqlite3_bind_null(handle, index))
     }
@@ -92,6 +101,9 @@ package struct Statement: ~Copyable {
     // MARK: - Columns of the current row
 
     package func integer(_ column: Int32) -> Int { Int(sqlite3_column_int64(handle, column)) }
+
+    /// nil for NULL.
+    package func optionalInteger(_ column: Int32) -> Int? { isNull(column) ? nil : integer(column) }
 
     package func double(_ column: Int32) -> Double { sqlite3_column_double(handle, column) }
 

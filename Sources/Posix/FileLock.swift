@@ -3,18 +3,17 @@
 // Source: flock(2).
 
 import Glibc
-import Posix
 
-/// An exclusive lock on a file of its own. Not on the database: closing a second descriptor of that would drop
+/// An exclusive lock on a file of its own. Not on a database: closing a second descriptor of that would drop
 /// SQLite's locks (fcntl(2), "Record locks").
-final class FileLock {
+package final class FileLock {
     private let descriptor: FileDescriptor
 
-    /// Creates the file when it is missing and locks it.
+    /// Creates the file when it is missing and locks it. A symbolic link in its place is refused.
     ///
     /// - Throws: EWOULDBLOCK when another process holds the lock, or the error of open(2).
-    init(path: String) throws(Errno) {
-        let fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+    package init(path: String) throws(Errno) {
+        let fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard fd >= 0 else { throw Errno("open") }
         descriptor = FileDescriptor(owning: fd)
         guard flock(fd, LOCK_EX | LOCK_NB) == 0 else { throw Errno("flock") }

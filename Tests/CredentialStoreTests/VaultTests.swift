@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+import Config
+import CredentialStore
+import Credentials
+import SQLite
+import Testing
+
+@Suite("Vault")
+struct VaultTests {
+    @Test("a refresh is committed once, in one step with its intent, its state and an audit line")
+    func commit() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        let intent = try vault.openIntent(
+            "main", generation: 0, secret: Secret("rt-1"), bootID: "b", pid: 1, now: 10)
+        try vault.markSent(intent, now: 11)
+        let first = try vault.commit(
+            "main", intent: intent.id, sentFingerprint: intent.fingerprint, refresh: Secret("rt-2"),
+            token: token("at-1"), life: life, accountID: "acct", cause: "timer", now: 12)
+        #expect(first == .committed(generation: 1))
+        #expect(try vault.secret("main", "refresh")?.text == "rt-2")
+        #expect(try vault.secret("main", "access") == token("at-1").sealedForm)
+        #expect(try vault.openIntents().isEmpty)
+        let row = try #require(try vault.row("main"))
+        #expect(
+            row.state == .fresh && row.generation == 1 && row.accountID == "acct" && row.expiresAt == 2000)
+        #expect(try vault.auditTail("main", count: 1).first?.text == "ok timer ok")
+        // The same again, as after a crash between the commit and the wiping of the spool.
+        let again = try vault.commit(
+            "main", intent: intent.id, sentFingerprint: intent.fingerprint, refresh: Secret("rt-2"),
+            token: token("at-1"), life: life, accountID: "", cause: "startup", now: 13)
+        #expect(again == .repeated)
+        #expect(try vault.row("main")?.generation == 1)
+    }
+
+    @Test("E6: an answer to an older secret does not replace one that was stored meanwhile")
+    func superseded() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        let intent = try vault.openIntent(
+            "main", generation: 0, secret: Secret("rt-1"), bootID: "b", pid: 1, now: 10)
+        try vault.markSent(intent, now: 11)
+        try vault.setSecrets(
+            "main", ["refresh": Secret("rt-login")], accountID: nil, event: "login", note: "", now: 12)
+        let result = try vault.commit(
+            "main", intent: intent.id, sentFingerprint: intent.fingerprint, refresh: Secret("rt-2"),
+            token: token("at-1"), life: life, accountID: "", cause: "timer", now: 13)
+        #expect(result == .superseded)
+        #expect(try vault.secret("main", "refresh")?.text == "rt-login")
+        #expect(try vault.row("main")?.generation == 0)
+        #expect(try vault.openIntents().isEmpty)
+        #expect(try vault.auditTail("main", count: 1).first?.text == "superseded timer")
+    }
+
+    @Test("E5: a late answer to the stored secret heals a credential that was given up")
+    func lateSuccess() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        let intent = try vault.openIntent(
+            "main", generation: 0, secret: Secret("rt-1"), bootID: "b", pid: 1, now: 10)
+        try vault.setState("main", .needsLogin, "lost_rotation", now: 11)
+        let result = try vault.commit(
+            "main", intent: intent.id, sentFingerprint: intent.fingerprint, refresh: Secret("rt-2"),
+            token: token("at-1"), life: life, accountID: "", cause: "timer", event: "late_success", now: 13)
+        #expect(result == .committed(generation: 1))
+        #expect(try vault.row("main")?.state == .fresh)
+    }
+
+    @Test("a second refresh of one credential cannot begin while one is open")
+    func oneIntent() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        let first = try vault.openIntent(
+            "main", generation: 0, secret: Secret("rt-1"), bootID: "b", pid: 1, now: 10)
+        #expect(throws: StoreError.self) {
+            try vault.openIntent("main", generation: 0, secret: Secret("rt-1"), bootID: "b", pid: 1, now: 10)
+        }
+        #expect(try vault.openIntents() == [first])
+        try vault.close(first, "lost", outcome: "indeterminate", now: 11)
+        #expect(try vault.openIntents().isEmpty)
+        #expect(try vault.mayBeLost("main", secret: Secret("rt-1")))
+        #expect(try !vault.mayBeLost("main", secret: Secret("rt-2")))
+    }
+
+    @Test("D13: a row that was swapped with another's does not open, and nothing overwrites it")
+    func swappedRows() throws {
+        let folder = try Folder()
+        let keys = KeyRing.make()
+        do {
+            let vault = try vault(folder, keys: keys)
+            try vault.register(CredentialSpec(name: "other", provider: "p", kind: .oauth2), now: 1)
+            try vault.setSecrets(
+                "other", ["refresh": Secret("rt-o"), "client": Secret("c")], accountID: nil, event: "import",
+                note: "",
+                now: 1)
+        }
+        do {
+            var options = Database.Options()
+            options.applicationID = 0x4343_5256
+            let raw = try Database(
+                path: folder.file("vault.db"), migrations: [.init("SELECT 1")], options: options)
+            try raw.execute(
+                "UPDATE secret SET sealed = (SELECT sealed FROM secret WHERE cred = 'other' AND name = 'refresh') "
+                    + "WHERE cred = 'main'")
+        }
+        let vault = try Vault(path: folder.file("vault.db"), keys: keys)
+        #expect(throws: StoreError.sealed("the secret “refresh” of credential “main”")) {
+            try vault.secret("main", "refresh")
+        }
+        #expect(try vault.secret("other", "refresh")?.text == "rt-o")
+    }
+
+    @Test("D14: a vault does not open with another master key, and a missing key file is not made again")
+    func wrongKey() throws {
+        let folder = try Folder()
+        _ = try vault(folder)
+        let before = try folder.bytes("vault.db")
+        #expect(throws: StoreError.self) { try Vault(path: folder.file("vault.db"), keys: .make()) }
+        #expect(throws: StoreError.self) {
+            try MasterKeyFile(directory: folder.path, credentials: nil).load(vaultExists: true)
+        }
+        #expect(try folder.bytes("vault.db") == before)
+    }
+
+    @Test("H8: audit lines do not change and are bounded by age")
+    func audit() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        for second in 0..<50 {
+            try vault.audit(AuditEntry(credential: "main", event: "transient", cause: "timer"), now: second)
+        }
+        try vault.trimAudit(now: 90 * 86_400 + 40)
+        #expect(try vault.auditTail("main", count: 100).count == 10)
+        var options = Database.Options()
+        options.applicationID = 0x4343_5256
+        let raw = try Database(
+            path: folder.file("vault.db"), migrations: [.init("SELECT 1")], options: options)
+        #expect(throws: SQLiteError.self) { try raw.execute("UPDATE audit SET note = 'x'") }
+    }
+
+    @Test("a rotated master key opens what was sealed anew, and the old one nothing")
+    func rotation() throws {
+        let folder = try Folder()
+        let old = KeyRing.make()
+        let vault = try vault(folder, keys: old)
+        let both = old.rotated()
+        try vault.reseal(with: both)
+        #expect(try vault.secret("main", "refresh")?.text == "rt-1")
+        let reopened = try Vault(path: folder.file("vault.db"), keys: both.retired())
+        #expect(try reopened.secret("main", "refresh")?.text == "rt-1")
+        #expect(throws: StoreError.self) { try Vault(path: folder.file("vault.db"), keys: old) }
+    }
+
+    @Test("a copy holds everything, is private and replaces no file")
+    func copies() throws {
+        let folder = try Folder()
+        let keys = KeyRing.make()
+        let vault = try vault(folder, keys: keys)
+        try vault.copy(to: folder.file("copy.db"))
+        #expect(try folder.mode("copy.db") == 0o600)
+        #expect(throws: StoreError.self) { try vault.copy(to: folder.file("copy.db")) }
+        let copy = try Vault(path: folder.file("copy.db"), keys: keys)
+        #expect(try copy.secret("main", "refresh")?.text == "rt-1")
+    }
+
+    @Test("no secret stands in the files, the log included")
+    func noPlainText() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        _ = try vault.commit(
+            "main", intent: 0, sentFingerprint: [], refresh: Secret("CANARY-refresh"),
+            token: token("CANARY-access"),
+            life: life, accountID: "", cause: "timer", now: 2)
+        for name in ["vault.db", "vault.db-wal"] {
+            #expect(!String(decoding: try folder.bytes(name), as: UTF8.self).contains("CANARY"))
+            #expect(try folder.mode(name) == 0o600)
+        }
+    }
+
+    @Test("a logout removes the secrets and keeps the history")
+    func logout() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        try vault.forget("main", now: 5)
+        #expect(try vault.secret("main", "refresh") == nil)
+        #expect(try vault.row("main")?.state == .needsLogin)
+        #expect(try vault.auditTail("main", count: 9).map(\.text) == ["logout operator", "import operator"])
+    }
+}
