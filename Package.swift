@@ -110,7 +110,7 @@ let package = Package(
         library("CLI", ["Gateway", "Routing", "Config", "HTTP1", "JSON", "Bytes", "Posix"]),
 
         // Manual pages, completions and the JSON Schema, made of the tables above
-        library("Manual", ["CLI", "Supervisor", "Gateway", "Config", "Journal", "JSON", "Posix"]),
+        library("Manual", ["CLI", "Runtime", "Gateway", "Config", "Journal", "JSON", "Posix"]),
 
         // Executables
         .executableTarget(

@@ -6,7 +6,7 @@ import CLI
 import Config
 import Gateway
 import Journal
-import Supervisor
+import Runtime
 
 package enum ManualPages {
     /// Lines of a template that hold such a name alone are replaced by what the function returns.
