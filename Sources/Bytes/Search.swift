@@ -31,6 +31,13 @@ extension UnsafeRawBufferPointer {
         return memcmp(base, prefix.utf8Start, prefix.utf8CodeUnitCount) == 0
     }
 
+    /// Whether the bytes end with `suffix`.
+    @inline(__always)
+    package func hasSuffix(_ suffix: StaticString) -> Bool {
+        let length = suffix.utf8CodeUnitCount
+        return count >= length && slice((count - length)..<count).hasPrefix(suffix)
+    }
+
     /// Whether the bytes are exactly `text`.
     @inline(__always)
     package func equals(_ text: StaticString) -> Bool {

@@ -55,6 +55,13 @@ import Testing
         }
     }
 
+    @Test(
+        "A suffix fits only when all of it is there",
+        arguments: [("a.delta", true), (".delta", true), ("delta", false), (".delta.", false), ("", false)])
+    func suffix(text: String, isSuffix: Bool) {
+        #expect(Array(text.utf8).withUnsafeBytes { $0.hasSuffix(".delta") } == isSuffix)
+    }
+
     @Test("Nothing equals nothing, with and without an address")
     func nothing() {
         #expect(UnsafeRawBufferPointer(start: nil, count: 0).equals(""))

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// The top level of a Responses request, read and written. Input items and tools have files of their own.
+// Source: OpenAI API reference (responses/create) and openai-python 3.52 (types/responses), 2026-08; request bodies of
+// codex-cli 0.163.0.
+
+package import Gateway
+import JSON
+
+/// The codec of OpenAI Responses requests.
+package enum ResponsesRequests: RequestCodec {
+    /// Members of the top level that the canonical form has a place for.
+    private static let known: [StaticString] = [
+        "model", "stream", "instructions", "input", "tools", "tool_choice", "parallel_tool_calls",
+        "reasoning",
+        "text", "temperature", "top_p", "max_output_tokens", "metadata", "service_tier", "prompt_cache_key",
+        "safety_identifier", "store", "include",
+    ]
+    /// What every request asks for unless its client said otherwise: nothing is kept, so thoughts must come along.
+    private static let encryptedReasoning = "reasoning.encrypted_content"
+
+    package static func decode(_ source: RequestSource) throws(GatewayError) -> CanonicalRequest {
+        do throws(FieldError) {
+            return try read(source)
+        } catch {
+            throw error.gatewayError
+        }
+    }
+
+    private static func read(_ source: RequestSource) throws(FieldError) -> CanonicalRequest {
+        let root = source.root
+        guard root.isObject else { throw FieldError("", "must be an object") }
+        for name in ["previous_response_id", "conversation"] as [StaticString] where root.field(name) != nil {
+            throw FieldError(
+                "\(name)",
+                "needs a stored conversation, which this provider does not have; send the whole input")
+        }
+        let streaming = try root.flag("stream") ?? false
+        var request = CanonicalRequest(
+            dialect: .responses, model: source.model, streaming: source.streaming ?? streaming)
+        guard let input = root.field("input") else { throw FieldError("input", "is missing") }
+        var items = ResponsesInput(source)
+        do throws(FieldError) {
+            try items.read(input)
+        } catch {
+            throw error.within("input")
+        }
+        request.system = items.system
+        if let instructions = try root.text("instructions"), !instructions.isEmpty {
+            request.system.insert(.text(TextPart(instructions)), at: 0)
+        }
+        request.turns = items.turns
+        var tools = ResponsesTools(source)
+        try root.readList("tools") { (tool) throws(FieldError) in try tools.read(tool) }
+        request.tools = tools.tools + items.inlineTools
+        request.toolChoice = try ResponsesTools.choice(root)
+        request.allowsParallelCalls = try root.flag("parallel_tool_calls")
+        request.extra = source.extraMembers(of: root, besides: known)
+        try readReasoning(source, &request)
+        try readText(source, &request)
+        try readStorage(source, &request)
+        request.sampling.maxTokens = try root.integer("max_output_tokens")
+        request.sampling.temperature = try root.number("temperature")
+        request.sampling.topP = try root.number("top_p")
+        request.serviceTier = try root.text("service_tier")
+        request.cacheKey = try root.text("prompt_cache_key")
+        request.userID = try root.text("safety_identifier")
+        request.metadata = try source.objectJSON("metadata", of: root)
+        return request
+    }
+
+    private static func readReasoning(
+        _ source: RequestSource, _ request: inout CanonicalRequest
+    ) throws(FieldError) {
+        guard let reasoning = try source.root.object("reasoning") else { return }
+        do throws(FieldError) {
+            request.reasoning.effort = try reasoning.text("effort")
+            request.reasoning.summary = try reasoning.text("summary")
+        } catch {
+            throw error.within("reasoning")
+        }
+        if request.reasoning.effort == "none" { request.reasoning.mode = .off }
+        if let summary = request.reasoning.summary, summary != "none" {
+            request.reasoning.display = .summarized
+        }
+        keep(source.extraMembers(of: reasoning, besides: ["effort", "summary"]), as: "reasoning", &request)
+    }
+
+    private static func readText(
+        _ source: RequestSource, _ request: inout CanonicalRequest
+    ) throws(FieldError) {
+        guard let text = try source.root.object("text") else { return }
+        var known: [StaticString] = ["verbosity"]
+        do throws(FieldError) {
+            request.verbosity = try text.text("verbosity")
+            if let format = try text.object("format") {
+                do throws(FieldError) {
+                    if try readFormat(format, source, &request) { known.append("format") }
+                } catch {
+                    throw error.within("format")
+                }
+            }
+        } catch {
+            throw error.within("text")
+        }
+        keep(source.extraMembers(of: text, besides: known), as: "text", &request)
+    }
+
+    /// - Returns: whether nothing of the format is lost in the canonical form.
+    private static func readFormat(
+        _ format: JSONValue, _ source: RequestSource, _ request: inout CanonicalRequest
+    ) throws(FieldError) -> Bool {
+        let type = try format.identifier("type")
+        switch type {
+        case "text": return true
+        case "json_object":
+            request.outputFormat = .jsonObject
+            return true
+        case "json_schema":
+            guard let schema = try source.objectJSON("schema", of: format) else {
+                throw FieldError("schema", "is missing")
+            }
+            request.outputFormat = .jsonSchema(
+                name: try format.text("name"), schema: schema, strict: try format.flag("strict"))
+            return source.extraMembers(of: format, besides: ["type", "schema", "name", "strict"]).isEmpty
+        default: return false
+        }
+    }
+
+    private static func readStorage(
+        _ source: RequestSource, _ request: inout CanonicalRequest
+    ) throws(FieldError) {
+        if let store = source.root.field("store"), try source.root.flag("store") == true {
+            request.extra.append(ExtraMember("store", source.json(store)))
+        }
+        let include = try source.root.texts("include")
+        if let value = source.root.field("include"), include != [encryptedReasoning], !include.isEmpty {
+            request.extra.append(ExtraMember("include", source.json(value)))
+        }
+    }
+
+    private static func keep(_ members: [ExtraMember], as name: String, _ request: inout CanonicalRequest) {
+        guard !members.isEmpty else { return }
+        var writer = JSONWriter()
+        writer.object { $0.members(members) }
+        request.extra.removeAll { $0.name == name }
+        request.extra.append(ExtraMember(name, JSONText(writer.bytes)))
+    }
+
+    package static func encode(
+        _ request: CanonicalRequest, for target: RequestTarget, _ notes: inout RequestNotes
+    ) throws(GatewayError) -> [UInt8] {
+        let isOwn = request.dialect == .responses
+        let tools = ResponsesToolWriter(request, &notes)
+        var items = ResponsesItemWriter(request, target, tools, notes)
+        let input = items.input()
+        notes = items.notes
+        var extra = isOwn ? request.extra : []
+        if !isOwn { for member in request.extra { notes.losses.add(parameter: member.name) } }
+        let reasoning = take("reasoning", &extra)
+        let text = take("text", &extra)
+        let store = take("store", &extra)
+        let include = take("include", &extra)
+        countDropped(request, &notes)
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("model", request.model)
+            writer.member("stream", target.streaming)
+            writer.optional("instructions", items.instructions)
+            writer.member("input", json: JSONText(input))
+            tools.write(to: &writer)
+            writer.optional("parallel_tool_calls", tools.isEmpty ? nil : request.allowsParallelCalls)
+            writeReasoning(request.reasoning, isOwn: isOwn, kept: reasoning, to: &writer)
+            writer.member("store", json: store ?? JSONText("false"))
+            writer.member("include", json: include ?? JSONText("[\"\(encryptedReasoning)\"]"))
+            writer.optional("prompt_cache_key", request.cacheKey)
+            writeText(request, kept: text, to: &writer)
+            writer.optional("max_output_tokens", request.sampling.maxTokens)
+            writer.optional("temperature", request.sampling.temperature)
+            writer.optional("top_p", request.sampling.topP)
+            writer.optional("service_tier", serviceTier(request))
+            writer.optional("safety_identifier", request.userID)
+            if let metadata = request.metadata { writer.member("metadata", json: metadata) }
+            writer.members(extra)
+        }
+        return writer.bytes
+    }
+
+    private static func take(_ name: String, _ extra: inout [ExtraMember]) -> JSONText? {
+        guard let index = extra.firstIndex(where: { $0.name == name }) else { return nil }
+        return extra.remove(at: index).value
+    }
+
+    /// Stop sequences are no loss: the answer is cut at them.
+    private static func countDropped(_ request: CanonicalRequest, _ notes: inout RequestNotes) {
+        let sampling = request.sampling
+        if sampling.topK != nil { notes.losses.add(parameter: "top_k") }
+        if sampling.seed != nil { notes.losses.add(parameter: "seed") }
+        if sampling.presencePenalty != nil { notes.losses.add(parameter: "presence_penalty") }
+        if sampling.frequencyPenalty != nil { notes.losses.add(parameter: "frequency_penalty") }
+    }
+
+    /// Messages' tiers have other meanings.
+    private static func serviceTier(_ request: CanonicalRequest) -> String? {
+        switch request.serviceTier {
+        case "standard_only": "default"
+        case "standard": "default"
+        default: request.serviceTier
+        }
+    }
+
+    private static func writeReasoning(
+        _ reasoning: ReasoningRequest, isOwn: Bool, kept: JSONText?, to writer: inout JSONWriter
+    ) {
+        let effort = reasoning.effort ?? reasoning.mode.flatMap(effort)
+        let summary = reasoning.summary ?? summary(reasoning)
+        guard effort != nil || summary != nil || kept != nil else { return }
+        writer.member(
+            "reasoning",
+            object: { writer in
+                writer.optional("effort", effort)
+                writer.optional("summary", summary)
+                if let kept { writer.members(of: kept) }
+            })
+    }
+
+    /// A budget of tokens as an effort.
+    private static func effort(_ mode: ReasoningRequest.Mode) -> String? {
+        switch mode {
+        case .off: "none"
+        case .adaptive: nil
+        case .budget(let tokens):
+            switch tokens {
+            case ..<1024: "minimal"
+            case ..<2048: "low"
+            case ..<4096: "medium"
+            default: "high"
+            }
+        }
+    }
+
+    /// A client that switched thinking on wants to see it unless it says that it does not.
+    private static func summary(_ reasoning: ReasoningRequest) -> String? {
+        switch (reasoning.mode, reasoning.display) {
+        case (.off, _), (_, .omitted): nil
+        case (_, .summarized), (_, .updates), (.adaptive, _), (.budget, _): "auto"
+        case (nil, nil): nil
+        }
+    }
+
+    private static func writeText(
+        _ request: CanonicalRequest, kept: JSONText?, to writer: inout JSONWriter
+    ) {
+        guard request.verbosity != nil || request.outputFormat != nil || kept != nil else { return }
+        let keepsFormat = kept.map { $0.hasMember("format") } ?? false
+        writer.member(
+            "text",
+            object: { writer in
+                writer.optional("verbosity", request.verbosity)
+                if let format = request.outputFormat, !keepsFormat {
+                    writer.member(
+                        "format",
+                        object: { writeFormat(format, isOwn: request.dialect == .responses, to: &$0) })
+                }
+                if let kept { writer.members(of: kept) }
+            })
+    }
+
+    private static func writeFormat(_ format: OutputFormat, isOwn: Bool, to writer: inout JSONWriter) {
+        switch format {
+        case .jsonObject: writer.member("type", "json_object")
+        case .jsonSchema(let name, let schema, let strict):
+            writer.member("type", "json_schema")
+            writer.member("name", OutputName.name(name, schema: schema))
+            writer.member("schema", json: schema)
+            // OpenAI refuses a strict schema with an optional property.
+            writer.optional(
+                "strict", isOwn ? strict : strict.map { $0 && StrictSchema.accepts(schema) })
+        }
+    }
+}
