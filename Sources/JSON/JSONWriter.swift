@@ -44,21 +44,26 @@ package struct JSONWriter {
     }
 
     package mutating func string(_ value: String) {
+        separate()
+        JSONWriter.append(string: value, to: &bytes)
+    }
+
+    /// Appends a string with its quotes, for texts that are put together by hand.
+    package static func append(string value: String, to bytes: inout [UInt8]) {
         var value = value
-        value.withUTF8 { string(utf8: UnsafeRawBufferPointer($0)) }
+        // A String is always UTF-8.
+        value.withUTF8 { append(escaped: UnsafeRawBufferPointer($0), to: &bytes) }
     }
 
     /// Writes a string from its UTF-8 bytes; what is not UTF-8 becomes U+FFFD.
     package mutating func string(utf8 value: UnsafeRawBufferPointer) {
         separate()
-        bytes.append(ASCII.quote)
-        if value.allSatisfy({ $0 < 0x80 }) {
-            escape(value)
+        if WordScan.isASCII(value) {
+            JSONWriter.append(escaped: value, to: &bytes)
         } else {
             var repaired = String(decoding: value, as: UTF8.self)
-            repaired.withUTF8 { escape(UnsafeRawBufferPointer($0)) }
+            repaired.withUTF8 { JSONWriter.append(escaped: UnsafeRawBufferPointer($0), to: &bytes) }
         }
-        bytes.append(ASCII.quote)
     }
 
     package mutating func int(_ value: Int) {
@@ -106,13 +111,13 @@ package struct JSONWriter {
         needsComma = true
     }
 
-    /// Appends the text between quotes, in runs of bytes that need no escape.
-    private mutating func escape(_ text: UnsafeRawBufferPointer) {
+    /// Appends the text in quotes, in runs of bytes that need no escape.
+    private static func append(escaped text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) {
+        bytes.append(ASCII.quote)
         var start = 0
-        for index in 0..<text.count {
+        while let index = WordScan.firstSpecial(in: text, from: start) {
             let byte = text[index]
-            guard byte < 0x20 || byte == ASCII.quote || byte == ASCII.backslash else { continue }
-            bytes.append(contentsOf: text[start..<index])
+            bytes.append(contentsOf: text.slice(start..<index))
             start = index + 1
             bytes.append(ASCII.backslash)
             switch byte {
@@ -125,7 +130,8 @@ package struct JSONWriter {
                 bytes.append(hexadecimal: Int(byte))
             }
         }
-        bytes.append(contentsOf: text[start...])
+        bytes.append(contentsOf: text.slice(start..<text.count))
+        bytes.append(ASCII.quote)
     }
 }
 
