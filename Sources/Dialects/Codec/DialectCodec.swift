@@ -31,6 +31,8 @@ package struct RequestNotes {
     package var losses = Losses()
     /// Names that the provider was given for the client's tools.
     package var toolNames = ToolNameTable()
+    /// Stop sequences that the provider was not told of, and that the answer must be cut at.
+    package var untoldStops: [String] = []
 
     package init() {}
 }

@@ -22,6 +22,9 @@ struct PartSequencer {
     /// More waits than may.
     var isOverfull: Bool { waitingBytes > PartSequencer.maximumWaitingBytes }
 
+    /// Something waits for the end of the first open part.
+    var hasWaiting: Bool { parts.count > 1 }
+
     func isOpen(_ key: Int) -> Bool { parts.contains { $0.key == key && !$0.hasEnded } }
 
     mutating func begin(_ key: Int, _ event: AnswerEvent, into events: inout [AnswerEvent]) {
