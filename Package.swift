@@ -110,7 +110,7 @@ let package = Package(
                 "Gateway", "Metrics", "SQLite", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop",
                 "ServiceManager", "Journal", "Runtime", "Posix",
             ]),
-        library("CLI", ["Gateway", "Routing", "Config", "HTTP1", "JSON", "Bytes", "Posix"]),
+        library("CLI", ["Gateway", "Routing", "Config", "HTTP1", "JSON", "Bytes", "Posix", "CLinux"]),
 
         // Manual pages, completions and the JSON Schema, made of the tables above
         library("Manual", ["CLI", "Runtime", "Gateway", "Config", "Journal", "JSON", "Posix"]),

@@ -83,6 +83,7 @@ struct CommandContext {
     let isRoot: Bool
     let files: any FileSource
     let terminal: any Terminal
+    let host: any Host
     let runSupervisor: (RunOptions) -> Int32
 
     func has(_ option: String) -> Bool { options[option] != nil }

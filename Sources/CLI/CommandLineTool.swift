@@ -12,10 +12,12 @@ package enum CommandLineTool {
     ///   - environment: as the process got it.
     ///   - files: where configuration files are read.
     ///   - terminal: where text goes.
+    ///   - host: the machine, for the commands of the service and the doctor.
     ///   - runSupervisor: runs the gateway until it ends and returns the exit status; called by `ccr run` alone.
     package static func run(
         _ arguments: [String], environment: [String: String], files: any FileSource = DiskFiles(),
-        terminal: any Terminal = StandardTerminal(), runSupervisor: @escaping (RunOptions) -> Int32
+        terminal: any Terminal = StandardTerminal(), host: any Host = LinuxHost(),
+        runSupervisor: @escaping (RunOptions) -> Int32
     ) -> Int32 {
         guard let first = arguments.first else {
             terminal.complain(Help.overview)
@@ -47,7 +49,8 @@ package enum CommandLineTool {
         return command.run(
             CommandContext(
                 options: given.options, operands: given.operands, environment: environment,
-                isRoot: geteuid() == 0, files: files, terminal: terminal, runSupervisor: runSupervisor))
+                isRoot: geteuid() == 0, files: files, terminal: terminal, host: host,
+                runSupervisor: runSupervisor))
     }
 
     private static func unknown(_ words: [String], _ terminal: any Terminal) -> Int32 {

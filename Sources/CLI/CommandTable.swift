@@ -10,6 +10,12 @@ package enum CommandTable {
     private static let host = CommandOption(name: "--host", value: "ADDRESS", help: "address instead of HOST")
     private static let port = CommandOption(name: "--port", value: "PORT", help: "port instead of PORT")
 
+    private static let drain = CommandOption(
+        name: "--drain-seconds", value: "SECONDS", help: "time for running requests at the end (0 to 86400)")
+    private static let user = CommandOption(name: "--user", value: nil, help: "the user's units of systemd")
+    private static let system = CommandOption(
+        name: "--system", value: nil, help: "the system's units of systemd")
+
     package static let commands: [Command] = [
         Command(
             words: ["run"], group: .service, summary: "run the gateway in the foreground",
@@ -18,15 +24,54 @@ package enum CommandTable {
                 Exits with 78 when the configuration is wrong.
                 """,
             options: [
-                config, host, port,
-                CommandOption(
-                    name: "--drain-seconds", value: "SECONDS",
-                    help: "time for running requests at the end (0 to 86400)"),
+                config, host, port, drain,
             ],
             run: RunCommand.run),
         Command(
+            words: ["start"], group: .service, summary: "start the gateway and wait until it serves",
+            details: """
+                With the units of systemd installed this starts them: the system's for root, else the user's. Elsewhere
+                it starts ccr run in the background, with a pid file and a log below $XDG_STATE_HOME/ccr or
+                ~/.local/state/ccr. Does nothing when it runs already.
+                """,
+            options: [config, host, port, drain, user, system], run: ServiceCommand.start),
+        Command(
+            words: ["stop"], group: .service, summary: "finish running requests and stop the gateway",
+            details: "Under systemd the sockets are stopped as well, so that no connection starts it again.",
+            options: [user, system], run: ServiceCommand.stop),
+        Command(
+            words: ["restart"], group: .service, summary: "stop the gateway and start it again",
+            details: "Without options it comes back with those it was started with.",
+            options: [config, host, port, drain, user, system], run: ServiceCommand.restart),
+        Command(
+            words: ["reload"], group: .service,
+            summary: "read the configuration again; running streams go on",
+            details: "A configuration that is wrong changes nothing.",
+            options: [user, system], run: ServiceCommand.reload),
+        Command(
+            words: ["logs"], group: .service, summary: "show the log of the service",
+            details: "From the journal under systemd, else from the file that ccr start writes.",
+            options: [
+                CommandOption(
+                    name: "--follow", short: "-f", value: nil, help: "go on with new lines until interrupted"),
+                CommandOption(
+                    name: "--lines", short: "-n", value: "N", help: "the last N lines (default: 50)"),
+                user, system,
+            ],
+            run: ServiceCommand.logs),
+        Command(
+            words: ["enable"], group: .service,
+            summary: "have systemd start the gateway at the first connection",
+            details: "", options: [user, system], run: ServiceCommand.enable),
+        Command(
+            words: ["disable"], group: .service, summary: "undo ccr enable; what runs goes on",
+            details: "", options: [user, system], run: ServiceCommand.disable),
+        Command(
             words: ["status"], group: .service, summary: "ask the running gateway how it is",
-            details: "Exits with 1 when nothing answers at the configured address.",
+            details: """
+                Says also who manages it: systemd, ccr start, or nobody that ccr knows of.
+                Exits with 1 when nothing answers at the configured address.
+                """,
             options: [config, host, port, json], run: StatusCommand.run),
         Command(
             words: ["validate"], group: .configuration,

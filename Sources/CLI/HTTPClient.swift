@@ -37,7 +37,8 @@ package enum HTTPClient {
         return try receive(socket.raw, deadline)
     }
 
-    private static func connect(_ host: String, _ port: UInt16, _ deadline: UInt64) throws(Failure)
+    /// A connected, non-blocking socket to a numeric address; `deadline` is in CLOCK_MONOTONIC microseconds.
+    static func connect(_ host: String, _ port: UInt16, _ deadline: UInt64) throws(Failure)
         -> FileDescriptor
     {
         var storage = sockaddr_storage()

@@ -28,7 +28,7 @@ enum RunCommand {
         let drainSeconds: Int?
         do {
             overrides = try addressOptions(context)
-            drainSeconds = try number("--drain-seconds", 0...86_400, context)
+            drainSeconds = try drainOption(context)
         } catch {
             context.terminal.complain("ccr run: \(error.message)")
             return ExitStatus.usage
@@ -43,6 +43,11 @@ enum RunCommand {
                 drainMs: drainSeconds.map { $0 * 1_000 } ?? configuration.timeouts.drainMs,
                 hasDrainOption: drainSeconds != nil, configPath: context.options["--config"],
                 loader: context.loader))
+    }
+
+    /// --drain-seconds.
+    static func drainOption(_ context: CommandContext) throws(UsageError) -> Int? {
+        try number("--drain-seconds", 0...86_400, context)
     }
 
     /// --host and --port.

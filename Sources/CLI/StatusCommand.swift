@@ -13,37 +13,34 @@ enum StatusCommand {
             context.terminal.complain("ccr status: \(error.message)")
             return ExitStatus.usage
         }
-        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
-        let host = reachable(overrides.host ?? configuration.listen.host)
-        let port = overrides.port ?? configuration.listen.port
-        let key = configuration.clientKeys.first?.key
+        let keeper = Keeper(context)
+        // An instance of ccr start is asked where it was told to listen.
+        var asked = context
+        if case .background(let record, _) = keeper, context.options.keys.allSatisfy({ $0 == "--json" }) {
+            asked = context.with(options: record.arguments)
+        }
+        guard let configuration = asked.loadOrComplain() else { return ExitStatus.usage }
+        let own = (try? RunCommand.addressOptions(asked)) ?? overrides
+        let address = GatewayAddress(configuration, own)
         do throws(HTTPClient.Failure) {
-            let health = try HTTPClient.get("/health", host: host, port: port, key: key)
+            let health = try address.get("/health")
             guard health.status == 200 else {
                 throw HTTPClient.Failure(message: "/health answers \(health.status)")
             }
             var lines = try parsed(health.body, Self.health)
+            lines.insert(contentsOf: keeper.lines, at: 1)
             // Latencies come from another process, which may be down while the gateway serves.
-            let answer = try? HTTPClient.get("/v1/latencies", host: host, port: port, key: key)
+            let answer = try? address.get("/v1/latencies")
             let latencies = answer?.status == 200 ? answer?.body : nil
             if let latencies { lines += try parsed(latencies, Self.latencies) }
-            if context.has("--json") { lines = [json(health.body, latencies)] }
+            if context.has("--json") { lines = [json(health.body, latencies, keeper)] }
             for line in lines { context.terminal.print(line) }
             return ExitStatus.success
         } catch {
-            let place = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-            if context.has("--json") { context.terminal.print(#"{"status":"down"}"#) }
-            context.terminal.complain("ccr is down at \(place): \(error.message)")
+            if context.has("--json") { context.terminal.print(down(keeper)) }
+            context.terminal.complain("ccr is down at \(address.authority): \(error.message)")
+            if !context.has("--json") { for line in keeper.lines { context.terminal.complain(line) } }
             return ExitStatus.failure
-        }
-    }
-
-    /// An address to connect to: listening everywhere includes loopback.
-    private static func reachable(_ host: String) -> String {
-        switch host {
-        case "0.0.0.0", "localhost": "127.0.0.1"
-        case "::", "[::1]": "::1"
-        default: host
         }
     }
 
@@ -100,14 +97,24 @@ enum StatusCommand {
         return [""] + TextTable.lines(rows)
     }
 
-    /// Both answers in one object, unchanged; both were parsed before, so the result is valid.
-    private static func json(_ health: [UInt8], _ latencies: [UInt8]?) -> String {
+    /// Both answers and who manages it in one object, the answers unchanged; both were parsed before, so the result is valid.
+    private static func json(_ health: [UInt8], _ latencies: [UInt8]?, _ keeper: Keeper) -> String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.key("health")
             writer.raw(health)
             writer.key("latencies")
             if let latencies { writer.raw(latencies) } else { writer.null() }
+            keeper.write(to: &writer)
+        }
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+
+    private static func down(_ keeper: Keeper) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("status", "down")
+            keeper.write(to: &writer)
         }
         return String(decoding: writer.bytes, as: UTF8.self)
     }

@@ -11,17 +11,47 @@ package protocol Terminal: AnyObject {
     func print(_ text: String)
     /// Writes to the standard error.
     func complain(_ text: String)
+    /// Shows what is being waited for on a line that the next text replaces; nothing when nobody watches.
+    func progress(_ text: String)
+    /// Whether the standard output shows colours.
+    var hasColor: Bool { get }
     /// All of the standard input, at most `limit` + 1 bytes.
     func input(limit: Int) throws(Errno) -> [UInt8]
 }
 
 /// The process's own streams.
 package final class StandardTerminal: Terminal {
+    private var showsProgress = false
+
     package init() {}
 
-    package func print(_ text: String) { write(STDOUT_FILENO, text + "\n") }
+    package func print(_ text: String) {
+        clearProgress()
+        write(STDOUT_FILENO, text + "\n")
+    }
 
-    package func complain(_ text: String) { write(STDERR_FILENO, text + "\n") }
+    package func complain(_ text: String) {
+        clearProgress()
+        write(STDERR_FILENO, text + "\n")
+    }
+
+    package func progress(_ text: String) {
+        guard isatty(STDERR_FILENO) == 1 else { return }
+        write(STDERR_FILENO, "\r\u{1B}[K" + text)
+        showsProgress = true
+    }
+
+    private func clearProgress() {
+        if showsProgress { write(STDERR_FILENO, "\r\u{1B}[K") }
+        showsProgress = false
+    }
+
+    package var hasColor: Bool {
+        let environment = OwnProcess.environment
+        // https://no-color.org: any value that is not empty.
+        return isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR"]?.isEmpty != false
+            && environment["TERM"] != "dumb"
+    }
 
     package func input(limit: Int) throws(Errno) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -239,6 +239,8 @@ int ccr_reap(int pidfd, int *code) {
     return 1;
 }
 
+int ccr_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
 int ccr_pidfd_send_signal(int pidfd, int signal_number) {
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
 }

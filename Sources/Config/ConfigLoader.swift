@@ -25,8 +25,15 @@ package struct Surroundings: Sendable {
             return String(first)
         }
         let isSystemService = isRoot && environment["INVOCATION_ID"] != nil
-        guard !isSystemService, let home else { return "/var/lib/ccr" }
-        return "\(home)/.local/state/ccr"
+        let own = isSystemService ? nil : Self.userStateDirectory(environment)
+        return own ?? "/var/lib/ccr"
+    }
+
+    /// A user's directory for state (XDG Base Directory Specification), or nil without a home.
+    package static func userStateDirectory(_ environment: [String: String]) -> String? {
+        // The specification has relative paths ignored.
+        if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") { return "\(state)/ccr" }
+        return environment["HOME"].flatMap { $0.isEmpty ? nil : "\($0)/.local/state/ccr" }
     }
 }
 

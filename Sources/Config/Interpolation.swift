@@ -140,7 +140,7 @@ struct Interpolation {
 }
 
 /// Text operations on paths; nothing is looked up.
-enum Paths {
+package enum Paths {
     /// The directory part: "/etc/ccr" of "/etc/ccr/config.json", "." of "config.json".
     static func directory(_ path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
@@ -148,7 +148,7 @@ enum Paths {
     }
 
     /// `path` itself when it is absolute, else below `directory`.
-    static func join(_ directory: String, _ path: String) -> String {
+    package static func join(_ directory: String, _ path: String) -> String {
         if path.hasPrefix("/") { return path }
         return directory.hasSuffix("/") ? directory + path : "\(directory)/\(path)"
     }

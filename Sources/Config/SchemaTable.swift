@@ -33,7 +33,7 @@ extension Schema {
         SchemaKey(
             "STATE_DIR", .text,
             "Directory of usage.db. Default: $STATE_DIRECTORY, else /var/lib/ccr for root under systemd, "
-                + "else ~/.local/state/ccr."),
+                + "else $XDG_STATE_HOME/ccr, else ~/.local/state/ccr."),
         SchemaKey("$schema", .text, "JSON Schema of this file, for editors; ccr does not read it."),
         SchemaKey("Limits", .object, "Bounds on what clients may send and hold."),
         SchemaKey("Timeouts", .object, "How long each step may take."),

@@ -20,6 +20,13 @@ package enum OwnProcess {
         return result
     }
 
+    /// The working directory, or "." when it has been removed.
+    package static var workingDirectory: String {
+        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard getcwd(&path, path.count) != nil else { return "." }
+        return String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// The directory of the running executable, or "." when the kernel does not tell.
     package static var executableDirectory: String {
         var target = [CChar](repeating: 0, count: Int(PATH_MAX))

@@ -83,10 +83,12 @@ struct StatusTests {
     @Test("gives both answers to programs, and null for latencies that are missing")
     func json() throws {
         let both = status(try ScriptedServer([plain(Self.health), plain(Self.latencies)]), "--json")
-        #expect(both.output == #"{"health":\#(Self.health),"latencies":\#(Self.latencies)}"# + "\n")
+        #expect(
+            both.output == #"{"health":\#(Self.health),"latencies":\#(Self.latencies),"managed_by":null}"#
+                + "\n")
         let one = status(try ScriptedServer([plain(Self.health), plain("{}", status: "502 Bad")]), "--json")
         #expect(one.status == 0)
-        #expect(one.output == #"{"health":\#(Self.health),"latencies":null}"# + "\n")
+        #expect(one.output == #"{"health":\#(Self.health),"latencies":null,"managed_by":null}"# + "\n")
     }
 
     @Test("says that nothing listens")

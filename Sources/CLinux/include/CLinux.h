@@ -46,6 +46,8 @@ pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const 
 /// Reaps the process of `pidfd` without blocking: 1 reaped, 0 still running, -1 error.
 /// `*code` is the exit status, or minus the signal number.
 int ccr_reap(int pidfd, int *code);
+/// A close-on-exec process descriptor of any process, or -1 with errno (pidfd_open(2)).
+int ccr_pidfd_open(pid_t pid);
 int ccr_pidfd_send_signal(int pidfd, int signal_number);
 /// Raises the soft limit of open files to the hard limit and returns it.
 uint64_t ccr_raise_file_limit(void);
