@@ -15,6 +15,9 @@ extension JSONText {
         return withExtendedLifetime(parser) { body(root) }
     }
 
+    /// Whether this is an object.
+    var isObject: Bool { withValue { $0.isObject } ?? false }
+
     /// Whether this is an object with such a member.
     func hasMember(_ name: StaticString) -> Bool { withValue { $0.member(name) != nil } ?? false }
 
@@ -23,7 +26,7 @@ extension JSONText {
         let isBlank = text.utf8.allSatisfy { $0 <= 0x20 }
         if isBlank { return JSONText("{}") }
         let json = JSONText(text)
-        if json.withValue({ $0.isObject }) == true { return json }
+        if json.isObject { return json }
         var writer = JSONWriter()
         writer.object { $0.member("_raw", text) }
         return JSONText(writer.bytes)

@@ -148,6 +148,17 @@ enum CodecSupport {
         return String(decoding: data, as: UTF8.self)
     }
 
+    /// Compares two JSON texts and reports the first line in which they differ.
+    static func expectSame(_ a: String, _ b: String, sourceLocation: SourceLocation = #_sourceLocation) throws
+    {
+        let a = try normalised(a).split(separator: "\n")
+        let b = try normalised(b).split(separator: "\n")
+        let different = zip(a, b).first { $0 != $1 }
+        #expect(
+            different == nil && a.count == b.count, "\(different.map { "\($0.0) | \($0.1)" } ?? "length")",
+            sourceLocation: sourceLocation)
+    }
+
     private static func withoutNulls(_ value: Any) -> Any {
         if let object = value as? [String: Any] {
             return object.filter { !($0.value is NSNull) }.mapValues(withoutNulls)
