@@ -165,18 +165,16 @@ struct ChatMessageReader {
         let content = try message.text("reasoning_content")
         let shown = try message.text("reasoning")
         if let details = try message.list("reasoning_details"), details.count > 0 {
-            let sealed = details.elements.compactMap { detail -> ReasoningState? in
-                detail.member("data")?.string.flatMap(ReasoningEnvelope.open)
-            }
+            let sealed = details.elements.compactMap(ChatOutcome.state)
             if !sealed.isEmpty {
-                // The text stands with the first state: parts of one answer are joined on the way to such clients.
-                return sealed.enumerated().map { index, state in
-                    .reasoning(
-                        ReasoningPart(
-                            index == 0 ? content ?? shown ?? "" : "", state: state, itemID: state.itemID))
+                // What carries no text of its own has it in the message, which is that of the only one.
+                let text = sealed.count == 1 ? content ?? shown ?? "" : ""
+                return sealed.map { state, own in
+                    .reasoning(ReasoningPart(own ?? text, state: state, itemID: state.itemID))
                 }
             }
-            if !isEnvelope(details) {
+            // A damaged envelope is nobody's state.
+            if !details.elements.contains(where: ChatOutcome.isEnvelope) {
                 var part = ReasoningPart(
                     content ?? shown ?? "",
                     state: ReasoningState(.reasoningDetails, origin: nil, bytes: source.json(details).bytes))
@@ -198,11 +196,6 @@ struct ChatMessageReader {
         var part = ReasoningPart(shown)
         part.extra = [ExtraMember("reasoning", source.json(json))]
         return [.reasoning(part)]
-    }
-
-    /// A damaged envelope is nobody's state.
-    private func isEnvelope(_ details: JSONValue) -> Bool {
-        details.elements.contains { $0.member("data")?.string.map(ReasoningEnvelope.isEnvelope) ?? false }
     }
 
     private func call(_ value: JSONValue) throws(FieldError) -> ToolCall {
