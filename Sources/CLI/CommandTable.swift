@@ -74,6 +74,15 @@ package enum CommandTable {
                 """,
             options: [config, host, port, json], run: StatusCommand.run),
         Command(
+            words: ["doctor"], group: .configuration,
+            summary: "check everything a gateway needs and say what to do",
+            details: """
+                Looks at the configuration, file permissions, the port, systemd's units, the journal, the kernel, the
+                clock, certificates, and whether every provider can be reached; changes nothing and sends no request.
+                Exits with 1 when something is found with which requests will fail.
+                """,
+            options: [config, host, port, json], run: DoctorCommand.run),
+        Command(
             words: ["validate"], group: .configuration,
             summary: "check the configuration and name every problem",
             details: "Exits with 0 when ccr would run with it, warnings included, else with 2.",

@@ -25,7 +25,9 @@ enum Help {
     static func text(for command: Command) -> String {
         let operands = command.operands.map { ($0.name, $0.help) }
         let options = command.options.map { ($0.synopsis, $0.help) } + [("-h, --help", "show this help")]
-        let details = command.details.isEmpty ? "" : "\n\n" + command.details
+        let details =
+            command.details.isEmpty
+            ? "" : "\n\n" + TextTable.wrapped(command.details, TextTable.columns).joined(separator: "\n")
         return """
             usage: ccr \(command.synopsis)
 
@@ -36,12 +38,33 @@ enum Help {
     }
 
     private static func table(_ rows: [(String, String)]) -> String {
-        TextTable.lines(rows.map { ["  " + $0.0, $0.1] }).joined(separator: "\n")
+        let width = TextTable.columns - 4 - (rows.map(\.0.count).max() ?? 0)
+        let lines = rows.flatMap { name, help in
+            TextTable.wrapped(help, width).enumerated().map { ["  " + ($0 == 0 ? name : ""), $1] }
+        }
+        return TextTable.lines(lines).joined(separator: "\n")
     }
 }
 
 /// Columns of text.
 enum TextTable {
+    /// The width of a terminal, for texts that are wrapped.
+    static let columns = 80
+
+    /// The text in lines of at most `width` characters, broken at blanks.
+    static func wrapped(_ text: String, _ width: Int) -> [String] {
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(whereSeparator: { $0 == " " || $0 == "\n" }) {
+            if !line.isEmpty, line.count + 1 + word.count > width {
+                lines.append(line)
+                line = ""
+            }
+            line += (line.isEmpty ? "" : " ") + word
+        }
+        return lines + [line]
+    }
+
     /// Pads every column but the last to its widest cell.
     static func lines(_ rows: [[String]]) -> [String] {
         var widths: [Int] = []

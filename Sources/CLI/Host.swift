@@ -66,12 +66,15 @@ package struct KernelFacts: Equatable, Sendable {
     /// "6.1.0-18-amd64".
     package let release: String
     package let hasSeccomp: Bool
+    /// Landlock's version, 0 without it.
+    package let landlockABI: Int32
     package let hasMemfd: Bool
     package let hasPidfd: Bool
 
-    package init(release: String, hasSeccomp: Bool, hasMemfd: Bool, hasPidfd: Bool) {
+    package init(release: String, hasSeccomp: Bool, landlockABI: Int32, hasMemfd: Bool, hasPidfd: Bool) {
         self.release = release
         self.hasSeccomp = hasSeccomp
+        self.landlockABI = landlockABI
         self.hasMemfd = hasMemfd
         self.hasPidfd = hasPidfd
     }
@@ -177,6 +180,7 @@ package final class LinuxHost: Host {
         }
         return KernelFacts(
             release: release, hasSeccomp: access("/proc/sys/kernel/seccomp/actions_avail", F_OK) == 0,
+            landlockABI: max(0, ccr_landlock_abi()),
             hasMemfd: isOpen(ccr_memfd_create("ccr-doctor")), hasPidfd: isOpen(ccr_pidfd_open(getpid())))
     }
 

@@ -43,6 +43,7 @@ struct CommandTests {
         #expect(outcome.status == 0)
         #expect(outcome.output.hasPrefix("usage: ccr \(command.name) "))
         for option in command.options { #expect(outcome.output.contains(option.name)) }
+        for line in outcome.output.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
     }
 
     @Test(

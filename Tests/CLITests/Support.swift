@@ -46,7 +46,8 @@ final class MemoryHost: Host {
     var statusOfPrograms: Int32 = 0
     var portError: Errno?
     var holder: String?
-    var kernel = KernelFacts(release: "6.1.0", hasSeccomp: true, hasMemfd: true, hasPidfd: true)
+    var kernel = KernelFacts(
+        release: "6.1.0", hasSeccomp: true, landlockABI: 2, hasMemfd: true, hasPidfd: true)
     var fileLimits: (soft: UInt64, hard: UInt64) = (524_288, 524_288)
     var realtime: Int64 = 1_800_000_000
     var isEverythingWritable = true

@@ -76,6 +76,17 @@ class CommandLine(Case):
         self.with_config("route", "explain", status=1, text='{"model":"nobody,x"}')
         self.with_config("route", "explain", status=2, text="{")
 
+    def test_doctor(self):
+        out, _ = self.with_config("doctor", status=1)
+        self.assertRegex(out, rf"ok +port +ccr serves http://127.0.0.1:{self.stack.port}")
+        self.assertRegex(out, r"fail +provider up +127.0.0.1:9: connect: Connection refused")
+        self.assertRegex(out, r"ok +provider echo")
+        self.assertRegex(out, r"ok +kernel")
+        findings = json.loads(self.with_config("doctor", "--json", status=1)[0])["findings"]
+        failed = [f for f in findings if f["level"] == "fail"]
+        self.assertEqual([f["subject"] for f in failed], ["provider up"])
+        self.assertTrue(failed[0]["remedy"])
+
     def test_version_and_help(self):
         self.assertRegex(self.ccr("version")[0], r"^ccr \d+\.\d+\.\d+")
         out, _ = self.ccr("help")
