@@ -38,13 +38,15 @@ struct MessagesRequestReader {
         try root.readList("tools") { (tool) throws(FieldError) in
             request.tools.append(try MessagesToolReader(source: source).tool(tool))
         }
+        let choice = try root.object("tool_choice")
         do throws(FieldError) {
-            try readToolChoice(root.object("tool_choice"), &request)
+            try readToolChoice(choice, &request)
         } catch {
             throw error.within("tool_choice")
         }
+        let thinking = try root.object("thinking")
         do throws(FieldError) {
-            try readThinking(root.object("thinking"), &request)
+            try readThinking(thinking, &request)
         } catch {
             throw error.within("thinking")
         }

@@ -16,6 +16,7 @@ struct MessagesRequestWriter {
 
     /// What a request may answer when its client does not say: Messages demands a number.
     static let defaultMaxTokens = 32_000
+    private static let prefixes = ["metadata.", "thinking.", "output_config.", "tool_choice."]
     private static let jsonInstruction = "Answer with one JSON object and nothing else."
 
     init(request: CanonicalRequest, target: RequestTarget, notes: RequestNotes) {
@@ -143,7 +144,8 @@ struct MessagesRequestWriter {
                 notes.losses.add(parameter: member.name)
                 continue
             }
-            guard !member.name.contains(".") else { continue }
+            // Those are written where they were.
+            guard !Self.prefixes.contains(where: member.name.hasPrefix) else { continue }
             writer.key(member.name)
             writer.raw(member.value.bytes)
         }

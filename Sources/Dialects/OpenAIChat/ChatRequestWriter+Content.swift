@@ -86,7 +86,11 @@ extension ChatRequestWriter {
     /// - Parameter keepsParts: texts stay parts; else texts alone become one string, which every server takes.
     static func write(_ contents: [ChatContent], keepsParts: Bool, _ writer: inout JSONWriter) {
         let texts = contents.compactMap { content -> String? in
-            guard case .text(let part) = content, !keepsParts || part.extra.isEmpty else { return nil }
+            guard case .text(let part) = content,
+                !keepsParts || part.cacheControl == nil && part.extra.isEmpty
+            else {
+                return nil
+            }
             return part.text
         }
         if texts.count == contents.count, !keepsParts || texts.count == 1 {
@@ -111,7 +115,7 @@ extension ChatRequestWriter {
                         writer.member("url", url(of: source))
                         writer.optional("detail", image.detail)
                     })
-                if keepsExtra { writer.members(image.extra) }
+                if keepsExtra { write(image.cacheControl, image.extra, &writer) }
             }
         case .file(let document):
             writer.object { writer in
@@ -125,7 +129,7 @@ extension ChatRequestWriter {
                             writer.member("file_data", url(of: document.source))
                         }
                     })
-                if keepsExtra { writer.members(document.extra) }
+                if keepsExtra { write(document.cacheControl, document.extra, &writer) }
             }
         case .raw(let json): writer.raw(json.bytes)
         }
@@ -135,8 +139,15 @@ extension ChatRequestWriter {
         writer.object { writer in
             writer.member("type", "text")
             writer.member("text", part.text)
-            if keepsExtra { writer.members(part.extra) }
+            if keepsExtra { write(part.cacheControl, part.extra, &writer) }
         }
+    }
+
+    private static func write(
+        _ cacheControl: JSONText?, _ extra: [ExtraMember], _ writer: inout JSONWriter
+    ) {
+        if let cacheControl { writer.member("cache_control", json: cacheControl) }
+        writer.members(extra)
     }
 
     private static func url(of source: MediaSource) -> String {

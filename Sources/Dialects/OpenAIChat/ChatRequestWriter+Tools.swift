@@ -99,7 +99,10 @@ extension ChatRequestWriter {
                         }
                     }
                 })
-            if isSameDialect { writer.members(tool.extra) }
+            if isSameDialect {
+                if let cacheControl = tool.cacheControl { writer.member("cache_control", json: cacheControl) }
+                writer.members(tool.extra)
+            }
         }
     }
 
