@@ -76,8 +76,9 @@ let package = Package(
 
         // Domain
         library("Gateway", ["Bytes", "IPC"]),
+        library("Providers", ["Gateway", "Config"]),
         library("Dialects", ["Gateway", "EventStream", "JSON", "IPC", "Bytes"]),
-        library("Routing", ["Gateway", "Config", "JSON", "IPC", "Bytes"]),
+        library("Routing", ["Gateway", "Providers", "Config", "JSON", "IPC", "Bytes"]),
         library("Credentials", ["Config", "Crypto", "IPC", "JSON", "Bytes"]),
         library("CredentialStore", ["Credentials", "SQLite", "Crypto", "Config", "IPC", "Posix"]),
         library(
@@ -87,7 +88,7 @@ let package = Package(
         library(
             "Supervisor",
             [
-                "Runtime", "Gateway", "Routing", "Config", "IPC", "Bytes", "JSON", "EventLoop",
+                "Runtime", "Gateway", "Providers", "Routing", "Config", "IPC", "Bytes", "JSON", "EventLoop",
                 "ServiceManager", "Journal", "Posix", "Sandbox", "Crypto",
             ]),
         library(
@@ -110,7 +111,8 @@ let package = Package(
                 "Gateway", "Metrics", "SQLite", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop",
                 "ServiceManager", "Journal", "Runtime", "Posix",
             ]),
-        library("CLI", ["Gateway", "Routing", "Config", "HTTP1", "JSON", "Bytes", "Posix", "CLinux"]),
+        library(
+            "CLI", ["Gateway", "Providers", "Routing", "Config", "HTTP1", "JSON", "Bytes", "Posix", "CLinux"]),
 
         // Manual pages, completions and the JSON Schema, made of the tables above
         library("Manual", ["CLI", "Runtime", "Gateway", "Config", "Journal", "JSON", "Posix"]),
@@ -149,6 +151,7 @@ let package = Package(
         tests(
             "CredentialStoreTests", ["CredentialStore", "Credentials", "Config", "Crypto", "SQLite", "Posix"]),
         tests("ConfigTests", ["Config", "Posix"]),
+        tests("ProvidersTests", ["Providers", "Gateway", "Config", "IPC", "Posix"]),
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
         tests("CLITests", ["CLI", "Gateway", "Config", "Posix"]),
         tests("ManualTests", ["Manual", "CLI", "Config", "JSON", "Posix"]),

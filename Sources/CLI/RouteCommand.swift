@@ -4,6 +4,7 @@
 import Config
 import Gateway
 import JSON
+import Providers
 import Routing
 
 enum RouteCommand {
@@ -102,10 +103,9 @@ enum RouteCommand {
             lines.append("candidates:")
             for (index, candidate) in decision.candidates.enumerated() {
                 let provider = configuration.providers[candidate.providerIndex]
-                let dialect = ProviderDialect(rawValue: request.endpoint.dialect.name)
                 // The query may hold a key and is left out.
-                let place = provider.baseURL.map { _ in
-                    String(provider.url(for: request.endpoint.path, dialect ?? .chat).prefix { $0 != "?" })
+                let place = ResolvedProvider(provider).urls[request.endpoint].map { url in
+                    String(url.prefix { $0 != "?" })
                 }
                 lines.append(
                     "  \(index + 1). \(candidate.provider), model \(quoted(candidate.model)): "

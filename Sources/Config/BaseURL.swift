@@ -8,6 +8,8 @@ package struct BaseURL: Equatable, Sendable {
     package let text: String
     /// Lower case, without brackets and port.
     package let host: String
+    /// As written, or nil.
+    package let port: Int?
     /// What follows the host, without a slash at the end: "/api/v1" or "".
     package let path: String
     /// "?name=value", or empty; secret because some providers take their key there.
@@ -50,7 +52,7 @@ package struct BaseURL: Equatable, Sendable {
         guard !authority.contains("@") else {
             throw Fault(message: "holds a user name or password; put the key into api_key")
         }
-        host = try Self.host(of: authority, allowed)
+        (host, port) = try Self.host(of: authority, allowed)
 
         var path = String(beforeQuery.dropFirst(authority.count))
         while path.hasSuffix("/") { path.removeLast() }
@@ -65,8 +67,11 @@ package struct BaseURL: Equatable, Sendable {
         self.text = "\(scheme)://\(authority)\(path)"
     }
 
-    /// The host of "host", "host:port" or "[address]:port".
-    private static func host(of authority: Substring, _ allowed: String) throws(Fault) -> String {
+    /// Scheme, host and port: the text without the path.
+    package var origin: String { String(text.dropLast(path.utf8.count)) }
+
+    /// Host and port of "host", "host:port" or "[address]:port".
+    private static func host(of authority: Substring, _ allowed: String) throws(Fault) -> (String, Int?) {
         var host = authority
         var port: Substring?
         if authority.hasPrefix("[") {
@@ -84,13 +89,11 @@ package struct BaseURL: Equatable, Sendable {
             port = authority[authority.index(after: colon)...]
         }
         guard !host.isEmpty else { throw Fault(message: "has no host; \(allowed)") }
-        if let port {
-            guard port.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let number = Int(port), 1...65_535 ~= number
-            else {
-                throw Fault(message: "has no valid port (1 to 65535)")
-            }
+        guard let port else { return (host.lowercased(), nil) }
+        guard port.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let number = Int(port), 1...65_535 ~= number else {
+            throw Fault(message: "has no valid port (1 to 65535)")
         }
-        return host.lowercased()
+        return (host.lowercased(), number)
     }
 
     /// Whether the last part of the path is a version: "v", a digit, and digits or letters, as in "/v1" and "/v1beta".

@@ -50,11 +50,16 @@ package struct Provider: Equatable, Sendable {
     package var apiKey: Secret?
     /// In the order of the configuration, without repetitions.
     package var models: [String]
-    package var `protocol`: ProviderProtocol
-    /// At least one.
+    /// One of `ProviderKind.names`, configured or recognised from the URL.
+    package var kind: String
+    /// What it is said to speak; empty: whatever its kind speaks.
     package var dialects: [ProviderDialect]
+    /// Addresses of single dialects, with their versions.
+    package var baseURLs: [ProviderDialect: BaseURL]
     package var anthropicVersion: String
-    package var authHeader: AuthHeader
+    /// Nil: as its kind wants it.
+    package var authHeader: AuthHeader?
+    package var overrides: ProfileOverrides
     package var extraHeaders: [ExtraHeader]
     /// 1…64.
     package var workers: Int
@@ -67,21 +72,4 @@ package struct Provider: Equatable, Sendable {
 
     /// Whether this is the provider inside ccr.
     package var isEcho: Bool { baseURL == nil }
-
-    /// The URL of an endpoint, with the query of the configured URL behind `query`; "" for the embedded provider.
-    ///
-    /// `path` begins with a slash and is what follows the version: "/chat/completions", "/messages/count_tokens".
-    /// Endpoints of Messages and Gemini live under a version, so one is put in where the base has none.
-    package func url(for path: String, query: String = "", _ dialect: ProviderDialect) -> String {
-        guard let baseURL else { return "" }
-        let version =
-            switch dialect {
-            case .messages where !baseURL.endsInVersion: "/v1"
-            case .gemini where !baseURL.endsInVersion: "/v1beta"
-            case .chat, .responses, .messages, .gemini: ""
-            }
-        let configured = String(decoding: baseURL.query.expose(), as: UTF8.self).dropFirst()
-        let queries = [query, String(configured)].filter { !$0.isEmpty }
-        return baseURL.text + version + path + (queries.isEmpty ? "" : "?" + queries.joined(separator: "&"))
-    }
 }

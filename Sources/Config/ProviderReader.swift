@@ -33,18 +33,22 @@ struct ProviderReader {
                 return nil
             }
         }
-        let family = family(baseURL)
-        warnAboutBase(baseURL, family, address, &problems)
+        let family = section.text("protocol").flatMap { ProviderProtocol(rawValue: $0) } ?? markedFamily
+        let kind = kind(baseURL, family)
+        let dialects = dialects(baseURL, kind, family, &problems)
+        warnAboutBase(baseURL, kind, address, &problems)
         return Provider(
             name: name,
             tierName: section.text("tier_name") ?? name,
             baseURL: baseURL,
             apiKey: headerSecret("api_key", &problems),
             models: models(baseURL, &problems),
-            protocol: family,
-            dialects: dialects(baseURL, family, &problems),
+            kind: kind,
+            dialects: dialects,
+            baseURLs: baseURLs(&problems),
             anthropicVersion: section.textOrDefault("anthropic_version"),
-            authHeader: authHeader(family),
+            authHeader: section.text("auth_header").map { AuthHeader(rawValue: $0) ?? .bearer },
+            overrides: overrides(&problems),
             extraHeaders: extraHeaders(&problems),
             workers: section.integerOrDefault("workers"),
             proxy: section.secret("proxy") ?? proxy,
@@ -67,24 +71,26 @@ struct ProviderReader {
         return name
     }
 
-    private func family(_ url: BaseURL?) -> ProviderProtocol {
-        if let text = section.text("protocol"), let family = ProviderProtocol(rawValue: text) {
-            return family
-        }
-        if let url, KnownHosts.isAnthropic(url) { return .anthropic }
-        // Classic files mark a provider that speaks Messages by this transformer.
+    /// Classic files mark a provider that speaks Messages by this transformer.
+    private var markedFamily: ProviderProtocol? {
         let marks = section.node?["transformer"]?["use"]?.elements.compactMap(\.text) ?? []
-        return marks.contains("Anthropic") ? .anthropic : .openai
+        return marks.contains("Anthropic") ? .anthropic : nil
+    }
+
+    private func kind(_ url: BaseURL?, _ family: ProviderProtocol?) -> String {
+        if let kind = section.text("kind"), ProviderKind.names.contains(kind) { return kind }
+        guard let url else { return ProviderKind.openAICompatible }
+        return KnownHosts.kind(of: url, family)
     }
 
     private func warnAboutBase(
-        _ url: BaseURL?, _ family: ProviderProtocol, _ address: (node: ConfigNode, path: String),
+        _ url: BaseURL?, _ kind: String, _ address: (node: ConfigNode, path: String),
         _ problems: inout ConfigProblems
     ) {
-        guard let url, family == .openai, section.value("dialects") == nil else { return }
+        guard let url, kind == ProviderKind.openAICompatible, section.value("dialects") == nil else { return }
         if url.endpointDialect == .messages {
             problems.warning(address.node, address.path, "ends in /messages, but protocol is openai")
-        } else if url.path.isEmpty, url.endpointDialect == nil, url.host != "api.deepseek.com" {
+        } else if url.path.isEmpty, url.endpointDialect == nil {
             let message = "has no path; most providers answer below /v1 (requests go to …/chat/completions)"
             problems.warning(address.node, address.path, message)
         }
@@ -111,7 +117,7 @@ struct ProviderReader {
     }
 
     private func dialects(
-        _ url: BaseURL?, _ family: ProviderProtocol, _ problems: inout ConfigProblems
+        _ url: BaseURL?, _ kind: String, _ family: ProviderProtocol?, _ problems: inout ConfigProblems
     ) -> [ProviderDialect] {
         if let (node, path) = section.value("dialects"), case .array = node.value {
             let named = Set(node.elements.compactMap { $0.text.flatMap { ProviderDialect(rawValue: $0) } })
@@ -122,19 +128,64 @@ struct ProviderReader {
             return ProviderDialect.allCases.filter { named.contains($0) }
         }
         guard let url else { return [.chat, .responses, .messages] }
-        return KnownHosts.dialects(of: url, family)
+        switch family {
+        case .anthropic: return [.messages]
+        case .gemini: return [.gemini]
+        case .openai, nil: break
+        }
+        guard kind == ProviderKind.openAICompatible else { return [] }
+        // An unknown host serves what its URL names; one that names nothing probably OpenAI's two.
+        return url.endpointDialect.map { [$0] } ?? [.chat, .responses]
     }
 
-    /// The words for a bearer token in files of other programs, beside the names of the headers.
-    private func authHeader(_ family: ProviderProtocol) -> AuthHeader {
-        guard let text = section.text("auth_header") else {
-            return switch family {
-            case .openai: .bearer
-            case .anthropic: .xAPIKey
-            case .gemini: .xGoogAPIKey
+    private func baseURLs(_ problems: inout ConfigProblems) -> [ProviderDialect: BaseURL] {
+        let own = section.section("base_urls")
+        var urls: [ProviderDialect: BaseURL] = [:]
+        for dialect in ProviderDialect.allCases {
+            guard let (node, path) = own.value(dialect.rawValue), let text = node.text else { continue }
+            do {
+                urls[dialect] = try BaseURL(text)
+            } catch {
+                problems.error(node, path, error.message)
             }
         }
-        return AuthHeader(rawValue: text) ?? .bearer
+        return urls
+    }
+
+    private func overrides(_ problems: inout ConfigProblems) -> ProfileOverrides {
+        let own = section.section("profile")
+        var overrides = ProfileOverrides()
+        if let (node, path) = own.value("quirks") {
+            for member in node.uniqueMembers {
+                guard ProfileWords.quirks.contains(member.key) else {
+                    let hint = Spelling.hint(member.key, in: ProfileWords.quirks, limit: 2)
+                    problems.error(
+                        member.node, "\(path).\(member.key)", "is no quirk\(hint); see docs/providers.md")
+                    continue
+                }
+                overrides.quirks[member.key] = Scalars.boolean(member.node)
+            }
+        }
+        for choice in ProfileWords.choices { overrides.choices[choice.key] = own.text(choice.key) }
+        overrides.toolNameBytes = own.integer("tool_name_bytes")
+        overrides.stopCount = own.integer("stop_count")
+        overrides.maxTemperature = own.number("max_temperature")
+        if let node = own.value("required")?.node {
+            overrides.required = node.uniqueMembers.map { ($0.key, $0.node.json) }
+        }
+        overrides.forbidden = own.texts("forbidden") ?? []
+        overrides.forbiddenHeaders = own.texts("forbidden_headers")?.map { $0.lowercased() } ?? []
+        for name in ProfileWords.endpoints {
+            guard let (node, path) = own.section("paths").value(name), let text = node.text else { continue }
+            guard text.hasPrefix("/"),
+                text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") })
+            else {
+                problems.error(node, path, "allowed is a path that begins with “/”, without blanks and “#”")
+                continue
+            }
+            overrides.paths[name] = text
+        }
+        return overrides
     }
 
     /// A secret that travels in a header: printable ASCII only.

@@ -51,6 +51,21 @@ package struct HeaderBlock: Equatable, Sendable, WireCodable {
         bytes.append(contentsOf: other.bytes)
     }
 
+    /// Removes the fields whose names the condition holds for.
+    package mutating func remove(where isUnwanted: (UnsafeRawBufferPointer) -> Bool) {
+        var kept: [UInt8] = []
+        bytes.withUnsafeBytes { all in
+            var start = 0
+            while start < all.count, let end = all.firstIndex(of: 0, from: start) {
+                let line = all.slice(start..<end)
+                let name = line.slice(0..<(line.firstIndex { $0 == ASCII.colon || $0 == 0x3B } ?? line.count))
+                if !isUnwanted(name) { kept.append(contentsOf: all.slice(start..<(end + 1))) }
+                start = end + 1
+            }
+        }
+        bytes = kept
+    }
+
     /// Whether a field of this name (compared without case) is present.
     package func contains(_ name: StaticString) -> Bool {
         bytes.withUnsafeBytes { all in

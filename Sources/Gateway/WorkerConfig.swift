@@ -60,10 +60,12 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
     package var provider: String
     /// Answers come from the embedded echo instead of a network.
     package var isEcho: Bool
-    /// The upstream URL of each endpoint the provider serves.
+    package var profile: ProviderProfile
+    /// The upstream URL of each endpoint in what the provider speaks.
     package var urls: [Endpoint: String]
-    package var auth: AuthScheme
-    /// The provider's key; held by this worker alone.
+    /// For streams, where they have another URL.
+    package var streamURLs: [Endpoint: String]
+    /// The provider's key, or empty; held by this worker alone.
     package var key: [UInt8]
     /// Sent as "anthropic-version" when the client sends none.
     package var anthropicVersion: String
@@ -74,13 +76,15 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
     package var timeouts: ExchangeTimeouts
 
     package init(
-        provider: String, isEcho: Bool, urls: [Endpoint: String], auth: AuthScheme, key: [UInt8],
+        provider: String, isEcho: Bool, profile: ProviderProfile, urls: [Endpoint: String],
+        streamURLs: [Endpoint: String], key: [UInt8],
         anthropicVersion: String, extraHeaders: [String: String], proxy: String?, timeouts: ExchangeTimeouts
     ) {
         self.provider = provider
         self.isEcho = isEcho
+        self.profile = profile
         self.urls = urls
-        self.auth = auth
+        self.streamURLs = streamURLs
         self.key = key
         self.anthropicVersion = anthropicVersion
         self.extraHeaders = extraHeaders
@@ -91,11 +95,13 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
     package func encode(to writer: inout WireWriter) {
         writer.put(provider)
         writer.put(isEcho)
-        writer.put(list: urls.sorted { $0.key.rawValue < $1.key.rawValue }) { writer, entry in
-            writer.put(entry.key.rawValue)
-            writer.put(entry.value)
+        writer.put(profile)
+        for list in [urls, streamURLs] {
+            writer.put(list: list.sorted { $0.key.rawValue < $1.key.rawValue }) { writer, entry in
+                writer.put(entry.key.rawValue)
+                writer.put(entry.value)
+            }
         }
-        writer.put(auth.rawValue)
         writer.put(key)
         writer.put(anthropicVersion)
         writer.put(list: extraHeaders.sorted { $0.key < $1.key }) { writer, entry in
@@ -109,12 +115,9 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
     package init(from reader: inout WireReader) throws(WireError) {
         provider = try reader.getString()
         isEcho = try reader.getBool()
-        urls = [:]
-        let urlList = try reader.getList { (reader) throws(WireError) in
-            (try reader.getCase(Endpoint.self), try reader.getString())
-        }
-        for (endpoint, url) in urlList { urls[endpoint] = url }
-        auth = try reader.getCase()
+        profile = try reader.get()
+        urls = try WorkerConfig.urls(&reader)
+        streamURLs = try WorkerConfig.urls(&reader)
         key = try reader.getArray()
         anthropicVersion = try reader.getString()
         extraHeaders = [:]
@@ -124,5 +127,19 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
         for (name, value) in headerList { extraHeaders[name] = value }
         proxy = try reader.getOptional { (reader) throws(WireError) in try reader.getString() }
         timeouts = try reader.get()
+    }
+
+    private static func urls(_ reader: inout WireReader) throws(WireError) -> [Endpoint: String] {
+        var urls: [Endpoint: String] = [:]
+        let list = try reader.getList { (reader) throws(WireError) in
+            (try reader.getCase(Endpoint.self), try reader.getString())
+        }
+        for (endpoint, url) in list { urls[endpoint] = url }
+        return urls
+    }
+
+    /// The URL to ask, or nil for what the provider does not speak.
+    package func url(_ endpoint: Endpoint, streaming: Bool) -> String? {
+        (streaming ? streamURLs[endpoint] : nil) ?? urls[endpoint]
     }
 }

@@ -4,6 +4,7 @@
 
 package import Config
 package import Gateway
+import Providers
 
 /// What front knows of a provider.
 package struct RouteProvider: Equatable, Sendable {
@@ -86,7 +87,7 @@ package struct RouteTable: Equatable, Sendable {
             providers: configuration.providers.map { provider in
                 RouteProvider(
                     name: provider.name, tierName: provider.tierName,
-                    dialects: provider.dialects.compactMap(Dialect.init(configured:)), models: provider.models
+                    dialects: ResolvedProvider(provider).profile.dialects, models: provider.models
                 )
             },
             aliases: configuration.aliases.compactMap { named($0, .named($0.name)) },
@@ -104,16 +105,6 @@ package struct RouteTable: Equatable, Sendable {
             fallbacks: (router.tiers ?? entries).compactMap(follow),
             ignoresPins: router.ignoreDirect
         )
-    }
-}
-
-extension Dialect {
-    /// The dialect of that name in the configuration.
-    init?(configured: ProviderDialect) {
-        guard let dialect = Dialect.allCases.first(where: { $0.name == configured.rawValue }) else {
-            return nil
-        }
-        self = dialect
     }
 }
 

@@ -6,6 +6,7 @@ import Config
 import Crypto
 import Gateway
 import IPC
+import Providers
 import Routing
 import Runtime
 
@@ -55,30 +56,15 @@ struct Blueprint {
     }
 
     private static func worker(_ provider: Provider, _ timeouts: Timeouts) -> WorkerConfig {
-        var urls: [Endpoint: String] = [:]
-        var speaks: Set<Dialect> = []
-        for name in provider.dialects {
-            guard let dialect = Dialect.allCases.first(where: { $0.name == name.rawValue }) else { continue }
-            speaks.insert(dialect)
-            for endpoint in Endpoint.allCases where endpoint.dialect == dialect {
-                urls[endpoint] = provider.url(for: endpoint.path, query: endpoint.upstreamQuery, name)
-            }
-        }
+        let resolved = ResolvedProvider(provider)
         let key = provider.apiKey?.expose() ?? []
-        let auth: AuthScheme =
-            switch provider.authHeader {
-            case _ where key.isEmpty: .none
-            case .bearer: .bearer
-            case .xAPIKey: .apiKey
-            case .xGoogAPIKey: .googleKey
-            case .apiKey: .azureKey
-            }
         var extraHeaders: [String: String] = [:]
         for header in provider.extraHeaders {
             extraHeaders[header.name] = String(decoding: header.value.expose(), as: UTF8.self)
         }
         return WorkerConfig(
-            provider: provider.name, isEcho: provider.isEcho, urls: urls, auth: auth, key: key,
+            provider: provider.name, isEcho: provider.isEcho, profile: resolved.profile, urls: resolved.urls,
+            streamURLs: resolved.streamURLs, key: key,
             anthropicVersion: provider.anthropicVersion, extraHeaders: extraHeaders,
             proxy: provider.proxy.map { String(decoding: $0.expose(), as: UTF8.self) },
             timeouts: ExchangeTimeouts(

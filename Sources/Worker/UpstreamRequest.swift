@@ -2,25 +2,23 @@
 // The URL and the header fields of a request: the provider's key, its version field, what the operator adds.
 // Source: API references of OpenAI ("Authentication") and Anthropic ("Versions"), 2026; RFC 3986 §2 (encoding).
 
+import Bytes
 package import Gateway
 
 package struct UpstreamHeaders {
     private let ownFields: HeaderBlock
     private let versionField: HeaderBlock
-    private let config: WorkerConfig
+    /// Fields of the client that give way: to the operator's, or because the provider refuses them. Lower case.
+    private let replaced: [[UInt8]]
 
     package init(_ config: WorkerConfig) {
-        self.config = config
         var own = HeaderBlock()
-        switch config.auth {
-        case .none: break
-        case .bearer: own.append("Authorization", "Bearer " + String(decoding: config.key, as: UTF8.self))
-        case .apiKey: own.append("x-api-key", String(decoding: config.key, as: UTF8.self))
-        case .googleKey: own.append("x-goog-api-key", String(decoding: config.key, as: UTF8.self))
-        case .azureKey: own.append("api-key", String(decoding: config.key, as: UTF8.self))
-        }
+        if !config.key.isEmpty { Self.append(config.profile.auth, config.key, to: &own) }
+        let operators = Set(config.extraHeaders.keys.map { $0.lowercased() })
+        let fixed = config.profile.headers.filter { !operators.contains($0.key) }
+        for (name, value) in fixed.sorted(by: { $0.key < $1.key }) { own.append(name, value) }
         for (name, value) in config.extraHeaders.sorted(by: { $0.key < $1.key }) { own.append(name, value) }
-        // libcurl adds these on its own unless told not to; a client's own values pass in its header block.
+        replaced = (config.profile.forbiddenHeaders + fixed.keys + operators).map { Array($0.utf8) }
         own.suppress("Expect")
         ownFields = own
         var version = HeaderBlock()
@@ -28,15 +26,32 @@ package struct UpstreamHeaders {
         versionField = version
     }
 
+    private static func append(_ scheme: AuthScheme, _ key: [UInt8], to block: inout HeaderBlock) {
+        let key = String(decoding: key, as: UTF8.self)
+        switch scheme {
+        case .none: break
+        case .bearer: block.append("Authorization", "Bearer " + key)
+        case .apiKey: block.append("x-api-key", key)
+        case .googleKey: block.append("x-goog-api-key", key)
+        case .azureKey: block.append("api-key", key)
+        }
+    }
+
     /// The fields for one request: the client's, then the provider's.
     package func fields(for handoff: HandoffRequest) -> HeaderBlock {
         var block = handoff.headers
+        if !replaced.isEmpty {
+            block.remove { name in
+                replaced.contains { $0.withUnsafeBytes { ASCII.equalIgnoringCase($0, name) } }
+            }
+        }
         if handoff.endpoint.dialect == .messages, !block.contains("anthropic-version") {
             block.append(versionField)
         }
+        block.append(ownFields)
+        // libcurl adds these on its own unless told not to.
         if !block.contains("accept") { block.suppress("Accept") }
         if !block.contains("content-type") { block.suppress("Content-Type") }
-        block.append(ownFields)
         return block
     }
 }

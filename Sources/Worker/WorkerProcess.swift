@@ -152,7 +152,7 @@ package final class WorkerProcess {
                 requestID: handoff.requestID, parser: parser)
             return EchoUpstream(loop, answer, delegate: delegate)
         }
-        guard let template = config.urls[handoff.endpoint] else {
+        guard let template = config.url(handoff.endpoint, streaming: handoff.streaming) else {
             child.protocolViolation("front routed \(handoff.endpoint) to \(config.provider)")
         }
         let url = UpstreamURL.make(template, for: handoff)

@@ -11,98 +11,48 @@ struct ProviderURLTests {
     }
 
     @Test(
-        "leads to every endpoint, whatever endpoint was configured",
+        "decides kind and dialects where the configuration does not",
         arguments: [
+            ("http://127.0.0.1:9/v1", "", "openai-compatible", [.chat, .responses]),
+            ("http://127.0.0.1:9/v1/chat/completions", "", "openai-compatible", [.chat]),
+            ("http://127.0.0.1:9/v1/responses", "", "openai-compatible", [.responses]),
+            ("http://127.0.0.1:9/v1/messages", "", "anthropic-compatible", []),
             (
-                "https://api.openai.com/v1", "/chat/completions", .chat,
-                "https://api.openai.com/v1/chat/completions"
+                "http://127.0.0.1:9/v1/messages", #", "protocol": "openai", "dialects": ["chat"]"#,
+                "openai-compatible", [.chat]
             ),
+            ("https://api.openai.com/v1/chat/completions", "", "openai", []),
+            ("https://api.anthropic.com", "", "anthropic", []),
             (
-                "https://api.openai.com/v1/", "/responses/compact", .responses,
-                "https://api.openai.com/v1/responses/compact"
+                "https://api.anthropic.com/v1", #", "protocol": "openai""#, "openai-compatible",
+                [.chat, .responses]
             ),
+            ("https://api.deepseek.com/anthropic", "", "deepseek", []),
+            ("https://api.deepseek.com/anthropic", #", "protocol": "anthropic""#, "deepseek", [.messages]),
+            ("https://relay.example/anthropic", "", "anthropic-compatible", []),
+            ("https://r.openai.azure.com/openai/v1", "", "azure", []),
+            ("https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/l", "", "vertex", []),
+            ("https://api.business.githubcopilot.com", "", "copilot", []),
+            ("https://evilapi.openai.com", "", "openai-compatible", [.chat, .responses]),
+            ("http://localhost:11434", "", "ollama", []),
             (
-                "https://api.openai.com/v1/chat/completions", "/embeddings", .chat,
-                "https://api.openai.com/v1/embeddings"
+                "http://localhost:11434/v1", #", "protocol": "openai""#, "openai-compatible",
+                [.chat, .responses]
             ),
+            ("http://h/v1", #", "protocol": "anthropic""#, "anthropic-compatible", [.messages]),
+            ("http://h/v1", #", "protocol": "gemini""#, "gemini-compatible", [.gemini]),
+            ("http://h/v1beta/models", "", "gemini-compatible", []),
             (
-                "https://api.openai.com/v1/responses", "/chat/completions", .chat,
-                "https://api.openai.com/v1/chat/completions"
+                "http://h/v1", #", "dialects": ["messages", "chat", "messages"]"#, "openai-compatible",
+                [.chat, .messages]
             ),
-            (
-                "https://api.deepseek.com", "/chat/completions", .chat,
-                "https://api.deepseek.com/chat/completions"
-            ),
-            ("https://api.anthropic.com", "/messages", .messages, "https://api.anthropic.com/v1/messages"),
-            ("https://api.anthropic.com/v1", "/messages", .messages, "https://api.anthropic.com/v1/messages"),
-            (
-                "https://api.anthropic.com/v1/messages", "/messages/count_tokens", .messages,
-                "https://api.anthropic.com/v1/messages/count_tokens"
-            ),
-            (
-                "https://api.deepseek.com/anthropic", "/messages", .messages,
-                "https://api.deepseek.com/anthropic/v1/messages"
-            ),
-            (
-                "https://api.minimax.io/anthropic/v1/messages/", "/messages", .messages,
-                "https://api.minimax.io/anthropic/v1/messages"
-            ),
-            ("http://[::1]:8080/v1", "/messages", .messages, "http://[::1]:8080/v1/messages"),
-            (
-                "https://r.example/openai/deployments/d/chat/completions?api-version=1&k=2",
-                "/chat/completions", .chat,
-                "https://r.example/openai/deployments/d/chat/completions?api-version=1&k=2"
-            ),
-            ("HTTPS://h.example", "/messages", .messages, "https://h.example/v1/messages"),
-            ("https://h.example/v1beta2", "/messages", .messages, "https://h.example/v1beta2/messages"),
-            ("https://h.example/vertex", "/messages", .messages, "https://h.example/vertex/v1/messages"),
-            ("https://h.example/v", "/messages", .messages, "https://h.example/v/v1/messages"),
-            (
-                "https://generativelanguage.googleapis.com/v1beta/models/", "/models/{model}:countTokens",
-                .gemini,
-                "https://generativelanguage.googleapis.com/v1beta/models/{model}:countTokens"
-            ),
-            (
-                "https://h.example?k=1", "/models/{model}:generateContent", .gemini,
-                "https://h.example/v1beta/models/{model}:generateContent?k=1"
-            ),
-        ] as [(String, String, ProviderDialect, String)])
-    func endpoints(url: String, path: String, dialect: ProviderDialect, full: String) throws {
-        #expect(try provider(url).url(for: path, dialect) == full)
-    }
-
-    @Test("keeps the configured query behind the endpoint's own")
-    func query() throws {
-        let provider = try provider("https://h.example/v1?k=1")
-        #expect(provider.url(for: "/x", query: "alt=sse", .chat) == "https://h.example/v1/x?alt=sse&k=1")
-    }
-
-    @Test(
-        "decides family and dialects where the configuration does not",
-        arguments: [
-            ("http://127.0.0.1:9/v1", "", .openai, [.chat, .responses]),
-            ("http://127.0.0.1:9/v1/chat/completions", "", .openai, [.chat]),
-            ("http://127.0.0.1:9/v1/responses", "", .openai, [.responses]),
-            ("http://127.0.0.1:9/v1/messages", "", .anthropic, [.messages]),
-            (
-                "http://127.0.0.1:9/v1/messages", #", "protocol": "openai", "dialects": ["chat"]"#, .openai,
-                [.chat]
-            ),
-            ("https://api.openai.com/v1/chat/completions", "", .openai, [.chat, .responses]),
-            ("https://api.mistral.ai/v1", "", .openai, [.chat]),
-            ("https://api.anthropic.com", "", .anthropic, [.messages]),
-            ("https://api.deepseek.com/anthropic", "", .anthropic, [.messages]),
-            ("https://api.deepseek.com", "", .openai, [.chat]),
-            ("http://h/v1", #", "protocol": "anthropic""#, .anthropic, [.messages]),
-            ("http://h/v1", #", "protocol": "gemini""#, .gemini, [.gemini]),
-            ("http://h/v1beta/models", "", .openai, [.gemini]),
-            ("http://h/v1", #", "dialects": ["messages", "chat", "messages"]"#, .openai, [.chat, .messages]),
-            ("http://h/v1", #", "transformer": {"use": ["Anthropic"]}"#, .anthropic, [.messages]),
-            ("builtin:echo", "", .openai, [.chat, .responses, .messages]),
-        ] as [(String, String, ProviderProtocol, [ProviderDialect])])
-    func families(url: String, more: String, family: ProviderProtocol, dialects: [ProviderDialect]) throws {
+            ("http://h/v1", #", "transformer": {"use": ["Anthropic"]}"#, "anthropic-compatible", [.messages]),
+            ("http://h/v1", #", "kind": "deepseek""#, "deepseek", []),
+            ("builtin:echo", "", "openai-compatible", [.chat, .responses, .messages]),
+        ] as [(String, String, String, [ProviderDialect])])
+    func kinds(url: String, more: String, kind: String, dialects: [ProviderDialect]) throws {
         let provider = try provider(url, more)
-        #expect(provider.protocol == family)
+        #expect(provider.kind == kind)
         #expect(provider.dialects == dialects)
     }
 
@@ -131,7 +81,7 @@ struct ProviderURLTests {
         "that probably misses a part is accepted with a warning",
         arguments: [
             (
-                "https://api.groq.com", "",
+                "https://h.example", "",
                 "has no path; most providers answer below /v1 (requests go to …/chat/completions)"
             ),
             (

@@ -63,10 +63,48 @@ struct Sample: Sendable, CustomTestStringConvertible {
         startedUsec: 5,
         text: "ready\n")
 
+    static var profile: ProviderProfile {
+        var rules = UpstreamRules()
+        rules.quirks = [.noStrict, .needsStrict]
+        rules.reasoning = .thinkTags
+        rules.temperatureMilli = 1_500
+        let surface = Surface(
+            .messages, base: "/b", version: "/v1", also: [.countTokens],
+            paths: [.init(.messages, "/a", stream: "/s")],
+            required: [RequiredMember("a", "1", forced: true)], forbidden: ["x"])
+        return ProviderProfile(
+            "k", [surface, Surface(.gemini)], auth: .azureKey, headers: ["a": "b"], forbiddenHeaders: ["c"],
+            errors: .flat, rules: rules)
+    }
+
+    static var model: ModelRules {
+        var rules = ModelRules("gpt-*")
+        rules.kinds = ["openai"]
+        rules.family = "f"
+        rules.efforts = ["low", "high"]
+        rules.defaultEffort = "low"
+        rules.effortMap = ["max": "xhigh"]
+        rules.hasVariants = true
+        rules.budgetRange = 1...9
+        rules.canDisableThinking = false
+        rules.contextWindow = 1
+        rules.maxOutput = 2
+        rules.thinking = .adaptive
+        rules.maxTokens = .maxCompletionTokens
+        rules.replay = .afterCalls
+        rules.addedQuirks = [.noStop]
+        rules.removedQuirks = [.topK]
+        rules.forbidden = ["temperature"]
+        rules.required = [RequiredMember("b", "null")]
+        return rules
+    }
+
     static let worker = WorkerConfig(
         provider: "p", isEcho: false,
+        profile: profile,
         urls: [.messages: "https://h.example/v1/messages", .countTokens: "https://h.example/v1/x"],
-        auth: .apiKey, key: Array("secret".utf8), anthropicVersion: "2023-06-01",
+        streamURLs: [.messages: "https://h.example/s"], key: Array("secret".utf8),
+        anthropicVersion: "2023-06-01",
         extraHeaders: ["a": "1", "b": "2"], proxy: "",
         timeouts: ExchangeTimeouts(connect: 1, firstEvent: 2, total: 60, idle: 3, keepalive: 4, commitHold: 5)
     )
@@ -102,6 +140,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
                 firstByteUsec: 5,
                 bodyBytes: 6, backpressureCount: 7)),
         Sample("RequestRecord", record),
+        Sample("ProviderProfile", profile),
+        Sample("ModelRules", model),
         Sample(
             "RequestRecord without attempts",
             {

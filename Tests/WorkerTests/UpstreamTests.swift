@@ -83,10 +83,12 @@ import Testing
 @Suite("Upstream headers") struct UpstreamHeadersTests {
     private func fields(
         auth: AuthScheme = .bearer, extra: [String: String] = [:], endpoint: Endpoint = .chatCompletions,
-        client: [(String, String)] = []
+        client: [(String, String)] = [], headers: [String: String] = [:], forbidden: [String] = []
     ) -> [String] {
+        let profile = ProviderProfile(
+            "k", [Surface(.chat)], auth: auth, headers: headers, forbiddenHeaders: forbidden)
         let config = WorkerConfig(
-            provider: "p", isEcho: false, urls: [:], auth: auth, key: Array("k".utf8),
+            provider: "p", isEcho: false, profile: profile, urls: [:], streamURLs: [:], key: Array("k".utf8),
             anthropicVersion: "2023-06-01", extraHeaders: extra, proxy: nil,
             timeouts: ExchangeTimeouts(
                 connect: 1, firstEvent: 1, total: 600_000, idle: 1, keepalive: 1, commitHold: 1))
@@ -110,7 +112,7 @@ import Testing
 
     @Test("libcurl's own accept and content type are suppressed unless the client sends some")
     func suppressed() {
-        #expect(fields() == ["Accept:", "Content-Type:", "Authorization: Bearer k", "Expect:"])
+        #expect(fields() == ["Authorization: Bearer k", "Expect:", "Accept:", "Content-Type:"])
     }
 
     @Test(
@@ -140,7 +142,23 @@ import Testing
     @Test("What the operator adds is sent with every request, sorted by name")
     func extra() {
         #expect(
-            fields(extra: ["x-b": "2", "x-a": "1"]).suffix(4)
+            fields(extra: ["x-b": "2", "x-a": "1"]).prefix(4)
                 == ["Authorization: Bearer k", "x-a: 1", "x-b: 2", "Expect:"])
+    }
+
+    @Test("What the kind of provider demands replaces the client's, and what it refuses is left out")
+    func profile() {
+        let client = [
+            ("Accept", "a"), ("X-Version", "1"), ("X-Secret", "2"), ("x-empty", ""), ("X-Own", "3"),
+        ]
+        let lines = fields(
+            extra: ["X-Own": "4"], client: client, headers: ["accept": "text/event-stream", "x-own": "5"],
+            forbidden: ["x-secret"])
+        #expect(
+            lines == [
+                "X-Version: 1", "x-empty;", "Authorization: Bearer k", "accept: text/event-stream",
+                "X-Own: 4",
+                "Expect:", "Content-Type:",
+            ])
     }
 }

@@ -8,10 +8,20 @@ package struct RequestTarget: Equatable, Sendable {
     package var origin: Origin
     /// The answer is wanted as a stream; may differ from what the client wants.
     package var streaming: Bool
+    /// How the provider wants things, for this model.
+    package var rules: UpstreamRules
+    /// What is known of the model: efforts, budgets, window.
+    package var model: ModelRules
 
-    package init(origin: Origin, streaming: Bool) {
+    /// - Parameter rules: the provider's; what the model changes of them is applied here.
+    package init(
+        origin: Origin, streaming: Bool, rules: UpstreamRules = UpstreamRules(),
+        model: ModelRules = ModelRules()
+    ) {
         self.origin = origin
         self.streaming = streaming
+        self.rules = model.applied(to: rules)
+        self.model = model
     }
 
     /// Whether a provider of `dialect` may get this state back.
