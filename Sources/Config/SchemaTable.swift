@@ -13,7 +13,8 @@ extension Schema {
         SchemaKey("SOCKET", .text, "Path of a Unix socket to listen on as well; at most 107 bytes."),
         SchemaKey(
             "APIKEY", .secret,
-            "The key that clients send as “Authorization: Bearer …” or “x-api-key”. Empty means none."),
+            "The key that clients send as “Authorization: Bearer …”, “x-api-key” or “x-goog-api-key”. "
+                + "Empty means none."),
         SchemaKey("Clients", .objects, "Named client keys, in addition to APIKEY."),
         SchemaKey("Clients[].name", .text, required: true, "Name of the client, for logs; unique."),
         SchemaKey(

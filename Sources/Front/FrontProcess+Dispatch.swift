@@ -38,8 +38,9 @@ extension FrontProcess {
             guard let body = request.body else {
                 throw GatewayError(.invalidRequest, "the request has no body")
             }
+            let path = try pathFacts(request, endpoint)
             let facts = try body.withBytes { (bytes, padded) throws(GatewayError) in
-                try RequestBody(bytes, padded: padded, parser: parser)
+                try RequestBody(bytes, padded: padded, parser: parser, path: path)
             }
             if body.count > FrontProcess.largeDocument { parser.releaseMemory() }
             request.facts = facts
@@ -66,6 +67,17 @@ extension FrontProcess {
         } catch {
             finish(request, with: GatewayError(.overloaded, "no memory for the request body", retryAfter: 1))
         }
+    }
+
+    /// What a path says that names the model; nil for every other one.
+    private func pathFacts(
+        _ request: ClientRequest, _ endpoint: Endpoint
+    ) throws(GatewayError) -> RequestBody.Path? {
+        guard endpoint.hasModelInPath else { return nil }
+        guard let model = GeminiPath(withPreset: request.path)?.modelName else {
+            throw GatewayError(.invalidRequest, "the model in the path is not encoded as it should be")
+        }
+        return RequestBody.Path(model: model, isStreaming: endpoint == .streamGenerateContent)
     }
 
     /// Documents above this size leave the parser's buffers larger than an idle front should keep.

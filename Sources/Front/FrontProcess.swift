@@ -199,10 +199,17 @@ package final class FrontProcess {
             return keys.index(of: value.slice(7..<value.count)) != nil
         }
         if bearer == true { return }
-        if head.withFirst("x-api-key", { keys.index(of: $0) != nil }) == true { return }
+        for name in ["x-api-key", "x-goog-api-key"] as [StaticString]
+        where head.withFirst(name, { keys.index(of: $0) != nil }) == true { return }
+        let queryKey: Bool? =
+            request.dialect == .gemini
+            ? GeminiPath.withKey(head.query) { keys.index(of: $0) != nil } : nil
+        if queryKey == true { return }
         let isMissing =
-            head.withFirst("authorization", { _ in true }) == nil
-            && head.withFirst("x-api-key", { _ in true }) == nil
+            queryKey == nil
+            && (["authorization", "x-api-key", "x-goog-api-key"] as [StaticString]).allSatisfy {
+                head.withFirst($0, { _ in true }) == nil
+            }
         throw GatewayError(
             .authentication, isMissing ? "a client key is needed" : "the client key is not valid")
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paths front knows and who answers them, as data.
-// Source: docs/config.md and the API references of OpenAI and Anthropic (2026) for the paths' names.
+// Source: docs/config.md and the API references of OpenAI, Anthropic and Google (2026) for the paths' names.
 
 import Gateway
 
@@ -58,18 +58,28 @@ enum PathTable {
             }
             return row.target
         }
+        if let endpoint = GeminiPath(path[...])?.endpoint {
+            guard method == "POST" else { throw .wrongMethod(allowed: "POST") }
+            return .worker(endpoint, preset: nil)
+        }
         let prefix = "/preset/"
         guard path.hasPrefix(prefix) else { throw .unknown }
         let rest = path.dropFirst(prefix.count)
         guard let slash = rest.firstIndex(of: "/"), slash != rest.startIndex,
-            case .worker(let endpoint, _)? = byPath[String(rest[slash...])]?.target
+            let endpoint = endpoint(rest[slash...])
         else { throw .unknown }
         guard method == "POST" else { throw .wrongMethod(allowed: "POST") }
         return .worker(endpoint, preset: String(rest[..<slash]))
     }
 
+    private static func endpoint(_ path: Substring) -> Endpoint? {
+        if case .worker(let endpoint, _)? = byPath[String(path)]?.target { return endpoint }
+        return GeminiPath(path)?.endpoint
+    }
+
     /// The dialect in which an error on this path is told.
     static func dialect(of path: String) -> Dialect {
+        if path.hasPrefix("/v1beta/") || GeminiPath(withPreset: path) != nil { return .gemini }
         if path.contains("/messages") { return .messages }
         if path.contains("/responses") { return .responses }
         return .chat
@@ -78,12 +88,15 @@ enum PathTable {
     /// The methods of a path that is served with another one, for the Allow field.
     static func allowedMethods(path: String) -> String? {
         if let row = byPath[path] { return row.methods.joined(separator: ", ") }
-        return path.hasPrefix("/preset/") ? "POST" : nil
+        return path.hasPrefix("/preset/") || GeminiPath(path[...]) != nil ? "POST" : nil
     }
 
     /// The path as it may be logged: a known one, or a mark in place of what a stranger sent.
     static func logName(_ path: String) -> String { byPath[path] == nil ? "(other path)" : path }
 
     /// Every served path, for the answer to an unknown one.
-    static let summary = rows.map { "\($0.methods[0]) \($0.path)" }.joined(separator: ", ")
+    static let summary =
+        (rows.map { "\($0.methods[0]) \($0.path)" }
+        + GeminiPath.methods.map { "POST \($0.endpoint.clientPath)" })
+        .joined(separator: ", ")
 }

@@ -21,11 +21,25 @@ package struct RequestBody: Equatable {
     /// Longest model name that is looked up.
     package static let maximumModelBytes = 512
 
+    /// What the path says in place of the body.
+    package struct Path: Equatable {
+        package let model: String
+        package let isStreaming: Bool
+
+        package init(model: String, isStreaming: Bool) {
+            self.model = model
+            self.isStreaming = isStreaming
+        }
+    }
+
     /// Reads the body of a request.
     ///
+    /// - Parameter path: for dialects whose paths name the model; members of the body then change nothing.
     /// - Throws: `.invalidRequest` for what is no JSON object, for a name or switch of the wrong type and for one that
     ///   occurs twice: readers differ in which of the two counts, so a second one could bypass routing.
-    package init(_ bytes: UnsafeRawBufferPointer, padded: Bool, parser: JSONParser) throws(GatewayError) {
+    package init(
+        _ bytes: UnsafeRawBufferPointer, padded: Bool, parser: JSONParser, path: Path? = nil
+    ) throws(GatewayError) {
         guard !bytes.isEmpty else { throw GatewayError(.invalidRequest, "the request has no body") }
         let root: JSONValue
         do {
@@ -34,31 +48,15 @@ package struct RequestBody: Equatable {
             throw GatewayError(.invalidRequest, "the body is no valid JSON: \(error)")
         }
         guard root.isObject else { throw GatewayError(.invalidRequest, "the body is no JSON object") }
-        switch parser.sourceRange(ofTopLevel: "model") {
-        case .absent:
-            modelRange = nil
-            model = nil
-        case .found(let range):
-            guard let name = root.member("model")?.string else {
-                throw GatewayError(.invalidRequest, "\"model\" is no string")
-            }
-            guard name.utf8.count <= RequestBody.maximumModelBytes else {
-                throw GatewayError(
-                    .invalidRequest, "\"model\" is longer than \(RequestBody.maximumModelBytes) bytes")
-            }
-            modelRange = range
-            model = name
-        case .duplicate: throw GatewayError(.invalidRequest, "\"model\" occurs more than once")
+        if let path {
+            (model, modelRange, isStreaming) = (path.model, nil, path.isStreaming)
+        } else {
+            (model, modelRange) = try RequestBody.model(root, parser)
+            isStreaming = try RequestBody.isStreaming(root, parser)
         }
-        switch parser.sourceRange(ofTopLevel: "stream") {
-        case .absent: isStreaming = false
-        case .found:
-            let value = root.member("stream")
-            guard let flag = value?.bool ?? (value?.isNull == true ? false : nil) else {
-                throw GatewayError(.invalidRequest, "\"stream\" is neither true nor false")
-            }
-            isStreaming = flag
-        case .duplicate: throw GatewayError(.invalidRequest, "\"stream\" occurs more than once")
+        if let model, model.utf8.count > RequestBody.maximumModelBytes {
+            throw GatewayError(
+                .invalidRequest, "\"model\" is longer than \(RequestBody.maximumModelBytes) bytes")
         }
         hasMaxTokens =
             root.member("max_tokens") != nil || root.member("max_completion_tokens") != nil
@@ -69,10 +67,39 @@ package struct RequestBody: Equatable {
         insertOffset = (bytes.firstIndex(of: 0x7B, from: 0) ?? 0) + 1
     }
 
+    private static func model(
+        _ root: JSONValue, _ parser: JSONParser
+    ) throws(GatewayError) -> (String?, Range<Int>?) {
+        switch parser.sourceRange(ofTopLevel: "model") {
+        case .absent: return (nil, nil)
+        case .found(let range):
+            guard let name = root.member("model")?.string else {
+                throw GatewayError(.invalidRequest, "\"model\" is no string")
+            }
+            return (name, range)
+        case .duplicate: throw GatewayError(.invalidRequest, "\"model\" occurs more than once")
+        }
+    }
+
+    private static func isStreaming(_ root: JSONValue, _ parser: JSONParser) throws(GatewayError) -> Bool {
+        switch parser.sourceRange(ofTopLevel: "stream") {
+        case .absent: return false
+        case .found:
+            let value = root.member("stream")
+            guard let flag = value?.bool ?? (value?.isNull == true ? false : nil) else {
+                throw GatewayError(.invalidRequest, "\"stream\" is neither true nor false")
+            }
+            return flag
+        case .duplicate: throw GatewayError(.invalidRequest, "\"stream\" occurs more than once")
+        }
+    }
+
     /// The changes that ask a provider for `model` with a preset's parameters; what the client set itself stays.
     package func splices(model wanted: String, maxTokens: Int?, temperature: Double?, dialect: Dialect)
         -> [Splice]
     {
+        // Gemini's model stands in the path, and its parameters are not at the top.
+        guard dialect != .gemini else { return [] }
         var inserted = JSONWriter()
         inserted.object { object in
             if modelRange == nil { object.member("model", wanted) }
