@@ -219,7 +219,7 @@ package enum GeminiRequests: RequestCodec {
     }
 
     private static func countDropped(_ request: CanonicalRequest, _ notes: inout RequestNotes) {
-        if request.userID != nil { notes.losses.add(parameter: "user") }
+        if request.userID != nil { notes.losses.add(parameter: "user_id") }
         if request.metadata != nil { notes.losses.add(parameter: "metadata") }
         if request.verbosity != nil { notes.losses.add(parameter: "verbosity") }
         if request.cacheKey != nil { notes.losses.add(parameter: "prompt_cache_key") }

@@ -169,16 +169,16 @@ package enum ResponsesRequests: RequestCodec {
             writer.member("input", json: JSONText(input))
             tools.write(to: &writer)
             writer.optional("parallel_tool_calls", tools.isEmpty ? nil : request.allowsParallelCalls)
-            writeReasoning(request.reasoning, isOwn: isOwn, kept: reasoning, to: &writer)
+            writeReasoning(request, kept: reasoning, to: &writer)
             writer.member("store", json: store ?? JSONText("false"))
             writer.member("include", json: include ?? JSONText("[\"\(encryptedReasoning)\"]"))
-            writer.optional("prompt_cache_key", request.cacheKey)
+            writer.optional("prompt_cache_key", request.cacheKey ?? request.userID.flatMap(EndUser.session))
             writeText(request, kept: text, to: &writer)
             writer.optional("max_output_tokens", request.sampling.maxTokens)
             writer.optional("temperature", request.sampling.temperature)
             writer.optional("top_p", request.sampling.topP)
             writer.optional("service_tier", serviceTier(request))
-            writer.optional("safety_identifier", request.userID)
+            writer.optional("safety_identifier", request.userID.flatMap { EndUser.identifier($0) })
             if let metadata = request.metadata { writer.member("metadata", json: metadata) }
             writer.members(extra)
         }
@@ -193,6 +193,9 @@ package enum ResponsesRequests: RequestCodec {
     /// Stop sequences are no loss: the answer is cut at them.
     private static func countDropped(_ request: CanonicalRequest, _ notes: inout RequestNotes) {
         let sampling = request.sampling
+        if let user = request.userID, EndUser.identifier(user) == nil {
+            notes.losses.add(parameter: "user_id")
+        }
         if sampling.topK != nil { notes.losses.add(parameter: "top_k") }
         if sampling.seed != nil { notes.losses.add(parameter: "seed") }
         if sampling.presencePenalty != nil { notes.losses.add(parameter: "presence_penalty") }
@@ -209,10 +212,10 @@ package enum ResponsesRequests: RequestCodec {
     }
 
     private static func writeReasoning(
-        _ reasoning: ReasoningRequest, isOwn: Bool, kept: JSONText?, to writer: inout JSONWriter
+        _ request: CanonicalRequest, kept: JSONText?, to writer: inout JSONWriter
     ) {
-        let effort = reasoning.effort ?? reasoning.mode.flatMap(effort)
-        let summary = reasoning.summary ?? summary(reasoning)
+        let effort = Effort.wanted(request)
+        let summary = request.reasoning.summary ?? summary(request.reasoning)
         guard effort != nil || summary != nil || kept != nil else { return }
         writer.member(
             "reasoning",
@@ -221,21 +224,6 @@ package enum ResponsesRequests: RequestCodec {
                 writer.optional("summary", summary)
                 if let kept { writer.members(of: kept) }
             })
-    }
-
-    /// A budget of tokens as an effort.
-    private static func effort(_ mode: ReasoningRequest.Mode) -> String? {
-        switch mode {
-        case .off: "none"
-        case .adaptive: nil
-        case .budget(let tokens):
-            switch tokens {
-            case ..<1024: "minimal"
-            case ..<2048: "low"
-            case ..<4096: "medium"
-            default: "high"
-            }
-        }
     }
 
     /// A client that switched thinking on wants to see it unless it says that it does not.
