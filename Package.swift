@@ -186,6 +186,8 @@ if Context.environment["CCR_FUZZ"] != nil {
         fuzzer("compressed-body", ["Compression"]),
         fuzzer("event-stream", ["EventStream"]),
         fuzzer("json-request", ["JSON"]),
+        fuzzer("request-codecs", ["Dialects", "Gateway", "JSON"]),
+        fuzzer("answer-decoders", ["Dialects", "EventStream", "Gateway", "JSON"]),
         fuzzer("messages", ["Gateway", "IPC"]),
     ]
 }
