@@ -162,7 +162,10 @@ let package = Package(
         tests("WorkerTests", ["Worker", "Dialects", "Curl", "Gateway", "JSON", "EventLoop", "Posix"]),
         tests(
             "SupervisorTests",
-            ["Supervisor", "Gateway", "Routing", "Config", "IPC", "Crypto", "ServiceManager", "Posix"]),
+            [
+                "Supervisor", "Runtime", "Gateway", "Routing", "Config", "IPC", "Crypto", "ServiceManager",
+                "Posix",
+            ]),
         tests("CurlTests", ["Curl", "EventLoop", "Posix"]),
         tests("DocsTests", ["Journal", "IPC", "Runtime"]),
     ],

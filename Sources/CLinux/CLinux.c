@@ -150,7 +150,7 @@ int ccr_set_nodelay(int socket) {
 int ccr_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0); }
 int ccr_set_process_name(const char *name) { return prctl(PR_SET_NAME, name); }
 
-pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd) {
+pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd) {
     if (fd_count > MAX_INHERITED) {
         errno = EINVAL;
         return -1;
@@ -174,6 +174,8 @@ pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const 
         int moved[MAX_INHERITED];
         int out = fcntl(report[1], F_DUPFD_CLOEXEC, base);
         if (out < 0) _exit(127);
+        executable = fcntl(executable, F_DUPFD_CLOEXEC, base);
+        if (executable < 0) error = errno;
         for (int i = 0; i < fd_count && !error; i++) {
             moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, base);
             if (moved[i] < 0) error = errno;
@@ -199,7 +201,7 @@ pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const 
                 while (n > 0) *at++ = digits[--n];
                 *at = 0;
             }
-            execve(path, argv, envp);
+            execveat(executable, "", argv, envp, AT_EMPTY_PATH);
             error = errno;
         }
         ssize_t ignored = write(out, &error, sizeof error);
@@ -227,6 +229,8 @@ pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const 
     }
     return pid;
 }
+
+int ccr_set_inheritable(int fd, bool on) { return fcntl(fd, F_SETFD, on ? 0 : FD_CLOEXEC); }
 
 int ccr_reap(int pidfd, int *code) {
     siginfo_t info = {0};

@@ -49,6 +49,9 @@ package final class MessageChannel {
         watch?.cancel()
     }
 
+    /// The descriptor's number, for handing the channel over; valid as long as the channel is open.
+    package var raw: Int32 { descriptor.raw }
+
     /// Whether the channel can still be used.
     package var isOpen: Bool { watch != nil }
 

@@ -42,6 +42,10 @@ package enum IPC {
         writer.put(kind.rawValue)
     }
 
+    /// The whole message `supervisorDrain` for a process that speaks `version`. Its form never changes, so that a
+    /// supervisor can end processes of the version that it has replaced.
+    package static func drain(version: UInt8) -> [UInt8] { [version, MessageKind.supervisorDrain.rawValue] }
+
     /// Reads the start of a message.
     @inline(__always)
     package static func kind(_ reader: inout WireReader) throws(WireError) -> MessageKind {

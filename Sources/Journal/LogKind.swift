@@ -20,6 +20,10 @@ package enum LogKind: CaseIterable, Sendable {
     case configLoaded
     /// A configuration was refused; the old one stays in force.
     case configRefused
+    /// The supervisor has become another version of itself.
+    case upgraded
+    /// A new executable was refused; the running version goes on.
+    case upgradeRefused
     /// A request has been answered.
     case requestFinished
     /// A candidate did not answer.
@@ -48,6 +52,8 @@ package enum LogKind: CaseIterable, Sendable {
         case .stopped: "885264b2e487810fde9b2edb944e66f3"
         case .configLoaded: "72def70bff7a35f945c93f0d338767ed"
         case .configRefused: "ce2c17c75fbf0ce73c5dd071dc4249c1"
+        case .upgraded: "59e1b303d1ba92e9ae1fb73b947ae1f0"
+        case .upgradeRefused: "0e87cbb872e13bef406282a9b736215a"
         case .requestFinished: "7a4369cd1be9363c2ba6d53e7c365ada"
         case .candidateFailed: "079065934eb291119fda3848e9b8292e"
         case .clientRefused: "9eca126b6bb752ff14b8e7491fcd6c7e"

@@ -2,6 +2,7 @@
 // An owned file descriptor: closed exactly once, when its owner goes.
 // Source: close(2), fcntl(2).
 
+import CLinux
 import Glibc
 
 /// Owns a file descriptor and closes it at the end of its life.
@@ -30,6 +31,11 @@ package struct FileDescriptor: ~Copyable {
         let copy = fcntl(raw, F_DUPFD_CLOEXEC, 3)
         guard copy >= 0 else { throw Errno("fcntl") }
         return FileDescriptor(owning: copy)
+    }
+
+    /// Decides whether the descriptor `raw` stays open in a program that this process becomes by execve(2).
+    package static func setInheritable(_ raw: Int32, _ on: Bool) throws(Errno) {
+        guard ccr_set_inheritable(raw, on) == 0 else { throw Errno("fcntl") }
     }
 
     /// Sets or clears the non-blocking flag of the open file.

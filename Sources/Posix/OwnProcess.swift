@@ -36,4 +36,16 @@ package enum OwnProcess {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
+
+    /// Becomes the program at `path`, with this process's id, children and inheritable descriptors.
+    ///
+    /// - Returns: only when that failed, the error of execve.
+    package static func replace(path: String, arguments: [String], environment: [String]) -> Errno {
+        let argv = arguments.map { strdup($0) } + [nil]
+        let envp = environment.map { strdup($0) } + [nil]
+        execve(path, argv, envp)
+        let error = Errno("execve")
+        for text in argv + envp { free(text) }
+        return error
+    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting and reaping own processes.
-// Source: pidfd_open(2), waitid(2), prctl(2).
+// Source: pidfd_open(2), execveat(2), waitid(2), prctl(2).
 
 import CLinux
 import Glibc
@@ -11,7 +11,8 @@ package final class ChildProcess {
     package let pid: Int32
     private let pidfd: FileDescriptor
 
-    private init(pid: pid_t, pidfd: consuming FileDescriptor) {
+    /// Takes over a child of this process that was started before it became another program by execve(2).
+    package init(adopting pid: Int32, pidfd: consuming FileDescriptor) {
         self.pid = pid
         self.pidfd = pidfd
     }
@@ -33,13 +34,14 @@ package final class ChildProcess {
         }
     }
 
-    /// Starts `path`; `descriptors[i]` becomes descriptor 3+i and no other is inherited but 0, 1 and 2.
+    /// Starts the file that is open as `executable`, whatever its path leads to by now; `descriptors[i]` becomes
+    /// descriptor 3+i and no other is inherited but 0, 1 and 2.
     ///
     /// The child is killed when the caller's process ends. An entry "LISTEN_PID=" in `environment` must be followed
     /// by at least 12 characters of room, which are replaced by the child's process id.
     /// - Throws: the error of fork or execve.
     package static func spawn(
-        path: String, arguments: [String], environment: [String], descriptors: [Int32]
+        executable: borrowing FileDescriptor, arguments: [String], environment: [String], descriptors: [Int32]
     ) throws(Errno) -> ChildProcess {
         let argv = arguments.map { strdup($0) } + [nil]
         let envp = environment.map { strdup($0) } + [nil]
@@ -48,9 +50,18 @@ package final class ChildProcess {
             for text in envp { free(text) }
         }
         var pidfd: Int32 = -1
-        let pid = ccr_spawn(path, argv, envp, descriptors, Int32(descriptors.count), &pidfd)
+        let pid = ccr_spawn(executable.raw, argv, envp, descriptors, Int32(descriptors.count), &pidfd)
         guard pid > 0 else { throw Errno("execve") }
-        return ChildProcess(pid: pid, pidfd: FileDescriptor(owning: pidfd))
+        return ChildProcess(adopting: pid, pidfd: FileDescriptor(owning: pidfd))
+    }
+
+    /// As above, with the file at `path`.
+    package static func spawn(
+        path: String, arguments: [String], environment: [String], descriptors: [Int32]
+    ) throws(Errno) -> ChildProcess {
+        let executable = try ExecutableFile.open(path)
+        return try spawn(
+            executable: executable, arguments: arguments, environment: environment, descriptors: descriptors)
     }
 
     /// Collects the ending without blocking, or nil while the process runs.

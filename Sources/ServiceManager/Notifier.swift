@@ -14,6 +14,11 @@ package enum Notifier {
     /// The process has begun to end.
     package static func stopping() { send("STOPPING=1\nSTATUS=draining") }
 
+    /// The same; the end may take this long, whatever the manager would wait by itself.
+    package static func stopping(withinUsec usec: UInt64) {
+        send("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=\(usec)")
+    }
+
     /// A reload has begun; `monotonicUsec` is CLOCK_MONOTONIC. Ends with `ready`.
     package static func reloading(monotonicUsec: UInt64) {
         send("RELOADING=1\nMONOTONIC_USEC=\(monotonicUsec)")

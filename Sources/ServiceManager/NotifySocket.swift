@@ -68,6 +68,12 @@ package final class NotifySocket {
         guard bound == 0 else { throw Errno("bind") }
     }
 
+    /// Takes over a socket that was bound before this process became another program.
+    package init(adopting descriptor: consuming FileDescriptor, address: String) {
+        self.descriptor = descriptor
+        self.address = address
+    }
+
     /// The descriptor to watch for readability.
     package var raw: Int32 { descriptor.raw }
 

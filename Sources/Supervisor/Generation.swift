@@ -2,18 +2,25 @@
 // The processes that serve one configuration. A reload starts a new generation beside the old one; a worker whose
 // configuration did not change belongs to both.
 
-import Config
-
 final class Generation {
     let number: Int
-    let configuration: Configuration
+    /// Timeouts.watchdogMs and drainMs of its configuration.
+    let watchdogMsec: Int
+    let drainMsec: Int
+    /// What its exporter has to be, or nil for a generation that was taken over.
+    let exporter: ChildSpec?
     let front: ManagedChild
     /// By provider, then by worker number.
     let workers: [[ManagedChild]]
 
-    init(number: Int, configuration: Configuration, front: ManagedChild, workers: [[ManagedChild]]) {
+    init(
+        number: Int, watchdogMsec: Int, drainMsec: Int, exporter: ChildSpec?, front: ManagedChild,
+        workers: [[ManagedChild]]
+    ) {
         self.number = number
-        self.configuration = configuration
+        self.watchdogMsec = watchdogMsec
+        self.drainMsec = drainMsec
+        self.exporter = exporter
         self.front = front
         self.workers = workers
     }

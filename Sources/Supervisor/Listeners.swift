@@ -15,22 +15,60 @@ struct ListenFault: Error, CustomStringConvertible {
 struct Listeners {
     private(set) var http: [SharedDescriptor] = []
     private(set) var metrics: [SharedDescriptor] = []
+    /// Sockets whose file mode decides who may connect; their clients need no key.
+    private(set) var admin: [SharedDescriptor] = []
     private var own: [(address: ListenAddress, descriptor: SharedDescriptor)] = []
     private let isInherited: Bool
 
-    /// Sockets named "metrics" serve the exporter, all others clients; without any, `settings` decides.
+    /// Sockets named "metrics" serve the exporter, those named "admin" administrators, all others clients; without any
+    /// of the last kind, `settings` decides.
     init(_ inherited: inout InheritedDescriptors, _ settings: ListenSettings) throws {
         for (name, descriptor) in try inherited.takeAll(prefix: "") {
             // systemd's sockets block, and accept(2) is called until nothing waits.
             try descriptor.setNonBlocking(true)
             if name.hasPrefix("metrics") || name.hasPrefix("ccr-metrics") {
                 metrics.append(descriptor)
+            } else if name.hasPrefix("admin") || name.hasPrefix("ccr-admin") {
+                admin.append(descriptor)
             } else {
                 http.append(descriptor)
             }
         }
         isInherited = !http.isEmpty
         if !isInherited { try adopt(settings) }
+    }
+
+    /// Takes over what an earlier version of the supervisor had.
+    init(adopting list: [Handover.Listener]) {
+        for entry in list {
+            let descriptor = SharedDescriptor(FileDescriptor(owning: entry.descriptor))
+            switch entry.kind {
+            case .tcp: own.append((.tcp(host: entry.host, port: entry.port), descriptor))
+            case .unix: own.append((.unix(path: entry.host), descriptor))
+            case .inherited: http.append(descriptor)
+            case .metrics: metrics.append(descriptor)
+            case .admin: admin.append(descriptor)
+            }
+        }
+        isInherited = !http.isEmpty
+        if !isInherited { http = own.map(\.descriptor) }
+    }
+
+    /// What the next version of the supervisor needs to go on with the sockets.
+    var handover: [Handover.Listener] {
+        func entries(_ kind: Handover.Listener.Kind, _ list: [SharedDescriptor]) -> [Handover.Listener] {
+            list.map { Handover.Listener(kind: kind, host: "", port: 0, descriptor: $0.raw) }
+        }
+        let bound = own.map { entry in
+            switch entry.address {
+            case .tcp(let host, let port):
+                Handover.Listener(kind: .tcp, host: host, port: port, descriptor: entry.descriptor.raw)
+            case .unix(let path):
+                Handover.Listener(kind: .unix, host: path, port: 0, descriptor: entry.descriptor.raw)
+            }
+        }
+        return bound + entries(.inherited, isInherited ? http : []) + entries(.metrics, metrics)
+            + entries(.admin, admin)
     }
 
     /// Binds the addresses of a configuration; those bound already stay as they are.

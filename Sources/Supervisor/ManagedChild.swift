@@ -48,12 +48,49 @@ final class ManagedChild {
     /// Descriptors for the next start.
     private var waiting: [NamedDescriptor] = []
     private var drainAsked = false
+    /// The version of the messages that the process understands.
+    private let protocolVersion: UInt8
+    /// Whether an earlier version of the supervisor started it. It is never started again: nobody knows how.
+    let isAdopted: Bool
     private unowned let stack: Stack
 
     init(_ spec: ChildSpec, stack: Stack) {
         self.spec = spec
         self.stack = stack
+        protocolVersion = IPC.version
+        isAdopted = false
     }
+
+    /// Takes a process over that an earlier version of the supervisor started.
+    init(adopting child: Handover.Child, stack: Stack) throws(Errno) {
+        spec = ChildSpec(
+            role: child.role, provider: child.provider, index: Int(child.index), configuration: [])
+        self.stack = stack
+        protocolVersion = child.protocolVersion
+        isAdopted = true
+        state = child.state
+        restarts = child.restarts
+        statusText = child.statusText
+        startedUsec = child.startedUsec
+        startedRealtimeUsec = child.startedRealtimeUsec
+        lastSignUsec = Clock.monotonicUsec()
+        drainAsked = child.state == .draining
+        guard child.pid > 0 else { return }
+        let process = ChildProcess(adopting: child.pid, pidfd: FileDescriptor(owning: child.pidfd))
+        try supervise(process, control: FileDescriptor(owning: child.control))
+    }
+
+    /// What the next version of the supervisor needs to take the process over.
+    var handover: Handover.Child {
+        Handover.Child(
+            role: spec.role, provider: spec.provider, index: UInt32(spec.index), pid: process?.pid ?? 0,
+            pidfd: process?.raw ?? -1, control: control?.raw ?? -1, state: state, restarts: restarts,
+            startedUsec: startedUsec, startedRealtimeUsec: startedRealtimeUsec, statusText: statusText,
+            protocolVersion: protocolVersion)
+    }
+
+    /// Whether the process understands more than the order to drain, which is the same in every version.
+    var speaksThisProtocol: Bool { protocolVersion == IPC.version }
 
     var isReady: Bool { state == .ready }
     var isRunning: Bool { process != nil }
@@ -97,19 +134,25 @@ final class ManagedChild {
         }
         let entry = ProcessTable.entry(spec.role)
         let process = try ChildProcess.spawn(
-            path: stack.executableDirectory + "/" + entry.executable,
+            executable: try stack.executables.open(entry.executable),
             arguments: ["ccr", spec.role.rawValue] + (spec.provider.isEmpty ? [] : [spec.provider]),
             environment: stack.environment(for: entry, descriptorNames: names), descriptors: descriptors)
-        self.process = process
         state = .starting
         statusText = ""
         startedUsec = Clock.monotonicUsec()
         startedRealtimeUsec = Clock.realtimeUsec()
         lastSignUsec = startedUsec
-        control = try MessageChannel(
-            stack.loop, controlEnd, onMessage: { _, _ in }, onClose: {})
-        watch = try stack.loop.watch(process.raw, .readable) { [unowned self] _ in self.processEnded() }
+        try supervise(process, control: controlEnd)
         stack.started(self)
+    }
+
+    private func supervise(_ process: ChildProcess, control descriptor: consuming FileDescriptor)
+        throws(Errno)
+    {
+        self.process = process
+        control = try MessageChannel(
+            stack.loop, descriptor, onMessage: { _, _ in }, onClose: {})
+        watch = try stack.loop.watch(process.raw, .readable) { [unowned self] _ in self.processEnded() }
     }
 
     /// The configuration in a memfd: its length in 4 bytes, then itself.
@@ -144,10 +187,12 @@ final class ManagedChild {
 
     // MARK: - What the supervisor says
 
+    /// Sends a message to a process of this very version; others would take it for nonsense and end.
     func send(
         _ kind: MessageKind, descriptor: SharedDescriptor? = nil,
         _ body: (inout WireWriter) -> Void = { _ in }
     ) {
+        guard speaksThisProtocol else { return }
         var writer = WireWriter()
         IPC.begin(kind, in: &writer)
         body(&writer)
@@ -160,7 +205,7 @@ final class ManagedChild {
         guard process != nil, !drainAsked else { return }
         drainAsked = true
         state = .draining
-        send(.supervisorDrain)
+        control?.send(IPC.drain(version: protocolVersion))
     }
 
     func kill() {

@@ -2,7 +2,6 @@
 // The supervisor: starts the processes of a configuration, connects them, watches, restarts, reloads and ends them.
 // It parses no byte of a client or a provider.
 
-import Config
 import EventLoop
 import Gateway
 import Glibc
@@ -14,46 +13,57 @@ import ServiceManager
 
 final class Stack {
     let loop: EventLoop
-    let executableDirectory: String
-    private let options: SupervisorOptions
-    private let journal: Journal
-    private let notifySocket: NotifySocket
+    let executables: Executables
+    let options: SupervisorOptions
+    let journal: Journal
+    let notifySocket: NotifySocket
     private var notifyWatch: EventLoop.Watch?
     private var signals: [SignalWatch] = []
     private var watchdogTimer: Timer?
     private var statusTimer: Timer?
-    private var drainTimer: Timer?
-    private var listeners: Listeners
-    private var exporter: ManagedChild?
+    var drainTimer: Timer?
+    var listeners: Listeners
+    var exporter: ManagedChild?
     /// An exporter of an older configuration on its way out.
-    private var oldExporter: ManagedChild?
+    var oldExporter: ManagedChild?
     /// The listeners in force before a reload that is under way.
-    private var listenersBefore: Listeners?
-    private var current: Generation?
+    var listenersBefore: Listeners?
+    var current: Generation?
     /// Started by a reload and not yet serving alone.
-    private var next: Generation?
+    var next: Generation?
     /// Finish their requests, oldest first.
-    private var draining: [Generation] = []
-    private var isEnding = false
+    var draining: [Generation] = []
+    var isEnding = false
     private var statusQueued = false
-    private var exitCode: Int32 = 0
+    var hasAnnounced = false
+    var startedRealtimeUsec = Clock.realtimeUsec()
+    /// The next version of the supervisor, while it says whether it can take over.
+    var check: UpgradeCheck?
+    var exitCode: Int32 = 0
 
     /// Status lines are refreshed this often, for resident memory.
     private static let statusIntervalUsec: UInt64 = 10_000_000
 
-    init(_ options: SupervisorOptions, journal: Journal, listeners: consuming Listeners, loop: EventLoop)
-        throws(Errno)
-    {
+    /// - Parameter handover: what an earlier version of this supervisor left, if this one came by an upgrade.
+    init(
+        _ options: SupervisorOptions, journal: Journal, listeners: consuming Listeners, loop: EventLoop,
+        handover: Handover?
+    ) throws(Errno) {
         self.options = options
         self.journal = journal
         self.listeners = listeners
         self.loop = loop
-        executableDirectory = options.executableDirectory
-        notifySocket = try NotifySocket(unique: "\(getpid())-\(Clock.realtimeUsec())")
+        executables = try Executables(directory: options.executableDirectory)
+        if let handover {
+            notifySocket = NotifySocket(
+                adopting: FileDescriptor(owning: handover.notifyDescriptor), address: handover.notifyAddress)
+        } else {
+            notifySocket = try NotifySocket(unique: "\(getpid())-\(Clock.realtimeUsec())")
+        }
     }
 
-    /// Starts everything and runs until the end.
-    func run(_ configuration: Configuration) throws -> Int32 {
+    /// Starts everything, or takes it over and starts anew beside it, and runs until the end.
+    func run(_ handover: Handover?) throws -> Int32 {
         notifyWatch = try loop.watch(notifySocket.raw, .readable) { [unowned self] _ in
             self.receiveNotifications()
         }
@@ -65,152 +75,15 @@ final class Stack {
         watchdogTimer = try Timer(loop, accuracyUsec: 250_000) { [unowned self] in self.checkWatchdogs() }
         statusTimer = try Timer(loop, accuracyUsec: 1_000_000) { [unowned self] in self.publishStatus() }
         drainTimer = try Timer(loop) { [unowned self] in self.killAll() }
-        let blueprint = Blueprint(configuration)
-        let exporter = ManagedChild(blueprint.exporter, stack: self)
-        self.exporter = exporter
-        let generation = makeGeneration(configuration, blueprint)
-        current = generation
-        for listener in listeners.metrics {
-            exporter.give(NamedDescriptor(name: "metrics", descriptor: listener))
+        if let handover {
+            try takeOver(handover)
+        } else if let configuration = options.configuration {
+            startFirst(configuration)
         }
-        startNewProcesses(of: generation)
-        exporter.start()
         watchdogTimer?.arm(afterUsec: 1_000_000)
         loop.enableWatchdog()
         let code = try loop.run()
         return max(code, exitCode)
-    }
-
-    // MARK: - Generations
-
-    private func makeGeneration(_ configuration: Configuration, _ blueprint: Blueprint) -> Generation {
-        let known = current?.allWorkers ?? []
-        let workers = blueprint.workers.map { specs in
-            specs.map { spec in known.first { $0.spec == spec } ?? ManagedChild(spec, stack: self) }
-        }
-        let generation = Generation(
-            number: (current?.number ?? 0) + 1, configuration: configuration,
-            front: ManagedChild(blueprint.front, stack: self), workers: workers)
-        equipFront(of: generation)
-        return generation
-    }
-
-    /// Gives a front that is about to start its listeners and its channels to every worker and the exporter.
-    private func equipFront(of generation: Generation) {
-        for listener in listeners.http {
-            generation.front.give(NamedDescriptor(name: "http", descriptor: listener))
-        }
-        for (provider, workers) in generation.workers.enumerated() {
-            for (index, worker) in workers.enumerated() where worker.isRunning || worker.restarts == 0 {
-                connect(generation.front, as: "front", to: worker, as: "worker-\(provider)-\(index)")
-            }
-        }
-        if let exporter { connect(generation.front, as: "front", to: exporter, as: "exporter") }
-    }
-
-    /// Makes a pair of connected sockets and gives each process its end.
-    private func connect(_ a: ManagedChild, as aName: String, to b: ManagedChild, as bName: String) {
-        do {
-            try MessageSocket.pair().split { first, second in
-                a.give(NamedDescriptor(name: bName, descriptor: SharedDescriptor(first)))
-                b.give(NamedDescriptor(name: aName, descriptor: SharedDescriptor(second)))
-            }
-        } catch {
-            journal.log(.error, .limitReached, "cannot connect \(a.spec.name) and \(b.spec.name): \(error)")
-        }
-    }
-
-    private func startNewProcesses(of generation: Generation) {
-        for worker in generation.allWorkers where !worker.isRunning { worker.start() }
-        generation.front.start()
-    }
-
-    private func reload() {
-        guard !isEnding else { return }
-        let started = Clock.monotonicUsec()
-        guard next == nil else {
-            journal.log(.warning, .configRefused, "a reload is under way already; ask again when it is over")
-            return
-        }
-        Notifier.reloading(monotonicUsec: started)
-        let loaded = options.reload()
-        for problem in loaded.problems {
-            journal.log(problem.severity == .error ? .error : .warning, .configRefused, "\(problem)")
-        }
-        guard let configuration = loaded.configuration else {
-            journal.log(
-                .error, .configRefused, "the new configuration is refused; the old one stays in force")
-            Notifier.ready(status: "reload refused, still serving the old configuration")
-            return
-        }
-        listenersBefore = listeners
-        do {
-            try listeners.adopt(configuration.listen)
-        } catch {
-            journal.log(.error, .configRefused, "\(error); the old configuration stays in force")
-            Notifier.ready(status: "reload refused, still serving the old configuration")
-            return
-        }
-        let generation = makeGeneration(configuration, Blueprint(configuration))
-        next = generation
-        startNewProcesses(of: generation)
-    }
-
-    /// The new generation serves: the old one finishes what it has.
-    private func switchOver(to generation: Generation) {
-        if let old = current {
-            draining.append(old)
-            old.front.drain()
-        }
-        current = generation
-        next = nil
-        listenersBefore = nil
-        replaceExporter(Blueprint(generation.configuration).exporter)
-        announce()
-    }
-
-    /// A process of the new generation does not start: the old one goes on.
-    private func giveUpNext(because child: ManagedChild) {
-        guard let failed = next else { return }
-        next = nil
-        if let before = listenersBefore { listeners = before }
-        listenersBefore = nil
-        journal.log(
-            .error, .configRefused, "\(child.spec.name) does not start; the old configuration stays in force")
-        failed.front.kill()
-        for worker in failed.allWorkers where current?.contains(worker) != true { worker.kill() }
-        Notifier.ready(status: "reload failed, still serving the old configuration")
-    }
-
-    /// Starts an exporter that knows the new providers. The file lock of its database lets it begin when the old one
-    /// has ended; fronts send it what the old one did not acknowledge.
-    private func replaceExporter(_ spec: ChildSpec) {
-        guard let old = exporter, old.spec != spec, oldExporter == nil else { return }
-        let new = ManagedChild(spec, stack: self)
-        exporter = new
-        oldExporter = old
-        equipExporter(new)
-        new.start()
-        old.drain()
-    }
-
-    /// Gives an exporter that is about to start its listeners and a channel to every front.
-    private func equipExporter(_ exporter: ManagedChild) {
-        for listener in listeners.metrics {
-            exporter.give(NamedDescriptor(name: "metrics", descriptor: listener))
-        }
-        for front in (draining + [current, next].compactMap { $0 }).map(\.front) where front.isRunning {
-            connect(front, as: "front", to: exporter, as: "exporter")
-        }
-    }
-
-    private func announce() {
-        guard let current else { return }
-        journal.log(
-            .notice, .configLoaded,
-            "serving on \(listeners.description) with \(current.workers.count) providers",
-            [LogField("CCR_GENERATION", current.number)])
-        Notifier.ready(status: "serving on \(listeners.description) with \(current.workers.count) providers")
     }
 
     // MARK: - What children report
@@ -225,7 +98,7 @@ final class Stack {
         }
     }
 
-    private var children: [ManagedChild] {
+    var children: [ManagedChild] {
         var list: [ManagedChild] = []
         for generation in draining + [current, next].compactMap({ $0 }) {
             for child in generation.allWorkers + [generation.front]
@@ -257,8 +130,6 @@ final class Stack {
         }
     }
 
-    private var hasAnnounced = false
-
     func failedToStart(_ child: ManagedChild, _ error: Errno) {
         journal.log(.error, .processEnded, "cannot start \(child.spec.name): \(error)")
     }
@@ -278,6 +149,9 @@ final class Stack {
         statusChanged()
         if !expected, let next, next.contains(child), current?.contains(child) != true {
             giveUpNext(because: child)
+        } else if !expected, child.isAdopted, next == nil, current?.contains(child) == true {
+            // Only a process of the own version can take its place.
+            reload()
         }
         if child === oldExporter { oldExporter = nil }
         retireGenerations()
@@ -285,7 +159,7 @@ final class Stack {
     }
 
     /// Ends the workers of generations whose front has finished, and forgets generations without processes.
-    private func retireGenerations() {
+    func retireGenerations() {
         let candidates = draining
         for generation in candidates where !generation.front.isRunning {
             for worker in ownWorkers(of: generation) { worker.drain() }
@@ -304,7 +178,7 @@ final class Stack {
 
     /// Processes of a configuration that is on its way out are not started again.
     func mayRestart(_ child: ManagedChild) -> Bool {
-        !isEnding && (child === exporter || current?.contains(child) == true)
+        !isEnding && !child.isAdopted && (child === exporter || current?.contains(child) == true)
     }
 
     func restart(_ child: ManagedChild) {
@@ -327,7 +201,7 @@ final class Stack {
     }
 
     private func checkWatchdogs() {
-        let limit = UInt64(current?.configuration.timeouts.watchdogMs ?? 0) * 1000
+        let limit = UInt64(current?.watchdogMsec ?? 0) * 1000
         if limit > 0 {
             let now = Clock.monotonicUsec()
             for child in children where child.checkWatchdog(now, limitUsec: limit) {
@@ -357,59 +231,13 @@ final class Stack {
             role: "supervisor", provider: "", pid: getpid(), state: isEnding ? .draining : .ready,
             restarts: 0,
             residentBytes: ProcessMemory.residentBytes(pid: getpid()),
-            startedUsec: options.startedRealtimeUsec, text: "")
+            startedUsec: startedRealtimeUsec, text: "")
         let list = [own] + children.map(\.status)
-        for child in children where child.isRunning && child.spec.role != .worker {
+        for child in children
+        where child.isRunning && child.spec.role != .worker && child.speaksThisProtocol {
             child.send(.supervisorStatus) { writer in writer.put(list: list) { $0.put($1) } }
         }
         statusTimer?.arm(afterUsec: Stack.statusIntervalUsec)
-    }
-
-    // MARK: - The end
-
-    /// Drains: no new connection, running requests finish, then everything ends. Asked twice, it ends at once.
-    private func end() {
-        guard !isEnding else { return killAll() }
-        isEnding = true
-        let milliseconds = options.drainMsec ?? current?.configuration.timeouts.drainMs ?? 30_000
-        journal.log(.notice, .draining, "draining for at most \(milliseconds / 1000) s")
-        Notifier.stopping()
-        drainTimer?.arm(afterUsec: UInt64(milliseconds) * 1000)
-        // Refused connections let clients wait and retry; accepted and dropped ones would look like failures.
-        listeners.closeOwn()
-        if let failed = next {
-            next = nil
-            draining.append(failed)
-        }
-        if let current { draining.append(current) }
-        current = nil
-        for generation in draining { generation.front.drain() }
-        retireGenerations()
-        continueEnding()
-    }
-
-    private func continueEnding() {
-        guard draining.isEmpty else { return }
-        if let exporter, exporter.isRunning {
-            exporter.drain()
-        } else {
-            finish()
-        }
-    }
-
-    private func killAll() {
-        let running = children.filter(\.isRunning)
-        if !running.isEmpty {
-            let names = running.map(\.spec.name).joined(separator: ", ")
-            journal.log(.warning, .draining, "the time to drain is over; ending \(names)")
-        }
-        for child in running { child.kill() }
-        finish()
-    }
-
-    private func finish() {
-        journal.log(.notice, .stopped, "stopped")
-        loop.exit(exitCode)
     }
 
     /// The environment of a child: what its table entry names and what supervision needs. LISTEN_PID is filled in
@@ -420,8 +248,7 @@ final class Stack {
             if let value = getenv(name) { list.append("\(name)=\(String(cString: value))") }
         }
         list.append("NOTIFY_SOCKET=\(notifySocket.address)")
-        let watchdog =
-            current?.configuration.timeouts.watchdogMs ?? next?.configuration.timeouts.watchdogMs ?? 10_000
+        let watchdog = (next ?? current)?.watchdogMsec ?? 10_000
         if watchdog > 0 { list.append("WATCHDOG_USEC=\(watchdog * 1000)") }
         list.append("LISTEN_FDS=\(descriptorNames.count)")
         list.append("LISTEN_FDNAMES=\(descriptorNames.joined(separator: ":"))")

@@ -14,26 +14,42 @@ import ServiceManager
 
 /// How the supervisor was started.
 package struct SupervisorOptions {
-    /// The checked configuration to start with.
-    package let configuration: Configuration
+    /// The checked configuration to start with; nil after an upgrade that does not find one in order.
+    let configuration: Configuration?
     /// Reads the configuration again; called for each reload.
-    package let reload: () -> LoadedConfiguration
+    let reload: (() -> LoadedConfiguration)?
     /// The directory of the executables ccr and ccr-upstream.
-    package let executableDirectory: String
+    let executableDirectory: String
+    /// The words of the command line, the program's name first, for an upgrade.
+    let arguments: [String]
     /// How long to drain before the end, instead of what the configuration says.
-    package let drainMsec: Int?
-    let startedRealtimeUsec: UInt64
+    let drainMsec: Int?
 
     package init(
         configuration: Configuration, reload: @escaping () -> LoadedConfiguration,
-        executableDirectory: String,
-        drainMsec: Int?
+        executableDirectory: String, arguments: [String], drainMsec: Int?
     ) {
         self.configuration = configuration
         self.reload = reload
         self.executableDirectory = executableDirectory
+        self.arguments = arguments
         self.drainMsec = drainMsec
-        startedRealtimeUsec = Clock.realtimeUsec()
+    }
+
+    private init(executableDirectory: String, arguments: [String]) {
+        configuration = nil
+        reload = nil
+        self.executableDirectory = executableDirectory
+        self.arguments = arguments
+        drainMsec = nil
+    }
+
+    /// For a supervisor that came by an upgrade and does not find its configuration in order: it keeps what runs.
+    /// A reload makes it start itself anew.
+    package static func withoutConfiguration(executableDirectory: String, arguments: [String])
+        -> SupervisorOptions
+    {
+        SupervisorOptions(executableDirectory: executableDirectory, arguments: arguments)
     }
 }
 
@@ -45,18 +61,31 @@ package enum SupervisorProcess {
         ProcessSettings.forbidDumps()
         ProcessSettings.raiseFileLimit()
         let journal = Journal(role: "supervisor")
-        giveUpNeverNeeded(journal)
-        let configuration = options.configuration
-        makeDirectory(configuration.stateDirectory, journal)
         do {
-            var inherited = try InheritedDescriptors()
-            let listeners = try Listeners(&inherited, configuration.listen)
-            let stack = try Stack(options, journal: journal, listeners: listeners, loop: try EventLoop())
-            return try stack.run(configuration)
+            let handover = try Handover.take()
+            // Given up once, and for everything that this process becomes: filters add up.
+            if handover == nil { giveUpNeverNeeded(journal) }
+            if let configuration = options.configuration {
+                makeDirectory(configuration.stateDirectory, journal)
+            }
+            // The stack alone holds the listeners: a second holder would keep sockets open that it closes.
+            let stack = try Stack(
+                options, journal: journal, listeners: try listeners(handover, options.configuration),
+                loop: try EventLoop(), handover: handover)
+            return try stack.run(handover)
         } catch {
             journal.log(.error, .processEnded, "cannot start: \(error)")
+            Notifier.status("cannot start: \(error)")
             return 1
         }
+    }
+
+    private static func listeners(_ handover: Handover?, _ configuration: Configuration?) throws -> Listeners
+    {
+        if let handover { return Listeners(adopting: handover.listeners) }
+        guard let configuration else { throw Errno("open", code: ENOENT) }
+        var inherited = try InheritedDescriptors()
+        return try Listeners(&inherited, configuration.listen)
     }
 
     /// Says once for all processes what this kernel cannot enforce.

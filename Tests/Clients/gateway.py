@@ -85,10 +85,13 @@ class Gateway:
         """Write the file that `ccr run` reads at its start and at a reload."""
         self.path.write_text(json.dumps(self.config))
 
+    def program(self):
+        return PROGRAM
+
     def start(self):
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, "run", "--config", str(self.path)],
+                [self.program(), "run", "--config", str(self.path)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -182,4 +182,12 @@ import Testing
     func numbers() {
         #expect(MessageKind.allCases.map(\.rawValue) == Array(1...11))
     }
+
+    @Test("The order to drain has the same form in every version")
+    func drain() {
+        #expect(IPC.drain(version: 77) == [77, 9])
+        var writer = WireWriter()
+        IPC.begin(.supervisorDrain, in: &writer)
+        #expect(writer.bytes == IPC.drain(version: IPC.version))
+    }
 }

@@ -107,12 +107,15 @@ import Testing
 
     @Test(
         "A file that cannot be started is an error with the kernel's reason",
-        arguments: [("/nowhere/at/all", ENOENT), ("/etc/passwd", EACCES), ("/tmp", EACCES)])
-    func missing(path: String, code: Int32) throws {
+        arguments: [
+            ("/nowhere/at/all", Errno("open", code: ENOENT)), ("/etc/passwd", Errno("execve", code: EACCES)),
+            ("/tmp", Errno("execve", code: EACCES)),
+        ])
+    func missing(path: String, error: Errno) throws {
         let pipe = try Pipe()
         do {
             let writer = try pipe.takeWriter()
-            #expect(throws: Errno("execve", code: code)) {
+            #expect(throws: error) {
                 try ChildProcess.spawn(
                     path: path, arguments: ["x"], environment: [], descriptors: [writer.raw])
             }
@@ -127,5 +130,24 @@ import Testing
                 path: "/bin/true", arguments: ["true"], environment: [],
                 descriptors: [Int32](repeating: 0, count: 513))
         }
+    }
+
+    @Test("A file that is open is what starts, whatever stands under its name by then")
+    func openExecutable() throws {
+        let path = "/tmp/ccr-executable-\(getpid())"
+        defer { unlink(path) }
+        symlink("/bin/true", path)
+        let before = try #require(FileIdentity(path: path))
+        let executable = try ExecutableFile.open(path)
+        #expect(FileIdentity(executable) == before)
+        unlink(path)
+        #expect(FileIdentity(path: path) == nil)
+        symlink("/bin/false", path)
+        #expect(FileIdentity(path: path) != before)
+        let old = try ChildProcess.spawn(
+            executable: executable, arguments: ["x"], environment: [], descriptors: [])
+        #expect(try ending(of: old) == .exited(status: 0))
+        let new = try ChildProcess.spawn(path: path, arguments: ["x"], environment: [], descriptors: [])
+        #expect(try ending(of: new) == .exited(status: 1))
     }
 }

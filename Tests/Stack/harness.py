@@ -138,16 +138,20 @@ class Stack(Gateway):
     def pid(self):
         return self.process.pid
 
+    def all_children(self):
+        """The pids of all children that run, of older generations too."""
+        text = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [pid for pid in map(int, text.split()) if exists(pid)]
+
     def children(self):
         """Name -> pid of every child: "front", "worker NAME", "exporter"; the youngest of each name."""
         found = {}
-        pids = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        for pid in map(int, pids):
+        for pid in self.all_children():
             try:
                 arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:-1]
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if arguments and exists(pid):
+            if arguments:
                 found[b" ".join(arguments).decode()] = pid
         return found
 

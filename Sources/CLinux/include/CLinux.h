@@ -39,10 +39,12 @@ int ccr_set_nodelay(int socket);
 int ccr_forbid_dumps(void);
 /// Names the calling thread as shown by ps and top (at most 15 bytes).
 int ccr_set_process_name(const char *name);
-/// Starts `path`; `fds[i]` becomes descriptor 3+i and every other one is closed.
+/// Starts the file that is open as `executable`; `fds[i]` becomes descriptor 3+i and every other one is closed.
 /// The child gets default signal dispositions, an empty signal mask and dies with its parent.
 /// Returns the pid or -1 with errno; `*pidfd` is a close-on-exec process descriptor.
-pid_t ccr_spawn(const char *path, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd);
+pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd);
+/// Whether a descriptor stays open in a program that this process becomes by execve(2).
+int ccr_set_inheritable(int fd, bool on);
 /// Reaps the process of `pidfd` without blocking: 1 reaped, 0 still running, -1 error.
 /// `*code` is the exit status, or minus the signal number.
 int ccr_reap(int pidfd, int *code);

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Generations: the first one, and the one that a reload starts beside it and switches over to.
+
+import Config
+import Gateway
+import Glibc
+import IPC
+import Journal
+import Posix
+import Runtime
+import ServiceManager
+
+extension Stack {
+    /// Starts the processes of the first configuration.
+    func startFirst(_ configuration: Configuration) {
+        let blueprint = Blueprint(configuration)
+        let exporter = ManagedChild(blueprint.exporter, stack: self)
+        self.exporter = exporter
+        let generation = makeGeneration(configuration, blueprint)
+        current = generation
+        for listener in listeners.metrics {
+            exporter.give(NamedDescriptor(name: "metrics", descriptor: listener))
+        }
+        startNewProcesses(of: generation)
+        exporter.start()
+    }
+
+    private func makeGeneration(_ configuration: Configuration, _ blueprint: Blueprint) -> Generation {
+        let known = current?.allWorkers ?? []
+        let workers = blueprint.workers.map { specs in
+            specs.map { spec in known.first { $0.spec == spec } ?? ManagedChild(spec, stack: self) }
+        }
+        let generation = Generation(
+            number: (current?.number ?? 0) + 1, watchdogMsec: configuration.timeouts.watchdogMs,
+            drainMsec: configuration.timeouts.drainMs, exporter: blueprint.exporter,
+            front: ManagedChild(blueprint.front, stack: self), workers: workers)
+        equipFront(of: generation)
+        return generation
+    }
+
+    /// Gives a front that is about to start its listeners and its channels to every worker and the exporter.
+    func equipFront(of generation: Generation) {
+        for listener in listeners.http {
+            generation.front.give(NamedDescriptor(name: "http", descriptor: listener))
+        }
+        for listener in listeners.admin {
+            generation.front.give(NamedDescriptor(name: "admin", descriptor: listener))
+        }
+        for (provider, workers) in generation.workers.enumerated() {
+            for (index, worker) in workers.enumerated() where worker.isRunning || worker.restarts == 0 {
+                connect(generation.front, as: "front", to: worker, as: "worker-\(provider)-\(index)")
+            }
+        }
+        if let exporter { connect(generation.front, as: "front", to: exporter, as: "exporter") }
+    }
+
+    /// Makes a pair of connected sockets and gives each process its end.
+    func connect(_ a: ManagedChild, as aName: String, to b: ManagedChild, as bName: String) {
+        do {
+            try MessageSocket.pair().split { first, second in
+                a.give(NamedDescriptor(name: bName, descriptor: SharedDescriptor(first)))
+                b.give(NamedDescriptor(name: aName, descriptor: SharedDescriptor(second)))
+            }
+        } catch {
+            journal.log(.error, .limitReached, "cannot connect \(a.spec.name) and \(b.spec.name): \(error)")
+        }
+    }
+
+    func startNewProcesses(of generation: Generation) {
+        for worker in generation.allWorkers where !worker.isRunning { worker.start() }
+        generation.front.start()
+    }
+
+    func reload() {
+        guard !isEnding else { return }
+        let started = Clock.monotonicUsec()
+        guard next == nil, check == nil else {
+            journal.log(.warning, .configRefused, "a reload is under way already; ask again when it is over")
+            return
+        }
+        Notifier.reloading(monotonicUsec: started)
+        guard let load = options.reload, !executables.areReplaced else { return startUpgrade() }
+        let loaded = load()
+        for problem in loaded.problems {
+            journal.log(problem.severity == .error ? .error : .warning, .configRefused, "\(problem)")
+        }
+        guard let configuration = loaded.configuration else {
+            journal.log(
+                .error, .configRefused, "the new configuration is refused; the old one stays in force")
+            Notifier.ready(status: "reload refused, still serving the old configuration")
+            return
+        }
+        startNext(configuration)
+    }
+
+    /// Starts a new generation beside the one in force.
+    func startNext(_ configuration: Configuration) {
+        listenersBefore = listeners
+        do {
+            try listeners.adopt(configuration.listen)
+        } catch {
+            journal.log(.error, .configRefused, "\(error); the old configuration stays in force")
+            Notifier.ready(status: "reload refused, still serving the old configuration")
+            return
+        }
+        let generation = makeGeneration(configuration, Blueprint(configuration))
+        next = generation
+        startNewProcesses(of: generation)
+    }
+
+    /// The new generation serves: the old one finishes what it has.
+    func switchOver(to generation: Generation) {
+        if let old = current {
+            draining.append(old)
+            old.front.drain()
+        }
+        current = generation
+        next = nil
+        listenersBefore = nil
+        replaceExporter(generation.exporter)
+        announce()
+    }
+
+    /// A process of the new generation does not start: the old one goes on.
+    func giveUpNext(because child: ManagedChild) {
+        guard let failed = next else { return }
+        next = nil
+        if let before = listenersBefore { listeners = before }
+        listenersBefore = nil
+        journal.log(
+            .error, .configRefused, "\(child.spec.name) does not start; the old configuration stays in force")
+        failed.front.kill()
+        for worker in failed.allWorkers where current?.contains(worker) != true { worker.kill() }
+        Notifier.ready(status: "reload failed, still serving the old configuration")
+    }
+
+    /// Starts an exporter that knows the new providers. The file lock of its database lets it begin when the old one
+    /// has ended; fronts send it what the old one did not acknowledge.
+    private func replaceExporter(_ spec: ChildSpec?) {
+        guard let spec, let old = exporter, old.spec != spec, oldExporter == nil else { return }
+        let new = ManagedChild(spec, stack: self)
+        exporter = new
+        oldExporter = old
+        equipExporter(new)
+        new.start()
+        old.drain()
+    }
+
+    /// Gives an exporter that is about to start its listeners and a channel to every front.
+    func equipExporter(_ exporter: ManagedChild) {
+        for listener in listeners.metrics {
+            exporter.give(NamedDescriptor(name: "metrics", descriptor: listener))
+        }
+        for front in (draining + [current, next].compactMap { $0 }).map(\.front)
+        where front.isRunning && front.speaksThisProtocol {
+            connect(front, as: "front", to: exporter, as: "exporter")
+        }
+    }
+
+    func announce() {
+        guard let current else { return }
+        journal.log(
+            .notice, .configLoaded,
+            "serving on \(listeners.description) with \(current.workers.count) providers",
+            [LogField("CCR_GENERATION", current.number)])
+        Notifier.ready(status: "serving on \(listeners.description) with \(current.workers.count) providers")
+    }
+}
