@@ -112,7 +112,11 @@ let package = Package(
                 "ServiceManager", "Journal", "Runtime", "Posix",
             ]),
         library(
-            "CLI", ["Gateway", "Providers", "Routing", "Config", "HTTP1", "JSON", "Bytes", "Posix", "CLinux"]),
+            "CLI",
+            [
+                "Gateway", "Providers", "Routing", "Config", "HTTP1", "JSON", "Bytes", "ServiceManager",
+                "Posix", "CLinux",
+            ]),
 
         // Manual pages, completions and the JSON Schema, made of the tables above
         library("Manual", ["CLI", "Runtime", "Gateway", "Config", "Journal", "JSON", "Posix"]),

@@ -2,6 +2,7 @@
 // `ccr run`: checks the configuration, then hands over to the supervisor.
 
 package import Config
+import ServiceManager
 
 /// What the supervisor starts with.
 package struct RunOptions {
@@ -35,7 +36,12 @@ enum RunCommand {
         }
         let loaded = context.load(overrides: overrides)
         for problem in loaded.problems { context.terminal.complain(problem.description) }
-        guard let configuration = loaded.configuration else { return ExitStatus.badConfiguration }
+        guard let configuration = loaded.configuration else {
+            let reason = loaded.problems.first { $0.severity == .error }.map { "\($0)" } ?? "no configuration"
+            // The unit fails with this in its status.
+            Notifier.status("configuration refused: \(reason)")
+            return ExitStatus.badConfiguration
+        }
         return context.runSupervisor(
             RunOptions(
                 configuration: configuration, files: loaded.files, overrides: overrides,

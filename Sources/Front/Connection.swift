@@ -14,6 +14,8 @@ import Routing
 final class Connection {
     let descriptor: FileDescriptor
     let peerIsLoopback: Bool
+    /// Whether it came over an admin socket: its client is trusted and needs no key.
+    let isAdmin: Bool
     private unowned let front: FrontProcess
     private var watch: EventLoop.Watch?
     private var parser = RequestParser()
@@ -49,9 +51,12 @@ final class Connection {
     /// Bytes thrown away after an early answer, and how long.
     static let lingerUsec: UInt64 = 2_000_000
 
-    init(_ descriptor: consuming FileDescriptor, peerIsLoopback: Bool, front: FrontProcess) throws(Errno) {
+    init(
+        _ descriptor: consuming FileDescriptor, peerIsLoopback: Bool, isAdmin: Bool, front: FrontProcess
+    ) throws(Errno) {
         self.descriptor = descriptor
         self.peerIsLoopback = peerIsLoopback
+        self.isAdmin = isAdmin
         self.front = front
         stateSinceUsec = front.now
         Socket.disableDelay(self.descriptor.raw)

@@ -26,7 +26,7 @@ extension FrontProcess {
         journal.log(
             .info, .clientRefused, error.message,
             [LogField("CCR_STATUS", error.kind.status), LogField("CCR_REASON", error.kind.name)])
-        exporter?.add(
+        account(
             RequestRecord(
                 sequence: 0, requestID: "", startedUsec: Clock.realtimeUsec(), durationUsec: 0,
                 firstByteUsec: 0,
@@ -124,7 +124,7 @@ extension FrontProcess {
         }
         // Front's own answers (health, models) are no traffic.
         guard request.endpoint != nil || rejection != nil else { return }
-        exporter?.add(
+        account(
             RequestRecord(
                 sequence: 0, requestID: request.id, startedUsec: Clock.realtimeUsec() - duration,
                 durationUsec: duration,

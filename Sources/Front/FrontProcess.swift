@@ -35,6 +35,9 @@ package final class FrontProcess {
     private var listenerWatches: [EventLoop.Watch] = []
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var sweep: Sweep?
+    private var traffic = Traffic()
+    private var trafficSweep: Sweep?
+    private var trafficLine = FrontProcess.idleLine
     private var requestCounter: UInt64 = 0
     private(set) var processes: [ProcessStatus] = []
     private(set) var isDraining = false
@@ -48,6 +51,8 @@ package final class FrontProcess {
 
     /// An idle connection stays open this long while front drains.
     static let drainGraceMsec = 1_000
+    /// What front says of itself while nothing happens.
+    private static let idleLine = "accepting connections"
     /// Connections taken from a listener before other descriptors get their turn.
     private static let acceptBurst = 64
 
@@ -62,10 +67,13 @@ package final class FrontProcess {
             }
             if let descriptor = try inherited.take("exporter") { process.attach("exporter", descriptor) }
             for (_, descriptor) in try inherited.takeAll(prefix: "http") { try process.listen(descriptor) }
+            for (_, descriptor) in try inherited.takeAll(prefix: "admin") {
+                try process.listen(descriptor, isAdmin: true)
+            }
             let handlers = Child.Handlers(
                 attach: { process.attach($0, $1) }, drain: { process.drain() },
                 status: { process.processes = $0 })
-            return (handlers, "accepting connections")
+            return (handlers, idleLine)
         }
         withExtendedLifetime(front) {}
         return status
@@ -83,6 +91,9 @@ package final class FrontProcess {
         workers = WorkerLinks(providerCount: config.routes.providers.count)
         exporter = try ExporterLink(self, instance: instance)
         sweep = try Sweep(child.loop, intervalMsec: 250) { [unowned self] in self.look($0) }
+        trafficSweep = try Sweep(child.loop, intervalMsec: Traffic.intervalMsec) { [unowned self] _ in
+            self.reportTraffic()
+        }
     }
 
     /// Reads the clock once per event.
@@ -93,19 +104,22 @@ package final class FrontProcess {
 
     // MARK: - Connections
 
-    private func listen(_ descriptor: SharedDescriptor) throws(Errno) {
+    private func listen(_ descriptor: SharedDescriptor, isAdmin: Bool = false) throws(Errno) {
         listeners.append(descriptor)
         listenerWatches.append(
-            try loop.watch(descriptor.raw, .readable) { [unowned self] _ in self.accept(descriptor.raw) })
+            try loop.watch(descriptor.raw, .readable) { [unowned self] _ in
+                self.accept(descriptor.raw, isAdmin: isAdmin)
+            })
     }
 
-    private func accept(_ listener: Int32) {
+    private func accept(_ listener: Int32, isAdmin: Bool) {
         tick()
         for _ in 0..<FrontProcess.acceptBurst {
             do {
                 guard let accepted = try Socket.accept(listener) else { return }
                 let isLoopback = accepted.peerIsLoopback
-                let connection = try Connection(accepted.take(), peerIsLoopback: isLoopback, front: self)
+                let connection = try Connection(
+                    accepted.take(), peerIsLoopback: isLoopback, isAdmin: isAdmin, front: self)
                 connections[ObjectIdentifier(connection)] = connection
                 gauges.connections = UInt32(connections.count)
                 sweep?.wake()
@@ -189,6 +203,8 @@ package final class FrontProcess {
         case .health, .readiness, .greeting: return
         default: break
         }
+        // Who may connect there is decided by the mode of the socket's file.
+        if request.connection?.isAdmin == true { return }
         guard !keys.isEmpty else {
             if request.connection?.peerIsLoopback == true { return try LocalOrigin.check(request.head) }
             throw GatewayError(.authentication, "no client key is configured; only local clients are served")
@@ -224,6 +240,22 @@ package final class FrontProcess {
         if gauges.activeRequests == 0 { bodies.empty() }
         if connections.isEmpty { ProcessMemory.trim() }
         return !connections.isEmpty
+    }
+
+    /// A request is over.
+    func account(_ record: RequestRecord) {
+        traffic.count(record)
+        trafficSweep?.wake()
+        exporter?.add(record)
+    }
+
+    /// Tells the supervisor when the line has changed. Returns whether another one is needed.
+    private func reportTraffic() -> Bool {
+        let line = traffic.line(streams: Int(gauges.activeStreams))
+        let text = line ?? FrontProcess.idleLine
+        if text != trafficLine, !isDraining { Notifier.status(text) }
+        trafficLine = text
+        return line != nil
     }
 
     // MARK: - Channels

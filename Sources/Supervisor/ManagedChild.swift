@@ -169,7 +169,10 @@ final class ManagedChild {
     /// Takes a notification of the process (sd_notify).
     func notified(_ notification: Notification) {
         lastSignUsec = Clock.monotonicUsec()
-        if let text = notification["STATUS"] { statusText = text }
+        if let text = notification["STATUS"] {
+            statusText = text
+            if isReady { stack.saidStatus(self) }
+        }
         if notification["STOPPING"] == "1", state != .draining { state = .draining }
         if notification["READY"] == "1", state == .starting {
             state = .ready

@@ -159,10 +159,17 @@ extension Stack {
 
     func announce() {
         guard let current else { return }
-        journal.log(
-            .notice, .configLoaded,
-            "serving on \(listeners.description) with \(current.workers.count) providers",
-            [LogField("CCR_GENERATION", current.number)])
-        Notifier.ready(status: "serving on \(listeners.description) with \(current.workers.count) providers")
+        journal.log(.notice, .configLoaded, servingLine, [LogField("CCR_GENERATION", current.number)])
+        Notifier.ready(status: servingLine)
+    }
+
+    private var servingLine: String {
+        "serving on \(listeners.description) with \(current?.workers.count ?? 0) providers"
+    }
+
+    /// The front in force has said how busy it is; the manager shows it with our own line.
+    func frontSaid(_ text: String) {
+        guard hasAnnounced, next == nil, check == nil, !isEnding else { return }
+        Notifier.status("\(servingLine); \(text)")
     }
 }

@@ -120,6 +120,10 @@ final class Stack {
         statusChanged()
     }
 
+    func saidStatus(_ child: ManagedChild) {
+        if child === current?.front { frontSaid(child.statusText) }
+    }
+
     func becameReady(_ child: ManagedChild) {
         statusChanged()
         if let next {
