@@ -168,7 +168,7 @@ let package = Package(
             "SupervisorTests",
             [
                 "Supervisor", "Runtime", "Gateway", "Routing", "Config", "IPC", "Crypto", "ServiceManager",
-                "Posix",
+                "Sandbox", "Posix",
             ]),
         tests("CurlTests", ["Curl", "EventLoop", "Posix"]),
         tests("DocsTests", ["Journal", "IPC", "Runtime"]),

@@ -55,6 +55,8 @@ final class Manager {
         sweep = try Sweep(loop, intervalMsec: 1_000) { [unowned self] in self.check(nowUsec: $0) }
         server.onConnection = { [unowned self] in self.sweep?.wake() }
         maintenanceTimer?.arm(afterUsec: ExporterLimits.maintenanceUsec)
+        // The exporter before this one may hold the database for another moment.
+        if keeper.trouble != nil { retryLater() }
     }
 
     /// A line for people.
@@ -147,10 +149,12 @@ final class Manager {
                 send(number, .exporterAck, ack)
             }
         }
-        if keeper.trouble != nil {
-            uncommitted = 1
-            flushTimer?.arm(afterUsec: ExporterLimits.retryUsec)
-        }
+        if keeper.trouble != nil { retryLater() }
+    }
+
+    private func retryLater() {
+        uncommitted = 1
+        flushTimer?.arm(afterUsec: ExporterLimits.retryUsec)
     }
 
     private func maintain() {

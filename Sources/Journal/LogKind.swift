@@ -20,6 +20,8 @@ package enum LogKind: CaseIterable, Sendable {
     case configLoaded
     /// A configuration was refused; the old one stays in force.
     case configRefused
+    /// A file that workers read was replaced; they are started anew.
+    case filesReplaced
     /// The supervisor has become another version of itself.
     case upgraded
     /// A new executable was refused; the running version goes on.
@@ -52,6 +54,7 @@ package enum LogKind: CaseIterable, Sendable {
         case .stopped: "885264b2e487810fde9b2edb944e66f3"
         case .configLoaded: "72def70bff7a35f945c93f0d338767ed"
         case .configRefused: "ce2c17c75fbf0ce73c5dd071dc4249c1"
+        case .filesReplaced: "979aabd7a873dd45e39309eb813b72b1"
         case .upgraded: "59e1b303d1ba92e9ae1fb73b947ae1f0"
         case .upgradeRefused: "0e87cbb872e13bef406282a9b736215a"
         case .requestFinished: "7a4369cd1be9363c2ba6d53e7c365ada"

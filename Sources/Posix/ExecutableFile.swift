@@ -27,6 +27,11 @@ package struct FileIdentity: Equatable, Sendable {
         self.init(status)
     }
 
+    /// Whether both are one file, changed since or not.
+    package func isSameFile(as other: FileIdentity) -> Bool {
+        device == other.device && inode == other.inode
+    }
+
     private init(_ status: Glibc.stat) {
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)

@@ -25,14 +25,17 @@ extension Stack {
         exporter.start()
     }
 
-    private func makeGeneration(_ configuration: Configuration, _ blueprint: Blueprint) -> Generation {
-        let known = current?.allWorkers ?? []
+    /// - Parameter anew: whether no running worker is shared with the generation in force.
+    private func makeGeneration(_ configuration: Configuration, _ blueprint: Blueprint, anew: Bool = false)
+        -> Generation
+    {
+        let known = anew ? [] : current?.allWorkers ?? []
         let workers = blueprint.workers.map { specs in
             specs.map { spec in known.first { $0.spec == spec } ?? ManagedChild(spec, stack: self) }
         }
         let generation = Generation(
             number: (current?.number ?? 0) + 1, watchdogMsec: configuration.timeouts.watchdogMs,
-            drainMsec: configuration.timeouts.drainMs, exporter: blueprint.exporter,
+            drainMsec: configuration.timeouts.drainMs, configuration: configuration,
             front: ManagedChild(blueprint.front, stack: self), workers: workers)
         equipFront(of: generation)
         return generation
@@ -93,8 +96,20 @@ extension Stack {
         startNext(configuration)
     }
 
+    /// Starts a new generation when a file was replaced that workers may read: their sandbox knows files, not names,
+    /// and a worker that cannot read resolv.conf finds no provider any more.
+    func renewWorkersIfNeeded() {
+        guard !isEnding, next == nil, check == nil, let configuration = current?.configuration else { return }
+        let replaced = workerFiles.update()
+        guard !replaced.isEmpty else { return }
+        journal.log(
+            .notice, .filesReplaced,
+            "\(replaced.joined(separator: ", ")) replaced; workers are started anew to read the new file")
+        startNext(configuration, anew: true)
+    }
+
     /// Starts a new generation beside the one in force.
-    func startNext(_ configuration: Configuration) {
+    func startNext(_ configuration: Configuration, anew: Bool = false) {
         listenersBefore = listeners
         do {
             try listeners.adopt(configuration.listen)
@@ -103,7 +118,7 @@ extension Stack {
             Notifier.ready(status: "reload refused, still serving the old configuration")
             return
         }
-        let generation = makeGeneration(configuration, Blueprint(configuration))
+        let generation = makeGeneration(configuration, Blueprint(configuration), anew: anew)
         next = generation
         startNewProcesses(of: generation)
     }
@@ -117,7 +132,7 @@ extension Stack {
         current = generation
         next = nil
         listenersBefore = nil
-        replaceExporter(generation.exporter)
+        replaceExporter(generation.configuration.map { Blueprint($0).exporter })
         announce()
     }
 

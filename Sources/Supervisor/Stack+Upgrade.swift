@@ -121,7 +121,7 @@ extension Stack {
         var generations = handover.generations.map { members in
             Generation(
                 number: Int(members.number), watchdogMsec: Int(handover.watchdogMsec),
-                drainMsec: Int(handover.drainMsec), exporter: nil, front: children[Int(members.front)],
+                drainMsec: Int(handover.drainMsec), configuration: nil, front: children[Int(members.front)],
                 workers: members.workers.map { $0.map { children[Int($0)] } })
         }
         current = generations.popLast()

@@ -9,6 +9,7 @@ import IPC
 import Journal
 import Posix
 import Runtime
+import Sandbox
 import ServiceManager
 
 final class Stack {
@@ -37,6 +38,8 @@ final class Stack {
     private var statusQueued = false
     var hasAnnounced = false
     var startedRealtimeUsec = Clock.realtimeUsec()
+    /// The files that workers are allowed to read one by one.
+    var workerFiles = WatchedFiles(ProcessTable.entry(.worker).rights.reads)
     /// The next version of the supervisor, while it says whether it can take over.
     var check: UpgradeCheck?
     var exitCode: Int32 = 0
@@ -73,7 +76,10 @@ final class Stack {
             try SignalWatch(loop, SIGHUP) { [unowned self] in self.reload() },
         ]
         watchdogTimer = try Timer(loop, accuracyUsec: 250_000) { [unowned self] in self.checkWatchdogs() }
-        statusTimer = try Timer(loop, accuracyUsec: 1_000_000) { [unowned self] in self.publishStatus() }
+        statusTimer = try Timer(loop, accuracyUsec: 1_000_000) { [unowned self] in
+            self.renewWorkersIfNeeded()
+            self.publishStatus()
+        }
         drainTimer = try Timer(loop) { [unowned self] in self.killAll() }
         if let handover {
             try takeOver(handover)

@@ -54,11 +54,12 @@ def provider(name, url, models, **more):
 class Gateway:
     """A running stack on a free port of 127.0.0.1. Use it as a context manager.
 
-    config: the configuration without HOST, PORT and STATE_DIR. Leaving the context sends SIGTERM and checks that
-    the stack ends with exit status 0.
+    environment: further variables. config: the configuration without HOST, PORT and STATE_DIR. Leaving the context
+    sends SIGTERM and checks that the stack ends with exit status 0.
     """
 
-    def __init__(self, **config):
+    def __init__(self, environment=None, **config):
+        self.environment = environment or {}
         if not os.access(PROGRAM, os.X_OK):
             raise AssertionError(f"{PROGRAM} is missing: run make build, or set CCR")
         self.port = free_port()
@@ -95,7 +96,7 @@ class Gateway:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"PATH": os.environ["PATH"], "HOME": self.folder.name, "CCR_LOG": "debug"},
+                env={"PATH": os.environ["PATH"], "HOME": self.folder.name, "CCR_LOG": "debug", **self.environment},
                 start_new_session=True,
             )
 

@@ -2,10 +2,11 @@
 """What the kernel says of the running processes: filtered, without new privileges, and nothing refused under load."""
 
 import pathlib
+import tempfile
 
 from dialects import CHAT
 from harness import ECHO, Case, Stack, Upstream, provider, wait_for
-from scripted import whole
+from scripted import slow, whole
 
 
 def status(pid):
@@ -51,3 +52,27 @@ class Sandbox(Case):
                 old = self.stack.kill_child(name, sig)
                 self.stack.wait_replaced(name, old, 5)
                 wait_for("an answer", 5, self.stack.serves)
+
+
+class ReplacedFiles(Case):
+    def test_workers_are_started_anew_when_a_file_is_replaced_that_they_read(self):
+        up = self.enterContext(Upstream())
+        up.scripts["slow"] = slow(CHAT.events(20), 1)
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        certificates = pathlib.Path(folder, "ca.pem")
+        certificates.write_text("old")
+        stack = self.enterContext(
+            Stack(
+                ECHO, provider("up", up.url + "/v1", ["slow"]), environment={"SSL_CERT_FILE": str(certificates)}
+            )
+        )
+        old = stack.child("worker up")
+        with stack.stream(CHAT.path, CHAT.request("slow"), timeout=40) as wire:
+            wire.read_until(b"@0@")
+            new = certificates.with_suffix(".new")
+            new.write_text("new")
+            new.rename(certificates)
+            stack.wait_for_log(rf"{certificates} replaced", 15)
+            stack.wait_replaced("worker up", old, 5)
+            self.assertTrue(stack.serves())
+            CHAT.assert_complete(wire.read_body(), 20)

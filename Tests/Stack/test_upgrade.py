@@ -118,6 +118,8 @@ class Upgrade(Case):
         self.stack.reload(20, ModelAliases={"later": "up,paced"})
         self.assertIn("later", self.stack.model_names())
         self.assertTrue(self.stack.is_current(self.stack.pid))
+        # Without a request: the new exporter waits for the old one to let go of the database.
+        wait_for("the usage database", 10, lambda: self.stack.metric("ccr_usage_store_up") == 1)
 
     def test_repeated_upgrades_leak_no_descriptor_and_no_filter(self):
         def seen():
