@@ -183,7 +183,7 @@ struct DoctorTests {
         for unit in ["ccr.service", "ccr.socket"] {
             host.has("/usr/lib/systemd/user/\(unit)")
             host.answers[
-                "systemctl --user show --property=ActiveState,SubState,UnitFileState,MainPID,StatusText,Listen \(unit)"
+                "systemctl --user show --property=ActiveState,SubState,UnitFileState,InvocationID,Listen \(unit)"
             ] =
                 ProgramResult(
                     status: 0, output: unit == "ccr.socket" ? "ActiveState=active\n" : "ActiveState=failed\n")

@@ -16,7 +16,7 @@ struct ServiceTests {
         host.has("/run/user/7/systemd/private")
         for unit in system { host.has("/usr/lib/systemd/system/\(unit)") }
         for unit in user { host.has("/usr/lib/systemd/user/\(unit)") }
-        let properties = "ActiveState,SubState,UnitFileState,MainPID,StatusText,Listen"
+        let properties = "ActiveState,SubState,UnitFileState,InvocationID,Listen"
         for scope in ["", " --user"] {
             for unit in ["ccr.service", "ccr.socket"] {
                 let isActive = active.contains("\(unit)\(scope)")
@@ -27,6 +27,7 @@ struct ServiceTests {
                         ActiveState=\(isActive ? "active" : "inactive")
                         SubState=\(isActive ? "running" : "dead")
                         UnitFileState=enabled
+                        InvocationID=b8a1
 
                         """)
             }
@@ -115,7 +116,11 @@ struct ServiceTests {
         #expect(outcome.output.isEmpty)
         #expect(
             host.performed.last
-                == "journalctl --no-pager --output=cat --lines=15 --user-unit=ccr.service")
+                == "journalctl --no-pager --output=cat --lines=15 _SYSTEMD_INVOCATION_ID=b8a1 "
+                + "+ USER_INVOCATION_ID=b8a1")
+        host.answers = [:]
+        #expect(run(verb, "--user", host: host).status == 1)
+        #expect(host.performed.last?.hasSuffix("--lines=15 --user-unit=ccr.service") == true)
     }
 
     @Test("become the program that shows logs")

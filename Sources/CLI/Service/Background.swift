@@ -50,7 +50,7 @@ struct Background {
 
     /// Starts `ccr run` with these words and waits until `isReady`; the pid file is locked by the caller.
     ///
-    /// - Parameter progress: called each time before it waits, with the milliseconds since the start.
+    /// - Parameter progress: as of `wait`.
     func start(
         _ arguments: [String], environment: [String: String], file: borrowing PidFile, isReady: () -> Bool,
         progress: (Int) -> Void
@@ -69,19 +69,33 @@ struct Background {
         } catch {
             throw .cannot("\(error)")
         }
+        var ending: Int32?
+        let isDone = wait(
+            until: {
+                ending = Spawn.ended(pid)
+                return ending != nil || isReady()
+            }, progress: progress)
+        if let status = ending {
+            // What is left is a record of a process that has ended, which counts as none.
+            try? file.write(nil)
+            throw .ended(status: status, log: lastLines())
+        }
+        guard isDone else { throw .notReady(pid: pid) }
+        return pid
+    }
+
+    /// Asks again and again for at most `startTimeoutMs`; whether the answer was yes.
+    ///
+    /// - Parameter progress: called each time before it waits, with the milliseconds since the beginning.
+    func wait(until isDone: () -> Bool, progress: (Int) -> Void) -> Bool {
         let began = Clock.monotonicUsec()
-        while true {
-            if let status = Spawn.ended(pid) {
-                // What is left is a record of a process that has ended, which counts as none.
-                try? file.write(nil)
-                throw .ended(status: status, log: lastLines())
-            }
-            if isReady() { return pid }
+        while !isDone() {
             let passed = Int((Clock.monotonicUsec() - began) / 1_000)
-            guard passed < Self.startTimeoutMs else { throw .notReady(pid: pid) }
+            guard passed < Self.startTimeoutMs else { return false }
             progress(passed)
             poll(nil, 0, 50)
         }
+        return true
     }
 
     /// The variables of a service manager belong to whoever called `ccr start`, not to what it starts.

@@ -94,13 +94,7 @@ extension ServiceCommand {
 
     private func start(_ target: Target, _ file: borrowing PidFile) throws(Background.Fault) -> Int32 {
         let address = target.address
-        if let record = background.running {
-            let its = context.with(options: record.arguments)
-            let place = its.load(overrides: (try? RunCommand.addressOptions(its)) ?? ConfigOverrides())
-            let url = place.configuration.map { ", " + GatewayAddress($0).url } ?? ""
-            context.terminal.print("ccr runs already (pid \(record.pid))\(url)")
-            return ExitStatus.success
-        }
+        if let record = background.running { return try join(record) }
         if address.isCCR {
             context.terminal.print(
                 "ccr serves \(address.url) already; it was not started by ccr start, so ccr stop does not end it"
@@ -122,13 +116,26 @@ extension ServiceCommand {
                 throw Background.Fault(
                     message:
                         "ccr ended with status \(status) instead of serving; its log: \(background.logPath)")
-            case .notReady(let pid):
-                throw Background.Fault(
-                    message:
-                        "ccr runs (pid \(pid)) but is not ready after \(Background.startTimeoutMs / 1_000) s; "
-                        + "see ccr status and ccr logs")
+            case .notReady(let pid): throw notReady(pid)
             }
         }
+    }
+
+    /// Waits for an instance that runs already, as its own start would.
+    private func join(_ record: PidRecord) throws(Background.Fault) -> Int32 {
+        guard let address = try target(arguments: record.arguments)?.address else { return ExitStatus.usage }
+        let isReady = background.wait(
+            until: { address.isReady },
+            progress: { context.terminal.progress("waiting for ccr … \($0 / 1_000) s") })
+        guard isReady else { throw notReady(record.pid) }
+        context.terminal.print("ccr runs already (pid \(record.pid)), \(address.url)")
+        return ExitStatus.success
+    }
+
+    private func notReady(_ pid: Int32) -> Background.Fault {
+        Background.Fault(
+            message: "ccr runs (pid \(pid)) but is not ready after \(Background.startTimeoutMs / 1_000) s; "
+                + "see ccr status and ccr logs")
     }
 
     private func stop(_ process: borrowing HeldProcess, _ record: PidRecord) throws(Background.Fault) {

@@ -156,9 +156,8 @@ extension ServiceCommand {
         }
         return command.run(
             systemd: { scope in
-                let unit = scope == .user ? "--user-unit" : "--unit"
-                return command.become(
-                    ["journalctl", "--no-pager", "\(unit)=\(ServiceManager.service)", "--lines=\(count)"]
+                command.become(
+                    ["journalctl", "--no-pager", command.journalUnit(scope), "--lines=\(count)"]
                         + (context.has("--follow") ? ["--follow"] : []))
             },
             background: { () throws(Background.Fault) in
@@ -200,15 +199,22 @@ extension ServiceCommand {
         return ExitStatus.success
     }
 
-    /// Shows the end of the log behind a failure.
+    /// Shows the end of the log behind a failure, of this start alone if systemd tells which one that was.
     private func explain(_ scope: SystemdScope, _ status: Int32) -> Int32 {
         guard status != 0 else { return status }
-        let unit = scope == .user ? "--user-unit" : "--unit"
+        let invocation = survey.properties(of: ServiceManager.service, scope)["InvocationID"] ?? ""
+        let manager = scope == .user ? "USER_INVOCATION_ID" : "INVOCATION_ID"
+        let lines =
+            invocation.isEmpty
+            ? [journalUnit(scope)]
+            : ["_SYSTEMD_INVOCATION_ID=\(invocation)", "+", "\(manager)=\(invocation)"]
         _ = context.host.perform(
-            [
-                "journalctl", "--no-pager", "--output=cat", "--lines=\(Background.shownLines)",
-                "\(unit)=\(ServiceManager.service)",
-            ])
+            ["journalctl", "--no-pager", "--output=cat", "--lines=\(Background.shownLines)"] + lines)
         return status
+    }
+
+    /// The option of journalctl that names the service.
+    private func journalUnit(_ scope: SystemdScope) -> String {
+        "--\(scope == .user ? "user-unit" : "unit")=\(ServiceManager.service)"
     }
 }

@@ -98,7 +98,7 @@ struct ServiceSurvey {
 
     /// What systemd says of a unit; empty when it does not answer.
     func properties(of unit: String, _ scope: SystemdScope) -> [String: String] {
-        let names = "ActiveState,SubState,UnitFileState,MainPID,StatusText,Listen"
+        let names = "ActiveState,SubState,UnitFileState,InvocationID,Listen"
         let question = scope.command("systemctl") + ["show", "--property=\(names)", unit]
         guard let answer = host.query(question, timeoutMs: ServiceManager.queryTimeoutMs), answer.status == 0
         else { return [:] }
