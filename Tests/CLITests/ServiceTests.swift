@@ -116,7 +116,7 @@ struct ServiceTests {
         #expect(outcome.output.isEmpty)
         #expect(
             host.performed.last
-                == "journalctl --no-pager --output=cat --lines=15 _SYSTEMD_INVOCATION_ID=b8a1 "
+                == "journalctl --quiet --no-pager --output=cat --lines=15 _SYSTEMD_INVOCATION_ID=b8a1 "
                 + "+ USER_INVOCATION_ID=b8a1")
         host.answers = [:]
         #expect(run(verb, "--user", host: host).status == 1)
@@ -127,7 +127,7 @@ struct ServiceTests {
     func logs() {
         let host = Self.host(user: Self.units)
         _ = run("logs", "--user", "-f", "-n", "7", host: host)
-        #expect(host.became == "journalctl --no-pager --user-unit=ccr.service --lines=7 --follow")
+        #expect(host.became == "journalctl --quiet --no-pager --user-unit=ccr.service --lines=7 --follow")
         let plain = MemoryHost()
         #expect(run("logs", host: plain).complaints.contains("there is no log"))
         plain.has("/nonexistent/.local/state/ccr/ccr.log")

@@ -62,14 +62,15 @@ struct ManualTests {
                 return isCode ? code : line
             }
         var contents = ["c.json": text.joined(separator: "\n")]
-        for name in ["openai", "anthropic", "gemini", "openrouter", "deepseek", "company", "client-key"] {
+        let credentials = text.flatMap { $0.matches(of: /\{credential:([a-z-]+)\}/).map { String($0.1) } }
+        for name in credentials {
             contents["/run/c/\(name)"] = "key-\(name)"
         }
         let surroundings = Surroundings(environment: ["CREDENTIALS_DIRECTORY": "/run/c"], isRoot: false)
         let loaded = ConfigLoader(files: MemoryFiles(contents: contents), surroundings: surroundings)
             .load(path: "c.json")
         #expect(loaded.lines == [])
-        #expect(loaded.configuration?.providers.count == 9)
+        #expect(loaded.configuration?.providers.count == 21)
         #expect(loaded.configuration?.presets.count == 1)
     }
 

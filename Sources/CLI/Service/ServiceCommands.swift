@@ -157,7 +157,7 @@ extension ServiceCommand {
         return command.run(
             systemd: { scope in
                 command.become(
-                    ["journalctl", "--no-pager", command.journalUnit(scope), "--lines=\(count)"]
+                    ["journalctl", "--quiet", "--no-pager", command.journalUnit(scope), "--lines=\(count)"]
                         + (context.has("--follow") ? ["--follow"] : []))
             },
             background: { () throws(Background.Fault) in
@@ -209,7 +209,8 @@ extension ServiceCommand {
             ? [journalUnit(scope)]
             : ["_SYSTEMD_INVOCATION_ID=\(invocation)", "+", "\(manager)=\(invocation)"]
         _ = context.host.perform(
-            ["journalctl", "--no-pager", "--output=cat", "--lines=\(Background.shownLines)"] + lines)
+            ["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=\(Background.shownLines)"]
+                + lines)
         return status
     }
 
