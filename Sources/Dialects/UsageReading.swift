@@ -11,14 +11,16 @@ private let maximumCount = 1 << 40
 
 extension Usage {
     /// Reads the `usage` object of the OpenAI family, whose input includes what was cached.
-    init(openAI usage: JSONValue) {
+    ///
+    /// - Parameter excludesCached: the provider counts what was cached beside its input.
+    init(openAI usage: JSONValue, excludesCached: Bool = false) {
         let inputDetails = usage.member("prompt_tokens_details") ?? usage.member("input_tokens_details")
         let outputDetails = usage.member("completion_tokens_details") ?? usage.member("output_tokens_details")
         let total = usage.count("prompt_tokens") ?? usage.count("input_tokens") ?? 0
         self.init()
         cacheRead = inputDetails?.count("cached_tokens") ?? usage.count("prompt_cache_hit_tokens") ?? 0
         cacheWrite = inputDetails?.count("cache_write_tokens") ?? 0
-        input = max(0, total - cacheRead - cacheWrite)
+        input = excludesCached ? total : max(0, total - cacheRead - cacheWrite)
         output = usage.count("completion_tokens") ?? usage.count("output_tokens") ?? 0
         reasoning = outputDetails?.count("reasoning_tokens") ?? 0
         // xAI counts reasoning beside the completion, which only the grand total tells.

@@ -7,7 +7,7 @@ import JSON
 
 extension MessagesRequestWriter {
     mutating func write(_ image: ImagePart, _ writer: inout JSONWriter) {
-        guard isSameDialect || !isForeignFile(image.source) else {
+        guard isSameDialect || !rules.has(.noImages) && isReachable(image.source) else {
             notes.losses.add(.media)
             return write(TextPart("[an image that cannot be shown here]"), &writer)
         }
@@ -29,7 +29,12 @@ extension MessagesRequestWriter {
             }
             source = .text(text)
         }
-        guard isSameDialect || !isForeignFile(source) else {
+        if !isSameDialect, rules.has(.noDocuments), case .text(let text) = source {
+            let texts = [document.title, document.context, text].compactMap { $0 }.filter { !$0.isEmpty }
+            if !texts.isEmpty { write(TextPart(texts.joined(separator: "\n\n")), &writer) }
+            return
+        }
+        guard isSameDialect || !rules.has(.noDocuments) && isReachable(source) else {
             notes.losses.add(.media)
             return write(TextPart("[a document that cannot be shown here]"), &writer)
         }
@@ -42,8 +47,13 @@ extension MessagesRequestWriter {
         }
     }
 
-    private func isForeignFile(_ source: MediaSource) -> Bool {
-        if case .file = source { true } else { false }
+    /// The provider gets at the bytes.
+    private func isReachable(_ source: MediaSource) -> Bool {
+        switch source {
+        case .base64, .text: true
+        case .url: !rules.has(.noImageURLs)
+        case .file: false
+        }
     }
 
     private mutating func finish(

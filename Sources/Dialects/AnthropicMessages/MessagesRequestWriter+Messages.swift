@@ -16,12 +16,20 @@ extension MessagesRequestWriter {
     mutating func orderedTurns() -> [Turn] {
         guard !isSameDialect else { return request.turns }
         var ordered: [Turn] = []
-        for turn in Pairing.paired(request.turns, &notes.losses) {
+        let turns = Pairing.paired(request.turns, &notes.losses)
+        for (index, turn) in turns.enumerated() {
             var turn = turn
             if !turn.extra.isEmpty { notes.losses.add(.member, turn.extra.count) }
+            turn.extra = []
             if turn.role == .system {
-                turn.role = .user
-                turn.parts = reminder(turn.parts)
+                let next = index + 1 < turns.count ? turns[index + 1].role : .assistant
+                // The operator is heard behind a turn of the user and before one of the model.
+                if rules.has(.midSystem), ordered.last?.role == .user, next == .assistant {
+                    turn.parts = turn.parts.filter { if case .text = $0 { true } else { false } }
+                } else {
+                    turn.role = .user
+                    turn.parts = OperatorNote.parts(turn.parts)
+                }
             }
             guard turn.parts.contains(where: isShown) else { continue }
             if let last = ordered.indices.last, ordered[last].role == turn.role {
@@ -37,17 +45,6 @@ extension MessagesRequestWriter {
             ordered.append(Turn(.user, [.text(TextPart(Self.continuation))]))
         }
         return ordered
-    }
-
-    /// What the operator says in between, marked as the models know it.
-    private func reminder(_ parts: [Part]) -> [Part] {
-        let texts = parts.compactMap { part -> String? in
-            guard case .text(let text) = part, !text.text.isEmpty else { return nil }
-            return text.text
-        }
-        guard !texts.isEmpty else { return [] }
-        let text = texts.joined(separator: "\n\n")
-        return [.text(TextPart("<system-reminder>\n\(text)\n</system-reminder>"))]
     }
 
     /// Whether anything of a part will be written.

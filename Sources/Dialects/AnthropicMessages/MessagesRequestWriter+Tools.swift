@@ -6,8 +6,6 @@ import Gateway
 import JSON
 
 extension MessagesRequestWriter {
-    private static let maximumName = 128
-
     mutating func encodableTools() -> [EncodableTool] {
         if isSameDialect {
             return request.tools.map { tool in
@@ -16,6 +14,13 @@ extension MessagesRequestWriter {
         }
         var encodable: [EncodableTool] = []
         for offered in request.offeredTools {
+            if case .hosted(.webSearch(let search), _) = offered.kind, rules.has(.webSearch) {
+                let definition = Self.webSearch(search)
+                encodable.append(
+                    EncodableTool(tool: offered, name: "web_search", isWrapped: false, definition: definition)
+                )
+                continue
+            }
             guard let tool = offered.isBuiltIn ? offered.asFunction : offered, !tool.isHosted else {
                 notes.losses.add(.hostedTool)
                 continue
@@ -31,7 +36,8 @@ extension MessagesRequestWriter {
     }
 
     mutating func name(_ tool: ToolName, _ form: CallForm, _ isWrapped: Bool) -> String {
-        notes.toolNames.register(tool, form: form, isWrapped: isWrapped, maximum: Self.maximumName)
+        notes.toolNames.register(
+            tool, form: form, isWrapped: isWrapped, maximum: isSameDialect ? 128 : rules.toolNameBytes)
     }
 
     mutating func writeTools(_ tools: [EncodableTool], _ writer: inout JSONWriter) {
@@ -42,6 +48,7 @@ extension MessagesRequestWriter {
     }
 
     private func write(_ encodable: EncodableTool, _ writer: inout JSONWriter) {
+        if let definition = encodable.definition { return writer.raw(definition.bytes) }
         let tool = encodable.tool
         switch tool.kind {
         case .hosted(_, let definition), .builtIn(_, let definition): return writer.raw(definition.bytes)
@@ -66,6 +73,26 @@ extension MessagesRequestWriter {
         }
     }
 
+    /// The search that the provider runs, as the client of another dialect asked for it.
+    private static func webSearch(_ search: WebSearch) -> JSONText {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("type", "web_search_20250305")
+            writer.member("name", "web_search")
+            writer.optional("max_uses", search.maxUses)
+            let domains: [(StaticString, [String])] = [
+                ("allowed_domains", search.allowedDomains),
+                // Only one of the two may be there.
+                ("blocked_domains", search.allowedDomains.isEmpty ? search.blockedDomains : []),
+            ]
+            for (name, list) in domains where !list.isEmpty {
+                writer.member(name, array: { writer in for domain in list { writer.string(domain) } })
+            }
+            if let location = search.userLocation { writer.member("user_location", json: location) }
+        }
+        return JSONText(writer.bytes)
+    }
+
     /// Messages takes schemas of objects only, and says so of everything else.
     private static func objectSchema(_ tool: Tool) -> JSONText {
         let schema = tool.schemaOrEmpty
@@ -79,6 +106,10 @@ extension MessagesRequestWriter {
         switch request.toolChoice {
         case nil:
             guard request.allowsParallelCalls == false else { return }
+            type = "auto"
+        case .any where rules.toolChoice == .autoOnly, .tool where rules.toolChoice == .autoOnly,
+            .subset(_, isRequired: true) where rules.toolChoice == .autoOnly:
+            notes.losses.add(.toolChoice)
             type = "auto"
         case .auto: type = "auto"
         case ToolChoice.none?: type = "none"

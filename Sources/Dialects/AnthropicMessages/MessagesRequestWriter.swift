@@ -25,7 +25,13 @@ struct MessagesRequestWriter {
         self.notes = notes
     }
 
-    private var maxTokens: Int { request.sampling.maxTokens ?? Self.defaultMaxTokens }
+    var rules: UpstreamRules { target.rules }
+
+    /// Up to what the model can, where that is known.
+    private var maxTokens: Int {
+        let wanted = request.sampling.maxTokens ?? target.model.maxOutput ?? Self.defaultMaxTokens
+        return isSameDialect ? wanted : min(wanted, target.model.maxOutput ?? .max)
+    }
 
     mutating func body() -> [UInt8] {
         var writer = JSONWriter()
@@ -71,7 +77,7 @@ struct MessagesRequestWriter {
 
     private mutating func writeMetadata(_ writer: inout JSONWriter) {
         let members = members(under: "metadata.")
-        if request.userID != nil || !members.isEmpty {
+        if request.userID != nil || !members.isEmpty, takes("user", unless: .noMetadata) {
             writer.member(
                 "metadata",
                 object: { writer in
@@ -79,7 +85,7 @@ struct MessagesRequestWriter {
                     writer.members(members)
                 })
         }
-        guard let tier = request.serviceTier else { return }
+        guard let tier = request.serviceTier, takes("service_tier", unless: .noServiceTier) else { return }
         switch tier {
         case _ where isSameDialect: writer.member("service_tier", tier)
         case "auto": writer.member("service_tier", "auto")
@@ -90,19 +96,24 @@ struct MessagesRequestWriter {
 
     private mutating func writeSampling(isThinking: Bool, _ writer: inout JSONWriter) {
         let sampling = request.sampling
-        if isSameDialect || !isThinking {
-            writer.optional(
-                "temperature", isSameDialect ? sampling.temperature : sampling.temperature.map { min($0, 1) })
-            writer.optional("top_p", sampling.topP)
-            writer.optional("top_k", sampling.topK)
-        } else {
+        if !isSameDialect, isThinking {
             // Thoughts allow no other temperature than their own.
             if sampling.temperature != nil { notes.losses.add(parameter: "temperature") }
             if sampling.topP != nil { notes.losses.add(parameter: "top_p") }
             if sampling.topK != nil { notes.losses.add(parameter: "top_k") }
+        } else {
+            if let temperature = sampling.temperature, takes("temperature", unless: .noTemperature) {
+                writer.optional(
+                    "temperature",
+                    isSameDialect ? temperature : min(temperature, Self.highestTemperature(rules)))
+            }
+            if let topP = sampling.topP, takes("top_p", unless: .noTopP) { writer.optional("top_p", topP) }
+            // Models that refuse one of the three refuse them all.
+            if let topK = sampling.topK, takes("top_k", unless: .noTopP) { writer.member("top_k", topK) }
         }
         // A sequence of white space alone is refused.
-        let told = sampling.stop.filter { isSameDialect || !$0.allSatisfy(\.isWhitespace) }
+        let possible = sampling.stop.filter { isSameDialect || !$0.allSatisfy(\.isWhitespace) }
+        let told = rules.has(.noStop) ? [] : possible
         notes.untoldStops += sampling.stop.filter { !told.contains($0) }
         if !told.isEmpty {
             writer.member("stop_sequences", array: { writer in for stop in told { writer.string(stop) } })
@@ -113,6 +124,17 @@ struct MessagesRequestWriter {
         if request.verbosity != nil { notes.losses.add(parameter: "verbosity") }
         if request.cacheKey != nil, !isSameDialect { notes.losses.add(parameter: "prompt_cache_key") }
         if request.metadata != nil { notes.losses.add(parameter: "metadata") }
+    }
+
+    /// Whether the provider takes a parameter that the client set; if not, it is counted.
+    private mutating func takes(_ name: String, unless quirk: Quirks) -> Bool {
+        guard rules.has(quirk) else { return true }
+        notes.losses.add(parameter: name)
+        return false
+    }
+
+    private static func highestTemperature(_ rules: UpstreamRules) -> Double {
+        min(1, Double(rules.temperatureMilli) / 1_000)
     }
 
     private mutating func writeOutput(_ thinking: MessagesThinking, _ writer: inout JSONWriter) {
@@ -170,11 +192,13 @@ struct MessagesRequestWriter {
                 effort: request.reasoning.effort)
         }
         return MessagesThinking(
-            wanted: request, maxTokens: maxTokens, isForced: isForced, lacksThoughts: lacksThoughts(turns))
+            request.wantedReasoning, target, maxTokens: maxTokens, isForced: isForced,
+            lacksThoughts: lacksThoughts(turns))
     }
 
     private var isForced: Bool {
-        switch request.toolChoice {
+        guard rules.toolChoice != .autoOnly else { return false }
+        return switch request.toolChoice {
         case .any, .tool, .subset(_, isRequired: true): true
         case .auto, ToolChoice.none?, .subset(_, isRequired: false), nil: false
         }

@@ -29,33 +29,30 @@ struct MessagesThinking {
     /// - Parameters:
     ///   - isForced: the client demands a call.
     ///   - lacksThoughts: the last turn of calls has no thoughts that this provider would take.
-    init(wanted request: CanonicalRequest, maxTokens: Int, isForced: Bool, lacksThoughts: Bool) {
-        guard let wanted = Effort.wanted(request) else { return }
-        guard wanted != "none" else {
-            mode = .off
-            return
-        }
-        guard !isForced else { return }
-        display = request.reasoning.display == .omitted ? .omitted : nil
-        if MessagesThinking.isAdaptive(request.model) {
+    init(
+        _ wanted: ReasoningRequest, _ target: RequestTarget, maxTokens: Int, isForced: Bool,
+        lacksThoughts: Bool
+    ) {
+        let asksForNone = wanted.mode == .off || wanted.effort == "none"
+        switch target.rules.messagesThinking {
+        case .none: return
+        case .budget:
+            guard !asksForNone else {
+                mode = .off
+                return
+            }
+            guard !isForced, !lacksThoughts, let budget = target.model.budget(for: wanted) else { return }
+            let tokens = min(budget, maxTokens - 1)
+            if tokens >= Self.minimumBudget { mode = .budget(tokens) }
+        default:
+            if asksForNone, target.model.canDisableThinking {
+                mode = .off
+                return
+            }
+            guard !isForced, wanted.mode != nil || wanted.effort != nil else { return }
             mode = .adaptive
-            effort = wanted == "minimal" ? "low" : wanted
-            return
+            effort = target.model.effort(for: wanted).map { $0 == "minimal" || $0 == "none" ? "low" : $0 }
         }
-        guard !lacksThoughts, let budget = budget(request, wanted) else { return }
-        let tokens = min(budget, maxTokens - 1)
-        if tokens >= Self.minimumBudget { mode = .budget(tokens) }
-    }
-
-    private func budget(_ request: CanonicalRequest, _ effort: String) -> Int? {
-        if case .budget(let tokens)? = request.reasoning.mode { return max(tokens, Self.minimumBudget) }
-        return Effort.budget(of: effort)
-    }
-
-    /// Claude 4.6 and later; the dates of names are no versions.
-    private static func isAdaptive(_ model: String) -> Bool {
-        let numbers = model.split { $0 == "-" || $0 == "." }.compactMap { Int($0) }.filter { $0 < 100 }
-        guard let major = numbers.first else { return false }
-        return major > 4 || major == 4 && numbers.count > 1 && numbers[1] >= 6
+        if isOn, wanted.display == .omitted { display = .omitted }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The effort of reasoning where a client spoke of budgets, and the other way round.
-// Source: thresholds of LiteLLM 1.109 (adapter for Messages); budgets that leave room for coding, both of 2026.
+// The effort of reasoning where a client spoke of budgets.
+// Source: thresholds of LiteLLM 1.109 (adapter for Messages), 2026.
 
 import Gateway
 
@@ -21,18 +21,6 @@ enum Effort {
         case ..<2048: "low"
         case ..<4096: "medium"
         default: "high"
-        }
-    }
-
-    /// Tokens for an effort; nil for "none" and for what is no known effort.
-    static func budget(of effort: String) -> Int? {
-        switch effort {
-        case "minimal": 1024
-        case "low": 4096
-        case "medium": 10_240
-        case "high": 24_576
-        case "xhigh", "max": 32_768
-        default: nil
         }
     }
 }

@@ -9,20 +9,8 @@ package import JSON
 
 /// The state machine of one answer.
 package struct ChatAnswerDecoder: AnswerDecoder {
-    /// How a provider's answers differ.
-    package struct Quirks: Equatable, Sendable {
-        /// Thoughts stand in the text, between `<think>` and `</think>`.
-        package var thinkTags = false
-        /// The provider wants its thoughts back (`reasoning_content`).
-        package var wantsReasoningBack = true
-        /// `prompt_tokens` leaves out what was cached.
-        package var promptExcludesCached = false
-
-        package init() {}
-    }
-
     private let origin: Origin
-    private let quirks: Quirks
+    private let rules: UpstreamRules
     private var calls: ChatCalls
     private var sequencer = PartSequencer()
     private var details = ReasoningDetails()
@@ -42,11 +30,12 @@ package struct ChatAnswerDecoder: AnswerDecoder {
     /// - Parameters:
     ///   - origin: who answers, and may have its reasoning back.
     ///   - ids: for calls that come without an id, or with one that another answer could bear too.
-    package init(origin: Origin, ids: AnswerIDs, quirks: Quirks = Quirks()) {
+    ///   - rules: where the provider puts its thoughts, whether it wants them back, how it counts.
+    package init(origin: Origin, ids: AnswerIDs, rules: UpstreamRules = UpstreamRules()) {
         self.origin = origin
-        self.quirks = quirks
+        self.rules = rules
         calls = ChatCalls(ids: ids)
-        thinkTags = quirks.thinkTags ? ThinkTags() : nil
+        thinkTags = rules.reasoning == .thinkTags ? ThinkTags() : nil
     }
 
     package mutating func received(
@@ -76,6 +65,9 @@ package struct ChatAnswerDecoder: AnswerDecoder {
         }
         finish(into: &events)
     }
+
+    /// The thoughts go back as a text. Lists of details always do: those who write them want them.
+    private var wantsThoughtsBack: Bool { rules.replay != .never }
 
     // MARK: - Chunks
 
@@ -127,9 +119,7 @@ package struct ChatAnswerDecoder: AnswerDecoder {
         let reported =
             root.member("usage") ?? root.member("x_groq")?.member("usage") ?? choice?.member("usage")
         guard let reported, reported.isObject else { return }
-        var usage = Usage(openAI: reported)
-        if quirks.promptExcludesCached { usage.input += usage.cacheRead + usage.cacheWrite }
-        events.append(.usage(usage))
+        events.append(.usage(Usage(openAI: reported, excludesCached: rules.has(.usageExcludesCached))))
     }
 
     // MARK: - Deltas
@@ -202,7 +192,7 @@ package struct ChatAnswerDecoder: AnswerDecoder {
     private mutating func reason(_ text: String, into events: inout [AnswerEvent]) {
         hasContent = true
         openReasoning(into: &events)
-        if quirks.wantsReasoningBack { thoughts += text }
+        if wantsThoughtsBack { thoughts += text }
         sequencer.add(Self.reasoningKey, .reasoning(text), into: &events)
     }
 
@@ -283,7 +273,7 @@ package struct ChatAnswerDecoder: AnswerDecoder {
         var state: ReasoningState?
         if !details.isEmpty {
             state = ReasoningState(.reasoningDetails, origin: origin, bytes: details.take())
-        } else if quirks.wantsReasoningBack {
+        } else if wantsThoughtsBack {
             state = ReasoningState(.reasoningContent, origin: origin, bytes: Array(thoughts.utf8))
         }
         thoughts = ""

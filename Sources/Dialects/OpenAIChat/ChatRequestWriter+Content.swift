@@ -45,7 +45,7 @@ extension ChatRequestWriter {
         for part in parts {
             switch part {
             case .image(let image):
-                if case .file = image.source {
+                if rules.has(.noImages) || !isReachable(image.source) {
                     contents.append(.text(TextPart(textOf(part) ?? "")))
                 } else {
                     countHints(image.cacheControl, image.extra)
@@ -62,8 +62,19 @@ extension ChatRequestWriter {
         return contents
     }
 
+    /// The provider gets at the bytes.
+    private func isReachable(_ source: MediaSource) -> Bool {
+        switch source {
+        case .base64: true
+        case .url: !rules.has(.noImageURLs)
+        case .file, .text: false
+        }
+    }
+
     private mutating func content(of document: DocumentPart, _ part: Part) -> ChatContent {
         switch document.source {
+        case .base64 where rules.has(.noDocuments), .file where rules.has(.noDocuments):
+            return .text(TextPart(textOf(part) ?? ""))
         case .base64:
             countHints(document.cacheControl, document.extra)
             if document.context != nil { notes.losses.add(.member) }
@@ -83,39 +94,38 @@ extension ChatRequestWriter {
         return joined([document.title, document.context, text].compactMap { $0 })
     }
 
+    /// Whether hints for the prompt cache are written, which only some providers know.
+    var keepsCacheHints: Bool { isSameDialect || rules.has(.cacheControl) }
+
     /// - Parameter keepsParts: texts stay parts; else texts alone become one string, which every server takes.
-    static func write(_ contents: [ChatContent], keepsParts: Bool, _ writer: inout JSONWriter) {
-        let texts = contents.compactMap { content -> String? in
-            guard case .text(let part) = content,
-                !keepsParts || part.cacheControl == nil && part.extra.isEmpty
-            else {
-                return nil
-            }
-            return part.text
+    func write(_ contents: [ChatContent], keepsParts: Bool, _ writer: inout JSONWriter) {
+        var texts: [String] = []
+        var isPlain = true
+        for case .text(let part) in contents {
+            texts.append(part.text)
+            if keepsParts, !part.extra.isEmpty { isPlain = false }
+            if keepsCacheHints, part.cacheControl != nil { isPlain = false }
         }
-        if texts.count == contents.count, !keepsParts || texts.count == 1 {
-            return writer.member("content", joined(texts))
+        let isText = texts.count == contents.count
+        if isText, rules.has(.stringContent) || isPlain && (!keepsParts || texts.count == 1) {
+            return writer.member("content", Self.joined(texts))
         }
-        writer.member(
-            "content",
-            array: { writer in
-                for content in contents { write(content, keepsExtra: keepsParts, &writer) }
-            })
+        writer.member("content", array: { writer in for content in contents { write(content, &writer) } })
     }
 
-    private static func write(_ content: ChatContent, keepsExtra: Bool, _ writer: inout JSONWriter) {
+    private func write(_ content: ChatContent, _ writer: inout JSONWriter) {
         switch content {
-        case .text(let part): write(part, keepsExtra: keepsExtra, &writer)
+        case .text(let part): write(part, &writer)
         case .image(let source, let image):
             writer.object { writer in
                 writer.member("type", "image_url")
                 writer.member(
                     "image_url",
                     object: { writer in
-                        writer.member("url", url(of: source))
+                        writer.member("url", Self.url(of: source))
                         writer.optional("detail", image.detail)
                     })
-                if keepsExtra { write(image.cacheControl, image.extra, &writer) }
+                write(image.cacheControl, image.extra, &writer)
             }
         case .file(let document):
             writer.object { writer in
@@ -126,28 +136,26 @@ extension ChatRequestWriter {
                         if case .file(let id) = document.source { writer.member("file_id", id) }
                         if case .base64 = document.source {
                             writer.member("filename", document.title ?? "document.pdf")
-                            writer.member("file_data", url(of: document.source))
+                            writer.member("file_data", Self.url(of: document.source))
                         }
                     })
-                if keepsExtra { write(document.cacheControl, document.extra, &writer) }
+                write(document.cacheControl, document.extra, &writer)
             }
         case .raw(let json): writer.raw(json.bytes)
         }
     }
 
-    static func write(_ part: TextPart, keepsExtra: Bool, _ writer: inout JSONWriter) {
+    func write(_ part: TextPart, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("type", "text")
             writer.member("text", part.text)
-            if keepsExtra { write(part.cacheControl, part.extra, &writer) }
+            write(part.cacheControl, part.extra, &writer)
         }
     }
 
-    private static func write(
-        _ cacheControl: JSONText?, _ extra: [ExtraMember], _ writer: inout JSONWriter
-    ) {
-        if let cacheControl { writer.member("cache_control", json: cacheControl) }
-        writer.members(extra)
+    private func write(_ cacheControl: JSONText?, _ extra: [ExtraMember], _ writer: inout JSONWriter) {
+        if keepsCacheHints, let cacheControl { writer.member("cache_control", json: cacheControl) }
+        if isSameDialect { writer.members(extra) }
     }
 
     private static func url(of source: MediaSource) -> String {
@@ -162,7 +170,7 @@ extension ChatRequestWriter {
 
     mutating func countHints(_ cacheControl: JSONText?, _ extra: [ExtraMember]) {
         guard !isSameDialect else { return }
-        if cacheControl != nil { notes.losses.add(.cacheHint) }
+        if cacheControl != nil, !keepsCacheHints { notes.losses.add(.cacheHint) }
         for member in extra { notes.losses.add(member.name == "citations" ? .citation : .member) }
     }
 

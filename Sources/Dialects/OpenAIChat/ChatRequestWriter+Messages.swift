@@ -9,8 +9,7 @@ import JSON
 extension ChatRequestWriter {
     mutating func writeMessages(_ writer: inout JSONWriter) {
         writeSystem(&writer)
-        let turns = isSameDialect ? request.turns : Pairing.paired(request.turns, &notes.losses)
-        for turn in turns {
+        for turn in orderedTurns() {
             switch turn.role {
             case .system: writeOperator(turn, &writer)
             case .user: writeUser(turn, &writer)
@@ -19,7 +18,30 @@ extension ChatRequestWriter {
         }
     }
 
+    /// The turns as they are to be written. A client of the same dialect is taken at its word.
+    private mutating func orderedTurns() -> [Turn] {
+        var turns = isSameDialect ? request.turns : Pairing.paired(request.turns, &notes.losses)
+        if rules.systemPlacement == .leading {
+            for index in turns.indices where turns[index].role == .system {
+                turns[index].role = .user
+                turns[index].parts = OperatorNote.parts(turns[index].parts)
+            }
+        }
+        guard rules.has(.strictAlternation) else { return turns }
+        var joined: [Turn] = []
+        for turn in turns where !turn.parts.isEmpty {
+            if let last = joined.indices.last, joined[last].role == turn.role {
+                joined[last].parts += turn.parts
+            } else {
+                joined.append(turn)
+            }
+        }
+        return joined
+    }
+
     // MARK: - The operator
+
+    private var operatorRole: String { rules.systemRole == .developer ? "developer" : "system" }
 
     private mutating func writeSystem(_ writer: inout JSONWriter) {
         var texts: [TextPart] = []
@@ -30,32 +52,36 @@ extension ChatRequestWriter {
             }
             if !text.isBillingHeader, !text.text.isEmpty { texts.append(text) }
         }
+        if let instruction = formatInstruction {
+            notes.losses.add(.outputFormat)
+            texts.append(TextPart(instruction))
+        }
         guard !texts.isEmpty else { return }
-        if isSameDialect {
-            for text in texts {
-                writer.object { writer in
-                    writer.member("role", "system")
-                    writer.member("content", text.text)
-                    writer.members(text.extra)
-                }
-            }
+        if isSameDialect, rules.systemPlacement == .anywhere {
+            for text in texts { writeOperator([.text(text)], keepsParts: true, extra: [], &writer) }
         } else {
             for text in texts { countHints(text.cacheControl, text.extra) }
-            writer.object { writer in
-                writer.member("role", "system")
-                writer.member("content", Self.joined(texts.map(\.text)))
-            }
+            writeOperator(texts.map(ChatContent.text), keepsParts: false, extra: [], &writer)
         }
     }
 
     private mutating func writeOperator(_ turn: Turn, _ writer: inout JSONWriter) {
-        let text = Self.joined(turn.parts.compactMap { textOf($0) })
-        guard !text.isEmpty else { return }
+        let texts = turn.parts.compactMap { part -> ChatContent? in
+            if case .text(let text) = part, keepsCacheHints { return text.text.isEmpty ? nil : .text(text) }
+            return textOf(part).flatMap { $0.isEmpty ? nil : .text(TextPart($0)) }
+        }
+        guard !texts.isEmpty else { return }
         countExtra(turn)
+        writeOperator(texts, keepsParts: isSameDialect, extra: isSameDialect ? turn.extra : [], &writer)
+    }
+
+    private func writeOperator(
+        _ contents: [ChatContent], keepsParts: Bool, extra: [ExtraMember], _ writer: inout JSONWriter
+    ) {
         writer.object { writer in
-            writer.member("role", "system")
-            writer.member("content", text)
-            if isSameDialect { writer.members(turn.extra) }
+            writer.member("role", operatorRole)
+            write(contents, keepsParts: keepsParts, &writer)
+            writer.members(extra)
         }
     }
 
@@ -69,28 +95,35 @@ extension ChatRequestWriter {
                 rest.append(part)
                 continue
             }
-            writeResult(result, turn, &media, &writer)
+            writeResult(result, &media, &writer)
         }
-        if !media.isEmpty { writeContentMessage(media, extra: [], &writer) }
-        if !rest.isEmpty {
-            countExtra(turn)
-            writeContentMessage(rest, extra: isSameDialect ? turn.extra : [], &writer)
+        // What tools showed stands before what the user says to it.
+        let contents = contents(of: media + rest)
+        guard !contents.isEmpty else { return }
+        countExtra(turn)
+        writer.object { writer in
+            writer.member("role", "user")
+            write(contents, keepsParts: isSameDialect, &writer)
+            if isSameDialect { writer.members(turn.extra) }
         }
     }
 
     /// A tool message holds text only: what else a result has follows as a message of the user.
     private mutating func writeResult(
-        _ result: ToolResult, _ turn: Turn, _ media: inout [Part], _ writer: inout JSONWriter
+        _ result: ToolResult, _ media: inout [Part], _ writer: inout JSONWriter
     ) {
         countHints(result.cacheControl, result.extra)
         var texts: [String] = []
         var shown: [Part] = []
         for part in result.content {
             switch part {
-            case .image: shown.append(part)
+            case .image:
+                if rules.has(.noImages) { texts.append(textOf(part) ?? "") } else { shown.append(part) }
             case .document(let document):
                 if case .text = document.source {
                     texts.append(Self.text(of: document))
+                } else if rules.has(.noDocuments) {
+                    texts.append(textOf(part) ?? "")
                 } else {
                     shown.append(part)
                 }
@@ -102,34 +135,24 @@ extension ChatRequestWriter {
             media.append(.text(TextPart("[tool result \(result.callID)]")))
             media += shown
         }
+        if texts.isEmpty, !result.loadedTools.isEmpty {
+            texts = result.loadedTools.map { "tool \($0.name) is now available" }
+        }
         let text = (result.isError && !isSameDialect ? "Error: " : "") + texts.joined(separator: "\n")
+        let id = callIDs.wireID(result.callID)
         writer.object { writer in
             writer.member("role", "tool")
-            writer.member("tool_call_id", result.callID)
-            if isSameDialect, result.content.count > 1 {
+            writer.member("tool_call_id", id)
+            if isSameDialect, result.content.count > 1, !rules.has(.stringContent) {
                 writer.member(
                     "content",
                     array: { writer in
-                        for case .text(let part) in result.content {
-                            Self.write(part, keepsExtra: true, &writer)
-                        }
+                        for case .text(let part) in result.content { write(part, &writer) }
                     })
             } else {
                 writer.member("content", text)
             }
             if isSameDialect { writer.members(result.extra) }
-        }
-    }
-
-    private mutating func writeContentMessage(
-        _ parts: [Part], extra: [ExtraMember], _ writer: inout JSONWriter
-    ) {
-        let contents = contents(of: parts)
-        guard !contents.isEmpty else { return }
-        writer.object { writer in
-            writer.member("role", "user")
-            Self.write(contents, keepsParts: isSameDialect, &writer)
-            writer.members(extra)
         }
     }
 
@@ -150,13 +173,15 @@ extension ChatRequestWriter {
             }
         }
         countExtra(turn)
+        if !calls.isEmpty, rules.replay == .afterCalls { demandThoughts(&members) }
         let text = Self.joined(texts)
         // A turn of thoughts alone, whose state may not go here, says nothing.
         guard !text.isEmpty || !calls.isEmpty || refusal != nil || !members.isEmpty else { return }
         writer.object { writer in
             writer.member("role", "assistant")
             if text.isEmpty {
-                writer.member("content", calls.isEmpty && refusal == nil ? "" : nil)
+                let isNull = (!calls.isEmpty || refusal != nil) && !rules.has(.noNulls)
+                writer.member("content", isNull ? nil : "")
             } else {
                 writer.member("content", text)
             }
@@ -179,22 +204,45 @@ extension ChatRequestWriter {
         guard target.accepts(state, dialect: .chat, of: request) else {
             return notes.losses.add(.foreignReasoning)
         }
+        // A client of the same dialect knows what its provider wants.
+        guard isSameDialect || rules.replay != .never else { return }
         switch state.form {
-        case .reasoningContent:
-            var writer = JSONWriter()
-            writer.string(String(decoding: state.bytes, as: UTF8.self))
-            members.append(ExtraMember("reasoning_content", JSONText(writer.bytes)))
+        case .reasoningContent: add(thoughts: String(decoding: state.bytes, as: UTF8.self), to: &members)
         case .reasoningDetails: members.append(ExtraMember("reasoning_details", JSONText(state.bytes)))
         case .signature, .redacted, .encryptedContent, .thoughtSignature: notes.losses.add(.foreignReasoning)
         }
     }
 
+    private var thoughtsMember: String {
+        !isSameDialect && rules.reasoning == .reasoning ? "reasoning" : "reasoning_content"
+    }
+
+    /// Thoughts of several parts are one text, since there is one member.
+    private func add(thoughts: String, to members: inout [ExtraMember]) {
+        let name = thoughtsMember
+        var text = thoughts
+        if let index = members.firstIndex(where: { $0.name == name }) {
+            text = (members.remove(at: index).value.withValue { $0.string ?? "" } ?? "") + thoughts
+        }
+        var writer = JSONWriter()
+        writer.string(text)
+        members.append(ExtraMember(name, JSONText(writer.bytes)))
+    }
+
+    /// The provider refuses calls without thoughts; those that came through another dialect have none.
+    private func demandThoughts(_ members: inout [ExtraMember]) {
+        let names = ["reasoning_content", "reasoning", "reasoning_details"]
+        guard !members.contains(where: { names.contains($0.name) }) else { return }
+        add(thoughts: " ", to: &members)
+    }
+
     private mutating func write(_ call: ToolCall, _ writer: inout JSONWriter) {
         countHints(call.cacheControl, call.extra)
         let name = upstreamName(of: call)
+        let id = callIDs.wireID(call.id)
         writer.object { writer in
-            writer.member("id", call.id)
-            if call.form == .custom, isSameDialect {
+            writer.member("id", id)
+            if call.form == .custom, keepsCustom {
                 writer.member("type", "custom")
                 writer.member(
                     "custom",
@@ -215,11 +263,13 @@ extension ChatRequestWriter {
         }
     }
 
+    private var keepsCustom: Bool { isSameDialect && !rules.has(.functionToolsOnly) }
+
     /// The name under which the provider knows the tool, also of one that is no longer offered.
     private mutating func upstreamName(of call: ToolCall) -> String {
         notes.toolNames.register(
             ToolName(call.name, namespace: call.namespace), form: call.form,
-            isWrapped: call.form == .custom && !isSameDialect, maximum: Self.maximumName)
+            isWrapped: call.form == .custom && !keepsCustom, maximum: rules.toolNameBytes)
     }
 
     private static func arguments(of call: ToolCall) -> String {

@@ -11,11 +11,11 @@ struct EncodableTool {
     /// The name the provider sees.
     let name: String
     let isWrapped: Bool
+    /// Goes as it was written.
+    var definition: JSONText?
 }
 
 extension ChatRequestWriter {
-    static let maximumName = 64
-
     /// The tools that can be offered, named. What the provider of another dialect would run is dropped and counted.
     mutating func encodableTools() -> [EncodableTool] {
         var encodable: [EncodableTool] = []
@@ -23,6 +23,10 @@ extension ChatRequestWriter {
             var tool = offered
             switch tool.kind {
             case .function, .custom, .toolSearch: break
+            case .hosted(_, let definition) where isSameDialect && !rules.has(.functionToolsOnly):
+                encodable.append(
+                    EncodableTool(tool: tool, name: tool.name, isWrapped: false, definition: definition))
+                continue
             case .builtIn:
                 guard let function = tool.asFunction else {
                     notes.losses.add(.hostedTool)
@@ -34,12 +38,12 @@ extension ChatRequestWriter {
                 continue
             }
             if !isSameDialect {
-                if tool.cacheControl != nil { notes.losses.add(.cacheHint) }
+                if tool.cacheControl != nil, !keepsCacheHints { notes.losses.add(.cacheHint) }
                 if !tool.extra.isEmpty { notes.losses.add(.member, tool.extra.count) }
             }
             let isWrapped = isWrapped(tool.kind)
             let name = notes.toolNames.register(
-                tool.fullName, form: offered.callForm, isWrapped: isWrapped, maximum: Self.maximumName)
+                tool.fullName, form: offered.callForm, isWrapped: isWrapped, maximum: rules.toolNameBytes)
             encodable.append(EncodableTool(tool: tool, name: name, isWrapped: isWrapped))
         }
         return allowed(encodable)
@@ -53,7 +57,7 @@ extension ChatRequestWriter {
 
     private func isWrapped(_ kind: ToolKind) -> Bool {
         guard case .custom = kind else { return false }
-        return !isSameDialect
+        return !isSameDialect || rules.has(.functionToolsOnly)
     }
 
     mutating func writeTools(_ tools: [EncodableTool], _ writer: inout JSONWriter) {
@@ -61,10 +65,15 @@ extension ChatRequestWriter {
         guard !tools.isEmpty else { return }
         writer.member("tools", array: { writer in for tool in tools { write(tool, &writer) } })
         if let choice = request.toolChoice { write(choice, &writer) }
-        writer.optional("parallel_tool_calls", request.allowsParallelCalls)
+        if let allows = request.allowsParallelCalls,
+            takes("parallel_tool_calls", unless: .noParallelToolCalls)
+        {
+            writer.member("parallel_tool_calls", allows)
+        }
     }
 
     private func write(_ encodable: EncodableTool, _ writer: inout JSONWriter) {
+        if let definition = encodable.definition { return writer.raw(definition.bytes) }
         let tool = encodable.tool
         writer.object { writer in
             if case .custom(let format) = tool.kind, !encodable.isWrapped {
@@ -90,27 +99,42 @@ extension ChatRequestWriter {
                     }
                     writer.optional("description", tool.description)
                     if isSameDialect {
-                        if let schema = tool.schema { writer.member("parameters", json: schema) }
-                        writer.optional("strict", tool.strict)
+                        if let schema = tool.schema { writer.member("parameters", json: fitted(schema)) }
+                        if !rules.has(.noStrict) { writer.optional("strict", tool.strict) }
                     } else {
-                        writer.member("parameters", json: tool.schemaOrEmpty)
-                        if tool.strict == true, StrictSchema.accepts(tool.schemaOrEmpty) {
+                        writer.member("parameters", json: fitted(tool.schemaOrEmpty))
+                        if tool.strict == true, !rules.has(.noStrict),
+                            StrictSchema.accepts(tool.schemaOrEmpty)
+                        {
                             writer.member("strict", true)
                         }
                     }
                 })
-            if isSameDialect {
-                if let cacheControl = tool.cacheControl { writer.member("cache_control", json: cacheControl) }
-                writer.members(tool.extra)
+            if keepsCacheHints, let cacheControl = tool.cacheControl {
+                writer.member("cache_control", json: cacheControl)
             }
+            if isSameDialect { writer.members(tool.extra) }
         }
     }
 
-    private mutating func write(_ choice: ToolChoice, _ writer: inout JSONWriter) {
+    /// Providers that demand no tool let the model choose.
+    private mutating func expressible(_ choice: ToolChoice) -> ToolChoice {
+        guard rules.toolChoice == .autoOnly else { return choice }
         switch choice {
+        case .auto, .none, .subset(_, isRequired: false): return choice
+        case .any, .tool, .subset(_, isRequired: true):
+            notes.losses.add(.toolChoice)
+            return .auto
+        }
+    }
+
+    private var requiredWord: String { rules.toolChoice == .anyWord ? "any" : "required" }
+
+    private mutating func write(_ choice: ToolChoice, _ writer: inout JSONWriter) {
+        switch expressible(choice) {
         case .auto: writer.member("tool_choice", "auto")
         case .none: writer.member("tool_choice", "none")
-        case .any: writer.member("tool_choice", "required")
+        case .any: writer.member("tool_choice", requiredWord)
         case .tool(let name):
             guard let name = notes.toolNames.upstreamName(name) else {
                 // A tool that was dropped cannot be demanded.
@@ -120,7 +144,7 @@ extension ChatRequestWriter {
             writer.member("tool_choice", object: { Self.writeReference(name, &$0) })
         case .subset(let names, let isRequired):
             guard isSameDialect else {
-                return writer.member("tool_choice", isRequired ? "required" : "auto")
+                return writer.member("tool_choice", isRequired ? requiredWord : "auto")
             }
             let known = names.compactMap { notes.toolNames.upstreamName($0) }
             writer.member(

@@ -13,60 +13,155 @@ struct ChatRequestWriter {
 
     /// The client speaks Chat as well: what it wrote goes on as it is where nothing speaks against it.
     var isSameDialect: Bool { request.dialect == .chat }
-
-    private static let maximumStops = 4
+    var rules: UpstreamRules { target.rules }
+    var callIDs: ChatCallIDs
 
     init(request: CanonicalRequest, target: RequestTarget, notes: RequestNotes) {
         self.request = request
         self.target = target
         self.notes = notes
+        callIDs = ChatCallIDs(target.rules.callIDs)
     }
 
     mutating func body() -> [UInt8] {
-        // Most of a body is its conversation, which is about as long in either dialect.
         var writer = JSONWriter()
         let tools = encodableTools()
         writer.object { writer in
             writer.member("model", request.model)
             writer.member("messages", array: { writeMessages(&$0) })
             writeTools(tools, &writer)
-            writeParameters(&writer)
-            writeReasoning(&writer)
+            writeSampling(&writer)
+            writeStops(&writer)
+            if let format = wantedFormat { writeFormat(format, &writer) }
+            writeIdentity(&writer)
+            writeThinking(&writer)
             writeExtra(&writer)
             if target.streaming {
                 writer.member("stream", true)
-                writer.member("stream_options", object: { $0.member("include_usage", true) })
+                if !rules.has(.noStreamOptions) {
+                    writer.member("stream_options", object: { $0.member("include_usage", true) })
+                }
             }
         }
         return writer.bytes
     }
 
-    private mutating func writeParameters(_ writer: inout JSONWriter) {
+    // MARK: - Sampling
+
+    private mutating func writeSampling(_ writer: inout JSONWriter) {
         let sampling = request.sampling
-        writer.optional("max_completion_tokens", sampling.maxTokens)
-        writer.optional("temperature", sampling.temperature)
-        writer.optional("top_p", sampling.topP)
-        if sampling.topK != nil { notes.losses.add(parameter: "top_k") }
-        writer.optional("seed", sampling.seed)
-        writer.optional("presence_penalty", sampling.presencePenalty)
-        writer.optional("frequency_penalty", sampling.frequencyPenalty)
-        if !sampling.stop.isEmpty {
-            let told = sampling.stop.prefix(Self.maximumStops)
-            writer.member("stop", array: { writer in for stop in told { writer.string(stop) } })
-            notes.untoldStops += sampling.stop.dropFirst(Self.maximumStops)
+        if let wanted = sampling.maxTokens, takes("max_tokens", unless: .noMaxTokens) {
+            writer.key(rules.maxTokens.rawValue)
+            writer.int(min(wanted, target.model.maxOutput ?? .max))
         }
-        writeFormat(&writer)
-        writer.optional("verbosity", request.verbosity)
-        if let tier = request.serviceTier { writeTier(tier, &writer) }
-        if let user = request.userID {
+        if let temperature = sampling.temperature, takes("temperature", unless: .noTemperature) {
+            writer.optional("temperature", min(temperature, Double(rules.temperatureMilli) / 1_000))
+        }
+        if let topP = sampling.topP, takes("top_p", unless: .noTopP) { writer.optional("top_p", topP) }
+        if let topK = sampling.topK {
+            if rules.has(.topK) { writer.member("top_k", topK) } else { notes.losses.add(parameter: "top_k") }
+        }
+        if let seed = sampling.seed, takes("seed", unless: .noSeed) {
+            writer.member(rules.has(.randomSeed) ? "random_seed" : "seed", seed)
+        }
+        if let penalty = sampling.presencePenalty, takes("presence_penalty", unless: .noPenalties) {
+            writer.optional("presence_penalty", penalty)
+        }
+        if let penalty = sampling.frequencyPenalty, takes("frequency_penalty", unless: .noPenalties) {
+            writer.optional("frequency_penalty", penalty)
+        }
+    }
+
+    /// Whether the provider takes a parameter that the client set; if not, it is counted.
+    mutating func takes(_ name: String, unless quirk: Quirks) -> Bool {
+        guard rules.has(quirk) else { return true }
+        notes.losses.add(parameter: name)
+        return false
+    }
+
+    private mutating func writeStops(_ writer: inout JSONWriter) {
+        let told = rules.has(.noStop) ? [] : Array(request.sampling.stop.prefix(rules.stopCount))
+        notes.untoldStops += request.sampling.stop.dropFirst(told.count)
+        guard !told.isEmpty else { return }
+        writer.member("stop", array: { writer in for stop in told { writer.string(stop) } })
+    }
+
+    // MARK: - Format
+
+    /// The format that the provider can be asked for; what it cannot is said to the model, see `formatInstruction`.
+    private var wantedFormat: OutputFormat? {
+        if rules.has(.noFormatWithTools), !request.tools.isEmpty { return nil }
+        switch (request.outputFormat, rules.output) {
+        case (nil, _), (_, .none): return nil
+        case (.jsonSchema?, .jsonObject): return .jsonObject
+        case (let format?, _): return format
+        }
+    }
+
+    /// What the model is told of a format that its provider does not enforce.
+    var formatInstruction: String? {
+        guard let format = request.outputFormat, format != wantedFormat else { return nil }
+        switch format {
+        case .jsonObject: return "Answer with one JSON object and nothing else."
+        case .jsonSchema(_, let schema, _):
+            return
+                "Answer with one JSON object and nothing else. It must fit this JSON Schema: \(schema.text)"
+        }
+    }
+
+    private func writeFormat(_ format: OutputFormat, _ writer: inout JSONWriter) {
+        writer.member(
+            "response_format",
+            object: { writer in
+                guard case .jsonSchema(let name, let schema, let strict) = format else {
+                    return writer.member("type", "json_object")
+                }
+                writer.member("type", "json_schema")
+                writer.member(
+                    "json_schema",
+                    object: { writer in
+                        writer.member(
+                            "name", isSameDialect ? name ?? "response" : OutputName.name(name, schema: schema)
+                        )
+                        writer.member("schema", json: fitted(schema))
+                        writer.optional("strict", strict ?? (StrictSchema.accepts(schema) ? true : nil))
+                    })
+            })
+    }
+
+    /// A schema as the provider takes it.
+    func fitted(_ schema: JSONText) -> JSONText {
+        rules.schema == .jsonSchema ? schema : MetaFreeSchema.schema(schema)
+    }
+
+    // MARK: - Who asks
+
+    private mutating func writeIdentity(_ writer: inout JSONWriter) {
+        if let verbosity = request.verbosity, takes("verbosity", unless: .noVerbosity) {
+            writer.member("verbosity", verbosity)
+        }
+        if let tier = request.serviceTier, takes("service_tier", unless: .noServiceTier) {
+            writeTier(tier, &writer)
+        }
+        if let user = request.userID, takes("user", unless: .noMetadata) {
+            // OpenAI's name for it is the later one; others know the earlier.
+            let isLater = isSameDialect || rules.has(.cacheKey)
             if let name = isSameDialect ? user : EndUser.identifier(user) {
-                writer.member("safety_identifier", name)
+                writer.member(isLater ? "safety_identifier" : "user", name)
             } else {
-                notes.losses.add(parameter: "user_id")
+                notes.losses.add(parameter: "user")
             }
         }
-        writer.optional("prompt_cache_key", request.cacheKey)
-        if let metadata = request.metadata { writer.member("metadata", json: metadata) }
+        if let key = request.cacheKey {
+            if isSameDialect || rules.has(.cacheKey) {
+                writer.member("prompt_cache_key", key)
+            } else if request.dialect != .messages {
+                notes.losses.add(parameter: "prompt_cache_key")
+            }
+        }
+        if let metadata = request.metadata, takes("metadata", unless: .noMetadata) {
+            writer.member("metadata", json: metadata)
+        }
     }
 
     private mutating func writeTier(_ tier: String, _ writer: inout JSONWriter) {
@@ -76,33 +171,6 @@ struct ChatRequestWriter {
         case "standard_only": writer.member("service_tier", "default")
         default: notes.losses.add(parameter: "service_tier")
         }
-    }
-
-    private mutating func writeFormat(_ writer: inout JSONWriter) {
-        switch request.outputFormat {
-        case nil: break
-        case .jsonObject:
-            writer.member("response_format", object: { $0.member("type", "json_object") })
-        case .jsonSchema(let name, let schema, let strict):
-            let strict = strict ?? (StrictSchema.accepts(schema) ? true : nil)
-            writer.member(
-                "response_format",
-                object: { writer in
-                    writer.member("type", "json_schema")
-                    writer.member(
-                        "json_schema",
-                        object: { writer in
-                            writer.member("name", name ?? "response")
-                            writer.member("schema", json: schema)
-                            writer.optional("strict", strict)
-                        })
-                })
-        }
-    }
-
-    private mutating func writeReasoning(_ writer: inout JSONWriter) {
-        guard let effort = Effort.wanted(request) else { return }
-        writer.member("reasoning_effort", effort)
     }
 
     private mutating func writeExtra(_ writer: inout JSONWriter) {

@@ -21,10 +21,11 @@ private func thoughts(_ text: String) -> AnswerEvent {
 
 @Suite struct ChatAnswerDecoderTests {
     static func decoder(thinkTags: Bool = false) -> ChatAnswerDecoder {
-        var quirks = ChatAnswerDecoder.Quirks()
-        quirks.thinkTags = thinkTags
+        var rules = UpstreamRules()
+        rules.replay = .optional
+        if thinkTags { rules.reasoning = .thinkTags }
         return ChatAnswerDecoder(
-            origin: CodecSupport.origin, ids: AnswerIDs(requestID: "req_t"), quirks: quirks)
+            origin: CodecSupport.origin, ids: AnswerIDs(requestID: "req_t"), rules: rules)
     }
 
     struct Case: Sendable, CustomTestStringConvertible {

@@ -8,7 +8,7 @@ enum ChatFixture {
     /// What a request of Chat can hold.
     static let full = #"""
         {"model":"m","temperature":0.5,"top_p":0.9,"stop":["a","b"],"seed":7,"presence_penalty":0.1,
-        "frequency_penalty":0.2,"max_completion_tokens":10,"reasoning_effort":"high","verbosity":"low",
+        "frequency_penalty":0.2,"max_tokens":10,"reasoning_effort":"high","verbosity":"low",
         "service_tier":"flex","safety_identifier":"u","prompt_cache_key":"k","metadata":{"a":"b"},
         "logit_bias":{"1":2},"parallel_tool_calls":false,"stream":true,"stream_options":{"include_usage":true},
         "response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","x":1.50},"strict":false}},
@@ -44,8 +44,8 @@ enum ChatFixture {
             #"{"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":{"type":"function","function":{"name":"f"}}}"#
         ),
         (
-            #"{"max_tokens":5,"user":"u","stop":"x"}"#,
-            #"{"max_completion_tokens":5,"safety_identifier":"u","stop":["x"]}"#
+            #"{"max_completion_tokens":5,"user":"u","stop":"x"}"#,
+            #"{"max_tokens":5,"safety_identifier":"u","stop":["x"]}"#
         ),
         (
             #"{"reasoning":{"effort":"low"},"response_format":{"type":"text"}}"#,
