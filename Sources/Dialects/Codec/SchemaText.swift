@@ -64,6 +64,12 @@ enum StrictSchema {
 }
 
 enum OutputName {
+    /// What a model is told that cannot be held to an output format.
+    static func instruction(_ schema: JSONText?) -> String {
+        "Unless you call a function, answer with one JSON object and nothing else"
+            + (schema.map { ". It must fit this JSON Schema: \($0.text)" } ?? ".")
+    }
+
     /// The name that a schema goes by: the client's, else its title, else "response"; letters, digits, `_` and `-`.
     static func name(_ name: String?, schema: JSONText) -> String {
         let given = name ?? schema.withValue { $0.member("title")?.string } ?? nil

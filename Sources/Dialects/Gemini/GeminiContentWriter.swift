@@ -62,6 +62,7 @@ struct GeminiContentWriter {
                     notes.losses.add(.member, turn.extra.count)
                     write(turn, isRunning: index > running, &writer)
                 }
+                if role == .model, model.rules.has(.noPrefill) { write(text: "Continue.", .user, &writer) }
                 end(&writer, extra: [])
                 if !hasContent { write(text: "(no content)", .user, &writer) }
                 end(&writer, extra: [])
@@ -163,17 +164,7 @@ struct GeminiContentWriter {
 
     /// The operator has no place in the middle, so it is a user's turn that says whose words they are.
     private mutating func writeSystem(_ turn: Turn, _ writer: inout JSONWriter) {
-        let texts = turn.parts.compactMap { part -> String? in
-            switch part {
-            case .text(let text): text.text
-            case .opaque(let opaque): opaque.summary
-            case .image, .document, .reasoning, .toolCall, .toolResult, .refusal: nil
-            }
-        }
-        guard !texts.isEmpty else { return }
-        write(
-            text: "<system-reminder>\n" + texts.joined(separator: "\n\n") + "\n</system-reminder>", .user,
-            &writer)
+        for case .text(let note) in OperatorNote.parts(turn.parts) { write(text: note.text, .user, &writer) }
     }
 
     // MARK: - Parts
@@ -263,6 +254,9 @@ struct GeminiContentWriter {
         switch source {
         case .base64(let mediaType, let data):
             addSigned(extra) { GeminiContentWriter.write(mediaType: mediaType, data: data, to: &$0) }
+        case .url(let url) where !isOwn && model.rules.has(.noImageURLs) && !GeminiMedia.isStored(url):
+            notes.losses.add(.media)
+            add { $0.member("text", "[a file that is not available]") }
         case .url(let url):
             var extra = extra
             let index = extra.firstIndex { $0.name == "mimeType" }
@@ -303,7 +297,7 @@ struct GeminiContentWriter {
         count(call.extra)
         let name = tools.name(of: call, &notes)
         names[call.id] = name
-        if signature == nil, !hasCall, isRunning, !isOwn, model.hasLevels {
+        if signature == nil, !hasCall, isRunning, !isOwn, model.demandsSignatures {
             signature = GeminiSignature.placeholder
         }
         hasCall = true
@@ -341,10 +335,10 @@ struct GeminiContentWriter {
             }
         }
         for tool in result.loadedTools { text.append("tool \(tool.name) is now available") }
-        let inner = media.filter { isOwn || (model.hasLevels && GeminiContentWriter.isInline($0)) }
+        let inner = media.filter { isOwn || (model.demandsSignatures && GeminiContentWriter.isInline($0)) }
         if inner.count < media.count {
             late.append(.text(TextPart("[of the result of \(result.callID)]")))
-            late += media.filter { !(isOwn || (model.hasLevels && GeminiContentWriter.isInline($0))) }
+            late += media.filter { !(isOwn || (model.demandsSignatures && GeminiContentWriter.isInline($0))) }
         }
         let joined = text.joined(separator: "\n")
         let id = writtenID(result.callID)

@@ -261,6 +261,12 @@ enum GeminiMedia {
         ("wav", "audio/wav"),
     ]
 
+    /// The file is with Google already.
+    static func isStored(_ url: String) -> Bool {
+        url.hasPrefix("gs://") || url.hasPrefix("https://generativelanguage.googleapis.com/")
+            || url.hasPrefix("https://www.youtube.com/") || url.hasPrefix("https://youtu.be/")
+    }
+
     /// The media type by the ending of a path; what it is not known of is taken for a picture.
     static func type(of url: String) -> String {
         let path = url.prefix { $0 != "?" && $0 != "#" }.lowercased()

@@ -135,7 +135,7 @@ package enum GeminiRequests: RequestCodec {
         _ request: CanonicalRequest, for target: RequestTarget, _ notes: inout RequestNotes
     ) throws(GatewayError) -> [UInt8] {
         let isOwn = request.dialect == .gemini
-        let model = GeminiModel(request.model)
+        let model = GeminiModel(target, name: request.model)
         let tools = GeminiToolWriter(request, model, &notes)
         var contents = GeminiContentWriter(request, target, model, tools, notes)
         let written = contents.contents()
@@ -145,6 +145,7 @@ package enum GeminiRequests: RequestCodec {
         let config = take("generationConfig", &extra)
         let toolConfig = take("toolConfig", &extra)
         let format = GeminiFormat(request, model, hasFunctions: tools.hasFunctions, isOwn: isOwn)
+        notes.losses.add(.schemaKeyword, format.droppedKeywords)
         var system = contents.system
         if let instruction = format.instruction {
             notes.losses.add(.outputFormat)
@@ -185,7 +186,7 @@ package enum GeminiRequests: RequestCodec {
         _ notes: inout RequestNotes
     ) -> [UInt8] {
         let sampling = request.sampling
-        let stop = isOwn ? sampling.stop : Array(sampling.stop.prefix(GeminiModel.stopCount))
+        let stop = isOwn ? sampling.stop : Array(sampling.stop.prefix(model.rules.stopCount))
         notes.losses.add(.stopSequence, sampling.stop.count - stop.count)
         var writer = JSONWriter()
         writer.object { writer in
@@ -230,10 +231,15 @@ package enum GeminiRequests: RequestCodec {
 struct GeminiFormat {
     private let mediaType: String?
     private let schema: JSONText?
+    private let schemaName: StaticString
+    /// Keywords that the endpoint does not take.
+    private(set) var droppedKeywords = 0
     /// Words in place of a parameter that the model does not take beside functions.
     let instruction: String?
 
     init(_ request: CanonicalRequest, _ model: GeminiModel, hasFunctions: Bool, isOwn: Bool) {
+        let isNarrow = model.rules.schema == .openAPI && !isOwn
+        schemaName = isNarrow ? "responseSchema" : "responseJsonSchema"
         guard let format = request.outputFormat else {
             (mediaType, schema, instruction) = (nil, nil, nil)
             return
@@ -242,18 +248,18 @@ struct GeminiFormat {
         if hasFunctions, !isOwn, !model.takesFormatWithFunctions {
             mediaType = nil
             self.schema = nil
-            instruction =
-                "Unless you call a function, answer with one JSON object and nothing else"
-                + (schema.map { ". It must fit this JSON Schema: \($0.text)" } ?? ".")
+            instruction = OutputName.instruction(schema)
         } else {
             mediaType = "application/json"
-            self.schema = schema
+            var dropped = 0
+            self.schema = isNarrow ? schema.map { GeminiSchema.cleaned($0, dropped: &dropped) } : schema
+            droppedKeywords = dropped
             instruction = nil
         }
     }
 
     func write(to writer: inout JSONWriter, keepsSchema: Bool) {
         writer.optional("responseMimeType", mediaType)
-        if let schema, !keepsSchema { writer.member("responseJsonSchema", json: schema) }
+        if let schema, !keepsSchema { writer.member(schemaName, json: schema) }
     }
 }

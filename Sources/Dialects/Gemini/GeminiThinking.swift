@@ -5,36 +5,55 @@
 import Gateway
 import JSON
 
-/// A model by its name.
+/// A model by what is known of it, else by its name.
 struct GeminiModel {
-    static let stopCount = 5
+    /// How the amount of thinking is said.
+    let thinking: ThinkingForm
+    /// Calls of the running turn must carry their signatures, and function responses may hold pictures.
+    let demandsSignatures: Bool
+    /// Functions go together with an output format and with the web search.
+    let takesFormatWithFunctions: Bool
+    /// Ids of calls are understood.
+    let hasCallIDs: Bool
+    let rules: UpstreamRules
+    let known: ModelRules
 
-    /// 2.5 is 25; 0 when the name tells nothing.
-    let generation: Int
-    let isPro: Bool
-
-    init(_ name: String) {
-        let name = name.lowercased()
-        isPro = name.contains("pro")
-        guard let start = name.firstRange(of: "gemini-")?.upperBound else {
-            generation = 0
+    init(_ target: RequestTarget, name: String) {
+        rules = target.rules
+        guard target.model.family.isEmpty else {
+            known = target.model
+            thinking = rules.geminiThinking
+            demandsSignatures = thinking == .thinkingLevel
+            takesFormatWithFunctions = !rules.has(.noFormatWithTools)
+            hasCallIDs = rules.has(.callIDs)
             return
         }
-        let version = name[start...].prefix { $0.isNumber || $0 == "." }.split(separator: ".")
-        generation =
-            (version.first.flatMap { Int($0) } ?? 0) * 10
-            + (version.dropFirst().first.flatMap { Int($0) } ?? 0)
+        let generation = GeminiModel.generation(name.lowercased())
+        let hasLevels = generation >= 30 || generation == 0
+        thinking = hasLevels ? .thinkingLevel : generation >= 25 ? .thinkingBudget : ThinkingForm.none
+        demandsSignatures = hasLevels
+        takesFormatWithFunctions = hasLevels
+        hasCallIDs = hasLevels
+        var known = ModelRules()
+        let isPro = name.lowercased().contains("pro")
+        known.budgetRange = isPro ? 128...32_768 : 1...24_576
+        known.canDisableThinking = !isPro
+        known.budgets = [
+            EffortBudget("minimal", 1_024), EffortBudget("low", 1_024), EffortBudget("medium", 8_192),
+            EffortBudget("high", 24_576), EffortBudget("xhigh", 32_768), EffortBudget("max", 32_768),
+        ]
+        known.thresholds = [EffortBudget("low", 2_048), EffortBudget("medium", 8_192)]
+        if hasLevels { known.efforts = (isPro ? [] : ["minimal"]) + ["low", "medium", "high"] }
+        self.known = known
     }
 
-    /// Thinking is told in levels and not in tokens; calls of the running turn must carry their signatures.
-    var hasLevels: Bool { generation >= 30 || generation == 0 }
-    var canThink: Bool { generation == 0 || generation >= 25 }
-    /// Functions go together with an output format and with the web search.
-    var takesFormatWithFunctions: Bool { hasLevels }
-    /// Ids of calls are understood, and pictures in function responses.
-    var hasCallIDs: Bool { hasLevels }
-
-    var budgetRange: ClosedRange<Int> { isPro ? 128...32_768 : 0...24_576 }
+    /// 2.5 is 25; 0 when the name tells nothing.
+    private static func generation(_ name: String) -> Int {
+        guard let start = name.firstRange(of: "gemini-")?.upperBound else { return 0 }
+        let version = name[start...].prefix { $0.isNumber || $0 == "." }.split(separator: ".")
+        let numbers = version.map { Int($0) ?? 0 }
+        return (numbers.first ?? 0) * 10 + (numbers.dropFirst().first ?? 0)
+    }
 }
 
 /// `thinkingConfig`.
@@ -44,61 +63,32 @@ struct GeminiThinking: Equatable {
     private(set) var includesThoughts: Bool?
 
     init(_ request: CanonicalRequest, _ model: GeminiModel) {
-        guard model.canThink else { return }
-        let reasoning = request.reasoning
-        let effort = request.effort
+        guard model.thinking != ThinkingForm.none else { return }
+        var wanted = request.wantedReasoning
         // Of Messages, silence means that there is no thinking.
-        let isOff =
-            reasoning.mode == .off || effort == "none"
-            || (request.dialect == .messages && reasoning.mode == nil && effort == nil)
-        if isOff {
-            if model.hasLevels {
-                level = model.isPro ? "LOW" : "MINIMAL"
-            } else {
-                budget = model.budgetRange.lowerBound
-            }
-            return
-        }
-        if model.hasLevels {
-            level = GeminiThinking.level(reasoning.mode, effort, model)
+        if request.dialect == .messages, wanted.mode == nil, wanted.effort == nil { wanted.mode = .off }
+        if model.thinking == .thinkingBudget {
+            budget = model.known.budget(for: wanted) ?? (wanted.mode == .adaptive ? -1 : nil)
         } else {
-            budget = GeminiThinking.budget(reasoning.mode, effort, model)
+            level = GeminiThinking.level(model.known.effort(for: wanted))
         }
-        switch (reasoning.display, reasoning.mode) {
+        guard wanted.mode != .off, wanted.effort != "none" else { return }
+        switch (wanted.display, wanted.mode) {
         case (.omitted?, _): break
         case (.summarized?, _), (.updates?, _), (nil, .adaptive?), (nil, .budget?): includesThoughts = true
         case (nil, nil), (nil, .off?): break
         }
     }
 
-    private static func level(_ mode: ReasoningRequest.Mode?, _ effort: String?, _ model: GeminiModel)
-        -> String?
-    {
-        switch (effort, mode) {
-        case ("minimal"?, _): model.isPro ? "LOW" : "MINIMAL"
-        case ("low"?, _): "LOW"
-        case ("medium"?, _): "MEDIUM"
-        case ("high"?, _), ("xhigh"?, _), ("max"?, _): "HIGH"
-        case (_, .budget(let tokens)?): tokens <= 2048 ? "LOW" : tokens <= 8192 ? "MEDIUM" : "HIGH"
+    /// Levels are efforts in capitals; what Gemini has no level for is left to the model.
+    private static func level(_ effort: String?) -> String? {
+        switch effort {
+        case "none", "minimal": "MINIMAL"
+        case "low": "LOW"
+        case "medium": "MEDIUM"
+        case "high", "xhigh", "max": "HIGH"
         default: nil
         }
-    }
-
-    private static func budget(_ mode: ReasoningRequest.Mode?, _ effort: String?, _ model: GeminiModel)
-        -> Int?
-    {
-        let range = model.budgetRange
-        let wanted: Int
-        switch (effort, mode) {
-        case (_, .budget(let tokens)?): wanted = tokens
-        case ("minimal"?, _), ("low"?, _): wanted = 1024
-        case ("medium"?, _): wanted = 8192
-        case ("high"?, _): wanted = 24_576
-        case ("xhigh"?, _), ("max"?, _): wanted = range.upperBound
-        case (_, .adaptive?): return -1
-        default: return nil
-        }
-        return min(max(wanted, range.lowerBound), range.upperBound)
     }
 
     func write(to writer: inout JSONWriter) {

@@ -11,6 +11,7 @@ struct GeminiToolWriter {
     private var hosted: [JSONText] = []
     private let choice: ToolChoice?
     private let isOwn: Bool
+    private let rules: UpstreamRules
     /// Tools whose calls hold free text.
     private var wrapped: Set<ToolName> = []
 
@@ -18,6 +19,7 @@ struct GeminiToolWriter {
 
     init(_ request: CanonicalRequest, _ model: GeminiModel, _ notes: inout RequestNotes) {
         isOwn = request.dialect == .gemini
+        rules = model.rules
         choice = request.toolChoice
         for tool in isOwn ? request.tools : request.offeredTools {
             switch tool.kind {
@@ -28,8 +30,9 @@ struct GeminiToolWriter {
                 } else {
                     notes.losses.add(.hostedTool)
                 }
-            case .hosted(.webSearch, let definition):
+            case .hosted(.webSearch, let definition) where isOwn || rules.has(.webSearch):
                 hosted.append(isOwn ? definition : JSONText(#"{"googleSearch":{}}"#))
+            case .hosted(.webSearch, _): notes.losses.add(.hostedTool)
             case .hosted(.other, let definition):
                 if isOwn { hosted.append(definition) } else { notes.losses.add(.hostedTool) }
             }
@@ -51,7 +54,15 @@ struct GeminiToolWriter {
         notes.losses.add(.member, tool.extra.count)
         let isWrapped = if case .custom = tool.kind { true } else { false }
         if isWrapped { wrapped.insert(tool.fullName) }
-        let name = notes.toolNames.register(tool.fullName, form: tool.callForm, isWrapped: isWrapped)
+        let name = notes.toolNames.register(
+            tool.fullName, form: tool.callForm, isWrapped: isWrapped, maximum: rules.toolNameBytes)
+        var tool = tool
+        if rules.schema == .openAPI {
+            var dropped = 0
+            tool.schema = GeminiSchema.cleaned(
+                isWrapped ? WrappedTool.schema : tool.schemaOrEmpty, dropped: &dropped)
+            notes.losses.add(.schemaKeyword, dropped)
+        }
         functions.append((tool, name))
     }
 
@@ -61,7 +72,8 @@ struct GeminiToolWriter {
     func name(of call: ToolCall, _ notes: inout RequestNotes) -> String {
         if isOwn { return call.name }
         return notes.toolNames.register(
-            ToolName(call.name, namespace: call.namespace), form: call.form, isWrapped: call.form == .custom)
+            ToolName(call.name, namespace: call.namespace), form: call.form, isWrapped: call.form == .custom,
+            maximum: rules.toolNameBytes)
     }
 
     func arguments(of call: ToolCall) -> JSONText {
@@ -104,14 +116,14 @@ struct GeminiToolWriter {
         let isNative = isOwn && tool.extra.contains { $0.name == "parameters" }
         writer.object { writer in
             writer.member("name", name)
-            if case .custom = tool.kind {
-                writer.member("description", WrappedTool.description(tool))
+            let isWrapped = if case .custom = tool.kind { true } else { false }
+            writer.optional("description", isWrapped ? WrappedTool.description(tool) : tool.description)
+            if rules.schema == .openAPI, !isOwn {
+                if let schema = tool.schema { writer.member("parameters", json: schema) }
+            } else if isWrapped {
                 writer.member("parametersJsonSchema", json: WrappedTool.schema)
-            } else {
-                writer.optional("description", tool.description)
-                if !isNative, isOwn ? tool.schema != nil : true {
-                    writer.member("parametersJsonSchema", json: tool.schemaOrEmpty)
-                }
+            } else if !isNative, !isOwn || tool.schema != nil {
+                writer.member("parametersJsonSchema", json: tool.schemaOrEmpty)
             }
             if isOwn { writer.members(tool.extra) }
         }

@@ -15,10 +15,13 @@ struct ResponsesItemWriter {
     /// The texts that stand before the conversation; complete after `input()`.
     private(set) var instructions: String?
     private var callIDs = CallIDTable()
+    /// Images of results that follow in a message, since the provider takes none in results.
+    private var lateMedia: [Part] = []
     /// How each call was written, which its output must follow.
     private var callForms: [String: CallForm] = [:]
 
     private var isOwn: Bool { request.dialect == .responses }
+    private var rules: UpstreamRules { target.rules }
 
     init(
         _ request: CanonicalRequest, _ target: RequestTarget, _ tools: ResponsesToolWriter,
@@ -36,11 +39,14 @@ struct ResponsesItemWriter {
         let turns = Pairing.paired(request.turns, &notes.losses)
         var writer = JSONWriter()
         writer.array { writer in
-            writeMessages(system, role: "developer", [], &writer)
+            writeMessages(system, role: operatorRole, [], &writer)
             for turn in turns { write(turn, &writer) }
         }
         return writer.bytes
     }
+
+    /// Both words mean the same; a client's own choice stands unless the provider refuses it.
+    private var operatorRole: String { isOwn || rules.systemRole == .developer ? "developer" : "system" }
 
     /// Texts that are part of no message are the instructions; returns what is left of the system's parts.
     private mutating func takeInstructions() -> [Part] {
@@ -64,7 +70,9 @@ struct ResponsesItemWriter {
     private mutating func write(_ turn: Turn, _ writer: inout JSONWriter) {
         if !isOwn, !turn.extra.isEmpty { notes.losses.add(.member, turn.extra.count) }
         switch turn.role {
-        case .system: writeMessages(turn.parts, role: "developer", turn.extra, &writer)
+        case .system where rules.systemPlacement == .leading:
+            writeMessages(OperatorNote.parts(turn.parts), role: "user", [], &writer)
+        case .system: writeMessages(turn.parts, role: operatorRole, turn.extra, &writer)
         case .assistant: writeMessages(turn.parts, role: "assistant", turn.extra, &writer)
         case .user:
             var rest: [Part] = []
@@ -75,7 +83,9 @@ struct ResponsesItemWriter {
                     rest.append(part)
                 }
             }
-            writeMessages(rest, role: "user", turn.extra, &writer)
+            let media = lateMedia
+            lateMedia = []
+            writeMessages(media + rest, role: "user", turn.extra, &writer)
         }
     }
 
@@ -118,7 +128,9 @@ struct ResponsesItemWriter {
         case .reasoning(let reasoning): writeReasoning(reasoning, &writer)
         case .toolCall(let call): writeCall(call, &writer)
         case .opaque(let opaque):
-            if isOwn {
+            if isOwn, opaque.type == "additional_tools", !tools.isNative {
+                // Its tools are among the others.
+            } else if isOwn {
                 writer.raw(opaque.json.bytes)
             } else {
                 notes.losses.add(.opaquePart)
@@ -135,7 +147,8 @@ struct ResponsesItemWriter {
         _ writer: inout JSONWriter
     ) {
         guard !parts.isEmpty else { return }
-        let own = isOwn ? (first?.messageExtra ?? []) + extra : []
+        var own = isOwn ? (first?.messageExtra ?? []) + extra : []
+        if rules.systemRole == .developer { own.removeAll { $0.name == "role" } }
         let id = validID(first?.messageID, "msg_")
         var content = JSONWriter()
         content.array { content in
@@ -195,7 +208,16 @@ struct ResponsesItemWriter {
         }
     }
 
+    /// Whether the provider takes a file from where it is.
+    private func isReachable(_ source: MediaSource) -> Bool {
+        if case .url = source { isOwn || !rules.has(.noImageURLs) } else { true }
+    }
+
     private mutating func write(_ image: ImagePart, _ writer: inout JSONWriter) {
+        guard !rules.has(.noImages), isReachable(image.source) else {
+            notes.losses.add(.media)
+            return writeInputText("[an image that this model cannot see]", &writer)
+        }
         let name: StaticString
         let value: String
         switch image.source {
@@ -217,6 +239,11 @@ struct ResponsesItemWriter {
 
     private mutating func write(_ document: DocumentPart, _ writer: inout JSONWriter) {
         if let context = document.context { writeInputText(context, &writer) }
+        let isText = if case .text = document.source { true } else { false }
+        guard isText || (!rules.has(.noDocuments) && isReachable(document.source)) else {
+            notes.losses.add(.media)
+            return writeInputText("[a document that this model cannot read]", &writer)
+        }
         let name: StaticString
         let value: String
         switch document.source {
@@ -260,7 +287,9 @@ struct ResponsesItemWriter {
             }
             return writeReasoning(part, id: part.itemID, encrypted: nil, &writer)
         }
-        guard state.form == .encryptedContent, target.accepts(state, dialect: .responses, of: request) else {
+        guard !rules.has(.noEncryptedReasoning), state.form == .encryptedContent,
+            target.accepts(state, dialect: .responses, of: request)
+        else {
             return notes.losses.add(.foreignReasoning)
         }
         writeReasoning(
@@ -317,7 +346,7 @@ struct ResponsesItemWriter {
                 writer.member("type", "function_call")
                 writer.member("name", name.name)
                 writer.optional("namespace", name.namespace)
-                writer.member("arguments", call.arguments.isEmpty ? "{}" : call.arguments)
+                writer.member("arguments", tools.arguments(of: call))
             case .custom:
                 writer.member("type", "custom_tool_call")
                 writer.member("name", name.name)
@@ -348,7 +377,8 @@ struct ResponsesItemWriter {
         if !isOwn { notes.losses.add(.member, result.extra.count) }
         let form = callForms[result.callID] ?? .function
         let callID = callIDs.wireID(result.callID)
-        let output = form == .toolSearch ? JSONText("") : output(of: result)
+        var late: [Part] = []
+        let output = form == .toolSearch ? JSONText("") : output(of: result, &late)
         writer.object { writer in
             switch form {
             case .function: writer.member("type", "function_call_output")
@@ -370,11 +400,19 @@ struct ResponsesItemWriter {
             }
             if isOwn { writer.members(result.extra) }
         }
+        lateMedia += late
     }
 
     /// A string where the result is just that, else an array of parts.
-    private mutating func output(of result: ToolResult) -> JSONText {
+    ///
+    /// - Parameter late: receives what the provider does not take here.
+    private mutating func output(of result: ToolResult, _ late: inout [Part]) -> JSONText {
         var content = result.content
+        if rules.has(.noResultImages) {
+            let media = content.filter(\.isMedia)
+            if !media.isEmpty { late = [.text(TextPart("[of the result of \(result.callID)]"))] + media }
+            content.removeAll(where: \.isMedia)
+        }
         for tool in result.loadedTools {
             content.append(.text(TextPart("tool \(tool.name) is now available")))
         }

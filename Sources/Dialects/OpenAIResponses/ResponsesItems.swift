@@ -45,3 +45,13 @@ extension OpaquePart {
             || type == "computer_screenshot"
     }
 }
+
+extension Part {
+    /// An image or a document.
+    var isMedia: Bool {
+        switch self {
+        case .image, .document: true
+        case .text, .reasoning, .toolCall, .toolResult, .refusal, .opaque: false
+        }
+    }
+}

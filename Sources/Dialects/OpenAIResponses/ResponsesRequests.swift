@@ -150,7 +150,8 @@ package enum ResponsesRequests: RequestCodec {
         _ request: CanonicalRequest, for target: RequestTarget, _ notes: inout RequestNotes
     ) throws(GatewayError) -> [UInt8] {
         let isOwn = request.dialect == .responses
-        let tools = ResponsesToolWriter(request, &notes)
+        let rules = target.rules
+        let tools = ResponsesToolWriter(request, rules, &notes)
         var items = ResponsesItemWriter(request, target, tools, notes)
         let input = items.input()
         notes = items.notes
@@ -158,28 +159,46 @@ package enum ResponsesRequests: RequestCodec {
         if !isOwn { for member in request.extra { notes.losses.add(parameter: member.name) } }
         let reasoning = take("reasoning", &extra)
         let text = take("text", &extra)
-        let store = take("store", &extra)
+        let store = rules.has(.storeFalse) ? nil : take("store", &extra)
         let include = take("include", &extra)
-        countDropped(request, &notes)
+        countDropped(request, rules, &notes)
+        let sampling = request.sampling
+        let temperature = sampling.temperature.map { min($0, Double(rules.temperatureMilli) / 1_000) }
+        let format = ResponsesFormat(request, rules, hasTools: !tools.isEmpty, &notes)
+        let words = [items.instructions, format.instruction].compactMap { $0 }
+        let needsWords = !words.isEmpty || rules.has(.needsInstructions)
+        let instructions = needsWords ? words.joined(separator: "\n\n") : nil
         var writer = JSONWriter()
         writer.object { writer in
             writer.member("model", request.model)
             writer.member("stream", target.streaming)
-            writer.optional("instructions", items.instructions)
+            writer.optional("instructions", instructions)
             writer.member("input", json: JSONText(input))
             tools.write(to: &writer)
-            writer.optional("parallel_tool_calls", tools.isEmpty ? nil : request.allowsParallelCalls)
-            writeReasoning(request, kept: reasoning, to: &writer)
+            if !tools.isEmpty, !rules.has(.noParallelToolCalls) {
+                writer.optional("parallel_tool_calls", request.allowsParallelCalls)
+            }
+            if rules.chatThinking != .none { writeReasoning(request, target, kept: reasoning, to: &writer) }
             writer.member("store", json: store ?? JSONText("false"))
-            writer.member("include", json: include ?? JSONText("[\"\(encryptedReasoning)\"]"))
-            writer.optional("prompt_cache_key", request.cacheKey ?? request.userID.flatMap(EndUser.session))
-            writeText(request, kept: text, to: &writer)
-            writer.optional("max_output_tokens", request.sampling.maxTokens)
-            writer.optional("temperature", request.sampling.temperature)
-            writer.optional("top_p", request.sampling.topP)
-            writer.optional("service_tier", serviceTier(request))
-            writer.optional("safety_identifier", request.userID.flatMap { EndUser.identifier($0) })
-            if let metadata = request.metadata { writer.member("metadata", json: metadata) }
+            if let include {
+                writer.member("include", json: include)
+            } else if !rules.has(.noEncryptedReasoning) {
+                writer.member("include", array: { $0.string(encryptedReasoning) })
+            }
+            if isOwn || rules.has(.cacheKey) {
+                writer.optional(
+                    "prompt_cache_key", request.cacheKey ?? request.userID.flatMap(EndUser.session))
+            }
+            format.write(request, kept: text, rules, to: &writer)
+            if !rules.has(.noMaxTokens) { writer.optional("max_output_tokens", sampling.maxTokens) }
+            if !rules.has(.noTemperature) { writer.optional("temperature", temperature) }
+            if !rules.has(.noTopP) { writer.optional("top_p", sampling.topP) }
+            if rules.has(.topK) { writer.optional("top_k", sampling.topK) }
+            if !rules.has(.noServiceTier) { writer.optional("service_tier", serviceTier(request)) }
+            if !rules.has(.noMetadata) {
+                writer.optional("safety_identifier", request.userID.flatMap { EndUser.identifier($0) })
+                if let metadata = request.metadata { writer.member("metadata", json: metadata) }
+            }
             writer.members(extra)
         }
         return writer.bytes
@@ -191,15 +210,26 @@ package enum ResponsesRequests: RequestCodec {
     }
 
     /// Stop sequences are no loss: the answer is cut at them.
-    private static func countDropped(_ request: CanonicalRequest, _ notes: inout RequestNotes) {
+    private static func countDropped(
+        _ request: CanonicalRequest, _ rules: UpstreamRules, _ notes: inout RequestNotes
+    ) {
         let sampling = request.sampling
-        if let user = request.userID, EndUser.identifier(user) == nil {
-            notes.losses.add(parameter: "user_id")
-        }
-        if sampling.topK != nil { notes.losses.add(parameter: "top_k") }
-        if sampling.seed != nil { notes.losses.add(parameter: "seed") }
-        if sampling.presencePenalty != nil { notes.losses.add(parameter: "presence_penalty") }
-        if sampling.frequencyPenalty != nil { notes.losses.add(parameter: "frequency_penalty") }
+        let hasUser = request.userID != nil
+        let isNamed = request.userID.flatMap { EndUser.identifier($0) } != nil
+        let dropped: [(name: String, isDropped: Bool)] = [
+            ("user_id", hasUser && (!isNamed || rules.has(.noMetadata))),
+            ("metadata", request.metadata != nil && rules.has(.noMetadata)),
+            ("top_k", sampling.topK != nil && !rules.has(.topK)), ("seed", sampling.seed != nil),
+            ("presence_penalty", sampling.presencePenalty != nil),
+            ("frequency_penalty", sampling.frequencyPenalty != nil),
+            ("temperature", sampling.temperature != nil && rules.has(.noTemperature)),
+            ("top_p", sampling.topP != nil && rules.has(.noTopP)),
+            ("max_tokens", sampling.maxTokens != nil && rules.has(.noMaxTokens)),
+            ("verbosity", request.verbosity != nil && rules.has(.noVerbosity)),
+            ("service_tier", request.serviceTier != nil && rules.has(.noServiceTier)),
+            ("reasoning", request.wantedReasoning.effort != nil && rules.chatThinking == .none),
+        ]
+        for parameter in dropped where parameter.isDropped { notes.losses.add(parameter: parameter.name) }
     }
 
     /// Messages' tiers have other meanings.
@@ -212,9 +242,9 @@ package enum ResponsesRequests: RequestCodec {
     }
 
     private static func writeReasoning(
-        _ request: CanonicalRequest, kept: JSONText?, to writer: inout JSONWriter
+        _ request: CanonicalRequest, _ target: RequestTarget, kept: JSONText?, to writer: inout JSONWriter
     ) {
-        let effort = Effort.wanted(request)
+        let effort = target.model.effort(for: request.wantedReasoning)
         let summary = request.reasoning.summary ?? summary(request.reasoning)
         guard effort != nil || summary != nil || kept != nil else { return }
         writer.member(
@@ -232,37 +262,6 @@ package enum ResponsesRequests: RequestCodec {
         case (.off, _), (_, .omitted): nil
         case (_, .summarized), (_, .updates), (.adaptive, _), (.budget, _): "auto"
         case (nil, nil): nil
-        }
-    }
-
-    private static func writeText(
-        _ request: CanonicalRequest, kept: JSONText?, to writer: inout JSONWriter
-    ) {
-        guard request.verbosity != nil || request.outputFormat != nil || kept != nil else { return }
-        let keepsFormat = kept.map { $0.hasMember("format") } ?? false
-        writer.member(
-            "text",
-            object: { writer in
-                writer.optional("verbosity", request.verbosity)
-                if let format = request.outputFormat, !keepsFormat {
-                    writer.member(
-                        "format",
-                        object: { writeFormat(format, isOwn: request.dialect == .responses, to: &$0) })
-                }
-                if let kept { writer.members(of: kept) }
-            })
-    }
-
-    private static func writeFormat(_ format: OutputFormat, isOwn: Bool, to writer: inout JSONWriter) {
-        switch format {
-        case .jsonObject: writer.member("type", "json_object")
-        case .jsonSchema(let name, let schema, let strict):
-            writer.member("type", "json_schema")
-            writer.member("name", OutputName.name(name, schema: schema))
-            writer.member("schema", json: schema)
-            // OpenAI refuses a strict schema with an optional property.
-            writer.optional(
-                "strict", isOwn ? strict : strict.map { $0 && StrictSchema.accepts(schema) })
         }
     }
 }

@@ -8,21 +8,23 @@ import JSON
 struct ResponsesToolWriter {
     private let tools: [Tool]
     private let choice: ToolChoice?
-    /// The client speaks this dialect: tools go as they came, namespaces and deferred ones included.
-    private let isOwn: Bool
+    private let rules: UpstreamRules
+    /// Client and provider know all that this dialect has: tools go as they came, namespaces and deferred ones included.
+    let isNative: Bool
     private var kinds: [ToolName: ToolKind] = [:]
     private var names: [ToolName: String] = [:]
 
-    var isEmpty: Bool { tools.isEmpty && !isOwn }
+    var isEmpty: Bool { tools.isEmpty && !isNative }
 
-    init(_ request: CanonicalRequest, _ notes: inout RequestNotes) {
-        isOwn = request.dialect == .responses
+    init(_ request: CanonicalRequest, _ rules: UpstreamRules, _ notes: inout RequestNotes) {
+        self.rules = rules
+        isNative = request.dialect == .responses && !rules.has(.functionToolsOnly)
         var tools: [Tool] = []
-        if isOwn {
+        if isNative {
             tools = request.tools.filter { !$0.isInline }
         } else {
             for tool in request.offeredTools {
-                guard let tool = ResponsesToolWriter.offered(tool) else {
+                guard let tool = ResponsesToolWriter.offered(tool, rules) else {
                     notes.losses.add(.hostedTool)
                     continue
                 }
@@ -31,41 +33,64 @@ struct ResponsesToolWriter {
                 tools.append(tool)
                 if case .hosted = tool.kind { continue }
                 names[tool.fullName] = notes.toolNames.register(
-                    tool.fullName, form: tool.callForm, isWrapped: false)
+                    tool.fullName, form: tool.callForm,
+                    isWrapped: tool.callForm == .custom && rules.has(.functionToolsOnly),
+                    maximum: rules.toolNameBytes)
             }
         }
         self.tools = tools
         for tool in request.tools + tools { kinds[tool.fullName] = tool.kind }
-        choice = request.toolChoice
-        if !isOwn, let choice, !canWrite(choice) { notes.losses.add(.toolChoice) }
+        choice = ResponsesToolWriter.possible(request.toolChoice, rules, &notes)
+        if !isNative, let choice, !canWrite(choice) { notes.losses.add(.toolChoice) }
     }
 
-    /// The tool as this dialect knows it; nil when it has none like it.
-    private static func offered(_ tool: Tool) -> Tool? {
+    /// The tool as the provider knows it; nil when it has none like it.
+    private static func offered(_ tool: Tool, _ rules: UpstreamRules) -> Tool? {
         switch tool.kind {
-        case .function, .custom, .toolSearch, .hosted(.webSearch, _): return tool
+        case .function, .custom, .toolSearch: return tool
+        case .hosted(.webSearch, _):
+            return rules.has(.webSearch) && !rules.has(.functionToolsOnly) ? tool : nil
         case .hosted(.other, _): return nil
-        case .builtIn:
-            guard var function = tool.asFunction else { return nil }
-            function.extra = []
-            return function
+        case .builtIn: return tool.asFunction
         }
     }
 
-    // MARK: - Names of calls
+    private static func possible(
+        _ choice: ToolChoice?, _ rules: UpstreamRules, _ notes: inout RequestNotes
+    ) -> ToolChoice? {
+        guard rules.toolChoice == .autoOnly else { return choice }
+        switch choice {
+        case .any, .tool, .subset(_, isRequired: true):
+            notes.losses.add(.toolChoice)
+            return .auto
+        case .auto, .none?, .subset, nil: return choice
+        }
+    }
 
-    /// How a call of the history is written.
+    // MARK: - Calls of the history
+
+    /// How a call is written.
     func form(of call: ToolCall) -> CallForm {
-        if isOwn { return call.form }
+        if isNative { return call.form }
+        guard !rules.has(.functionToolsOnly) else { return .function }
         if case .custom? = kinds[ToolName(call.name, namespace: call.namespace)] { return .custom }
-        return .function
+        return call.form == .custom ? .custom : .function
     }
 
     /// The name of a call; one of a tool that is no longer offered gets a name as well.
     func name(of call: ToolCall, _ notes: inout RequestNotes) -> ToolName {
         let name = ToolName(call.name, namespace: call.namespace)
-        if isOwn { return name }
-        return ToolName(notes.toolNames.register(name, form: call.form, isWrapped: false))
+        if isNative { return name }
+        return ToolName(
+            notes.toolNames.register(
+                name, form: call.form, isWrapped: call.form == .custom && rules.has(.functionToolsOnly),
+                maximum: rules.toolNameBytes))
+    }
+
+    /// The text of a call's arguments as a function.
+    func arguments(of call: ToolCall) -> String {
+        if !isNative, call.form == .custom { return WrappedTool.arguments(call.arguments) }
+        return call.arguments.isEmpty ? "{}" : call.arguments
     }
 
     // MARK: - Writing
@@ -73,7 +98,7 @@ struct ResponsesToolWriter {
     /// Writes `tools` and `tool_choice`.
     func write(to writer: inout JSONWriter) {
         if !tools.isEmpty { writer.member("tools", array: { write(tools, to: &$0) }) }
-        guard let choice, isOwn || canWrite(choice) else { return }
+        guard let choice, isNative || canWrite(choice) else { return }
         writer.key("tool_choice")
         switch choice {
         case .auto: writer.string("auto")
@@ -97,7 +122,7 @@ struct ResponsesToolWriter {
     func write(_ tools: [Tool], to writer: inout JSONWriter) {
         var index = 0
         while index < tools.count {
-            guard isOwn, let namespace = tools[index].namespace else {
+            guard isNative, let namespace = tools[index].namespace else {
                 write(tools[index], to: &writer)
                 index += 1
                 continue
@@ -119,8 +144,8 @@ struct ResponsesToolWriter {
 
     private func write(_ tool: Tool, to writer: inout JSONWriter) {
         switch tool.kind {
-        case .builtIn(_, let definition) where isOwn: writer.raw(definition.bytes)
-        case .hosted(_, let definition) where isOwn: writer.raw(definition.bytes)
+        case .builtIn(_, let definition) where isNative: writer.raw(definition.bytes)
+        case .hosted(_, let definition) where isNative: writer.raw(definition.bytes)
         case .hosted(.webSearch(let search), _): write(search, to: &writer)
         case .function, .custom, .toolSearch, .builtIn, .hosted:
             writer.object { writeClientTool(tool, to: &$0) }
@@ -129,30 +154,40 @@ struct ResponsesToolWriter {
 
     private func writeClientTool(_ tool: Tool, to writer: inout JSONWriter) {
         switch tool.kind {
-        case .toolSearch where isOwn:
+        case .toolSearch where isNative:
             writer.member("type", "tool_search")
             writer.member("execution", "client")
             writer.optional("description", tool.description)
             if let schema = tool.schema { writer.member("parameters", json: schema) }
-        case .custom(let format):
+        case .custom(let format) where !rules.has(.functionToolsOnly):
             writer.member("type", "custom")
             writer.member("name", names[tool.fullName] ?? tool.name)
             writer.optional("description", tool.description)
             if let format { writer.member("format", json: format) }
+        case .custom:
+            writeFunction(tool, WrappedTool.description(tool), WrappedTool.schema, to: &writer)
         case .function, .toolSearch, .builtIn, .hosted:
-            writer.member("type", "function")
-            writer.member("name", names[tool.fullName] ?? tool.name)
-            writer.optional("description", tool.description)
-            if isOwn {
-                writer.optional("strict", tool.strict)
-            } else {
-                writer.member("strict", tool.strict == true && StrictSchema.accepts(tool.schemaOrEmpty))
-            }
-            writer.member("parameters", json: isOwn ? tool.schema ?? JSONText("null") : tool.schemaOrEmpty)
+            let schema = isNative ? tool.schema ?? JSONText("null") : tool.schemaOrEmpty
+            writeFunction(tool, tool.description, schema, to: &writer)
         }
-        guard isOwn else { return }
+        guard isNative else { return }
         if tool.isDeferred { writer.member("defer_loading", true) }
         writer.members(tool.extra)
+    }
+
+    private func writeFunction(
+        _ tool: Tool, _ description: String?, _ schema: JSONText, to writer: inout JSONWriter
+    ) {
+        writer.member("type", "function")
+        writer.member("name", names[tool.fullName] ?? tool.name)
+        writer.optional("description", description)
+        if !rules.has(.noStrict) {
+            let isStrict =
+                isNative ? tool.strict : tool.strict == true && StrictSchema.accepts(tool.schemaOrEmpty)
+            writer.optional("strict", rules.has(.needsStrict) ? isStrict ?? false : isStrict)
+        }
+        writer.member(
+            "parameters", json: rules.schema == .jsonSchema ? schema : MetaFreeSchema.schema(schema))
     }
 
     private func write(_ search: WebSearch, to writer: inout JSONWriter) {
@@ -192,12 +227,12 @@ struct ResponsesToolWriter {
     private func writeReference(_ name: ToolName, to writer: inout JSONWriter) {
         switch kinds[name] {
         case .custom: writer.member("type", "custom")
-        case .hosted(.webSearch, _) where !isOwn: return writer.member("type", "web_search")
-        case .hosted where isOwn, .builtIn where isOwn, .toolSearch where isOwn:
+        case .hosted(.webSearch, _) where !isNative: return writer.member("type", "web_search")
+        case .hosted where isNative, .builtIn where isNative, .toolSearch where isNative:
             return writer.member("type", name.name)
         case .function, .toolSearch, .builtIn, .hosted, nil: writer.member("type", "function")
         }
         writer.member("name", names[name] ?? name.name)
-        if isOwn { writer.optional("namespace", name.namespace) }
+        if isNative { writer.optional("namespace", name.namespace) }
     }
 }

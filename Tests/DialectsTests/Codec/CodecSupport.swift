@@ -64,10 +64,11 @@ enum CodecSupport {
     }
 
     static func encode(
-        _ codec: any RequestCodec.Type, _ request: CanonicalRequest, to origin: Origin = origin
+        _ codec: any RequestCodec.Type, _ request: CanonicalRequest, to origin: Origin = origin,
+        rules: UpstreamRules = UpstreamRules()
     ) throws -> (body: String, notes: RequestNotes) {
         var notes = RequestNotes()
-        let target = RequestTarget(origin: origin, streaming: request.streaming)
+        let target = RequestTarget(origin: origin, streaming: request.streaming, rules: rules)
         let bytes = try codec.encode(request, for: target, &notes)
         return (String(decoding: bytes, as: UTF8.self), notes)
     }

@@ -7,12 +7,19 @@ import Testing
 @testable import Dialects
 
 @Suite struct GeminiRequestTests {
-    private static func encode(_ request: CanonicalRequest, model: String = "gemini-3-pro") throws -> (
-        body: String, notes: RequestNotes
-    ) {
+    private static let rules = {
+        var rules = UpstreamRules()
+        rules.quirks = [.noFormatWithTools, .webSearch, .noImageURLs, .noPrefill]
+        rules.stopCount = 5
+        return rules
+    }()
+
+    private static func encode(
+        _ request: CanonicalRequest, model: String = "gemini-3-pro", rules: UpstreamRules = rules
+    ) throws -> (body: String, notes: RequestNotes) {
         var request = request
         request.model = model
-        return try CodecSupport.encode(GeminiRequests.self, request)
+        return try CodecSupport.encode(GeminiRequests.self, request, rules: rules)
     }
 
     @Test func `a whole request comes back as it was`() throws {
@@ -213,6 +220,46 @@ import Testing
         request.turns.remove(at: 3)
         let (running, _) = try Self.encode(request)
         #expect(running.components(separatedBy: GeminiSignature.placeholder).count == 3)
+    }
+
+    @Test func `an endpoint that takes no JSON Schema gets the subset that it takes`() throws {
+        var rules = Self.rules
+        rules.schema = .openAPI
+        var request = Self.sample()
+        request.tools = [
+            Tool(
+                .function, name: "f",
+                schema: JSONText(
+                    #"{"$schema":"s","type":"object","properties":{"a":{"type":["string","null"]}},"additionalProperties":false}"#
+                ))
+        ]
+        request.outputFormat = .jsonSchema(
+            name: nil, schema: JSONText(#"{"type":"object","not":{}}"#), strict: nil)
+        let (body, notes) = try Self.encode(request, rules: rules)
+        #expect(
+            body.contains(
+                #""parameters":{"type":"OBJECT","properties":{"a":{"type":"STRING","nullable":true}}}"#))
+        #expect(body.contains(#""responseSchema":{"type":"OBJECT"}"#))
+        #expect(!body.contains("JsonSchema"))
+        #expect(notes.losses[.schemaKeyword] == 2)
+    }
+
+    @Test func `a picture that Google cannot reach is named, and the user has the last word`() throws {
+        var request = CanonicalRequest(dialect: .chat, model: "m", streaming: false)
+        request.turns = [
+            Turn(
+                .user,
+                [
+                    .image(ImagePart(.url("https://example.org/a.png"))),
+                    .image(ImagePart(.url("gs://bucket/b.png"))),
+                ]), Turn(.assistant, [.text(TextPart("It is"))]),
+        ]
+        let (body, notes) = try Self.encode(request)
+        #expect(
+            body
+                == #"{"contents":[{"role":"user","parts":[{"text":"[a file that is not available]"},{"fileData":{"mimeType":"image/png","fileUri":"gs://bucket/b.png"}}]},{"role":"model","parts":[{"text":"It is"}]},{"role":"user","parts":[{"text":"Continue."}]}]}"#
+        )
+        #expect(notes.losses[.media] == 1)
     }
 
     @Test func `the model does not speak first`() throws {

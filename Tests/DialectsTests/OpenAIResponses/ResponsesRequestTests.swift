@@ -207,7 +207,9 @@ import Testing
         request.toolChoice = .tool(ToolName("f"))
         request.allowsParallelCalls = false
         request.extra = [ExtraMember("context_management", JSONText("{}"))]
-        let (body, notes) = try CodecSupport.encode(ResponsesRequests.self, request)
+        var rules = UpstreamRules()
+        rules.quirks = [.cacheKey, .webSearch]
+        let (body, notes) = try CodecSupport.encode(ResponsesRequests.self, request, rules: rules)
         try CodecSupport.expect(body, isGolden: "messages-to-responses.json")
         #expect(notes.losses[.foreignReasoning] == 1)
         #expect(notes.losses[.hostedTool] == 1)
@@ -253,6 +255,64 @@ import Testing
         let (written, notes) = try CodecSupport.encode(ResponsesRequests.self, request)
         try CodecSupport.expectSame(written, body)
         #expect(notes.losses.isEmpty)
+    }
+
+    @Test func `a provider that knows functions only gets nothing else, also from Codex`() throws {
+        var rules = UpstreamRules()
+        rules.quirks = [.functionToolsOnly, .noEncryptedReasoning, .noParallelToolCalls]
+        let body = try CodecSupport.file("Fixtures/responses/codex-standard.json")
+        let request = try CodecSupport.decode(ResponsesRequests.self, body)
+        let (written, notes) = try CodecSupport.encode(ResponsesRequests.self, request, rules: rules)
+        for word in ["custom", "namespace", "web_search", "encrypted_content", "parallel_tool_calls"] {
+            #expect(!written.contains("\"\(word)"), "\(word)")
+        }
+        #expect(written.contains(#""name":"mcp__my_srv__get_weather","arguments":"{\"city\": \"Oslo\"}""#))
+        #expect(written.contains(#""name":"apply_patch","arguments":"{\"input\":\"*** Begin Patch"#))
+        #expect(notes.toolNames.entry("apply_patch")?.isWrapped == true)
+        #expect(notes.toolNames.entry("mcp__my_srv__get_weather")?.tool.namespace == "mcp__my_srv")
+        #expect(notes.losses[.hostedTool] == 1)
+        let lite = try CodecSupport.decode(
+            ResponsesRequests.self, CodecSupport.file("Fixtures/responses/codex-lite.json"))
+        let flat = try CodecSupport.encode(ResponsesRequests.self, lite, rules: rules)
+        #expect(!flat.body.contains("additional_tools"))
+        #expect(flat.body.contains(#""name":"functions__exec""#))
+    }
+
+    @Test func `what the provider refuses is left out and counted`() throws {
+        var rules = UpstreamRules()
+        rules.quirks = [
+            .noTemperature, .noTopP, .noMaxTokens, .noMetadata, .noServiceTier, .noVerbosity, .noImages,
+            .noResultImages, .needsInstructions, .storeFalse,
+        ]
+        rules.toolChoice = .autoOnly
+        rules.systemPlacement = .leading
+        rules.output = .jsonObject
+        var request = CanonicalRequest(dialect: .chat, model: "m", streaming: true)
+        request.tools = [Tool(.function, name: "f")]
+        request.toolChoice = .any
+        request.sampling.temperature = 1
+        request.sampling.topP = 1
+        request.sampling.maxTokens = 5
+        request.metadata = JSONText("{}")
+        request.serviceTier = "flex"
+        request.verbosity = "low"
+        request.outputFormat = .jsonSchema(name: nil, schema: JSONText("{}"), strict: nil)
+        let image = Part.image(ImagePart(.base64(mediaType: "image/png", data: "QUI=")))
+        request.turns = [
+            Turn(.user, [.text(TextPart("a"))]),
+            Turn(.assistant, [.toolCall(ToolCall(id: "c", name: "f", arguments: ""))]),
+            Turn(.user, [.toolResult(ToolResult(callID: "c", content: [image]))]),
+            Turn(.system, [.text(TextPart("note"))]),
+        ]
+        let (body, notes) = try CodecSupport.encode(ResponsesRequests.self, request, rules: rules)
+        try CodecSupport.expect(body, isGolden: "chat-to-narrow-responses.json")
+        #expect(
+            notes.losses.parameters == [
+                "metadata", "temperature", "top_p", "max_tokens", "verbosity", "service_tier",
+            ])
+        #expect(notes.losses[.toolChoice] == 1)
+        #expect(notes.losses[.media] == 1)
+        #expect(notes.losses[.outputFormat] == 1)
     }
 
     @Test func `ten thousand tools and a schema of a hundred levels are read and written`() throws {
