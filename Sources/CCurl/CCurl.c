@@ -132,6 +132,29 @@ CURLM *ccr_multi_init(void *owner, long idle_connections) {
     return multi;
 }
 
+static curl_socket_t refuse_to_open(void *owner, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)owner;
+    (void)purpose;
+    (void)address;
+    return CURL_SOCKET_BAD;
+}
+
+void ccr_multi_close_unused(CURLM *multi, long seconds) {
+    CURL *easy = curl_easy_init();
+    if (!easy) return;
+    curl_easy_setopt(easy, CURLOPT_URL, "http://127.0.0.1/");
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, refuse_to_open);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, seconds);
+    if (curl_multi_add_handle(multi, easy) == CURLM_OK) {
+        int running = 0;
+        curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        curl_multi_remove_handle(multi, easy);
+    }
+    curl_easy_cleanup(easy);
+}
+
 CURL *ccr_multi_next_done(CURLM *multi, CURLcode *result) {
     int remaining = 0;
     CURLMsg *message;

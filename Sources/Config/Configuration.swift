@@ -112,6 +112,7 @@ package struct Timeouts: Equatable, Sendable {
     package var upstream: UpstreamTimeouts
     package var keepaliveMs: Int
     package var commitHoldMs: Int
+    package var unusedConnectionMs: Int
     package var drainMs: Int
     package var watchdogMs: Int
 }

@@ -193,6 +193,7 @@ struct ConfigurationReader {
             ),
             keepaliveMs: section.integerOrDefault("keepaliveMs"),
             commitHoldMs: section.integerOrDefault("commitHoldMs"),
+            unusedConnectionMs: section.integerOrDefault("unusedConnectionMs"),
             drainMs: section.integerOrDefault("drainMs"),
             watchdogMs: section.integerOrDefault("watchdogMs")
         )

@@ -144,6 +144,9 @@ extension Schema {
             "Timeouts.commitHoldMs", .integer(0...86_400_000), default: "10000",
             "How long a stream's head waits for the first event before it is sent."),
         SchemaKey(
+            "Timeouts.unusedConnectionMs", .integer(1_000...86_400_000), default: "60000",
+            "How long a connection to a provider stays open unused."),
+        SchemaKey(
             "Timeouts.drainMs", .integer(0...86_400_000), default: "30000",
             "Time for running requests at the end."),
         SchemaKey(

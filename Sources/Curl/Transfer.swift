@@ -27,6 +27,7 @@ package final class Transfer {
         // libcurl leaves these variables to its command line tool; operators expect them to work everywhere.
         if let file = getenv("SSL_CERT_FILE") { ccr_easy_set_string(easy, CURLOPT_CAINFO, file) }
         if let directory = getenv("SSL_CERT_DIR") { ccr_easy_set_string(easy, CURLOPT_CAPATH, directory) }
+        ccr_easy_set_long(easy, CURLOPT_MAXAGE_CONN, pool.unusedConnectionSeconds)
         ccr_easy_set_owner(
             easy, Unmanaged.passUnretained(self).toOpaque(), Unmanaged.passUnretained(pool).toOpaque())
     }

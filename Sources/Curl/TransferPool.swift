@@ -18,6 +18,11 @@ package final class TransferPool {
     private var connections: Set<Int32> = []
     private var kickQueued = false
     private var runningCount = 0
+    private var cleaning: Timer?
+    private var isCleaningArmed = false
+    private let unusedConnectionMsec: Int
+    /// The fewest handles that lay idle at one time since the last cleaning: so many were not needed.
+    private var leastIdle = 0
 
     /// A socket of libcurl. Between two requests on a kept connection it stays registered with the kernel, which
     /// saves two system calls per request; an event nobody wants takes it out.
@@ -30,9 +35,14 @@ package final class TransferPool {
     private static let maximumIdleTransfers = 256
     /// Upstream connections kept open while nobody uses them.
     private static let maximumIdleConnections = 512
+    /// libcurl looks through its connections at most once a second.
+    private static let cleaningUsec: UInt64 = 1_100_000
 
-    package init(_ loop: EventLoop) throws(Errno) {
+    /// - Parameter unusedConnectionMsec: how long a connection stays open while nobody uses it; at least 1,000, counted
+    ///   in whole seconds.
+    package init(_ loop: EventLoop, unusedConnectionMsec: Int) throws(Errno) {
         self.loop = loop
+        self.unusedConnectionMsec = unusedConnectionMsec
         guard curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK else {
             throw Errno("curl_global_init", code: 12)
         }
@@ -41,7 +51,11 @@ package final class TransferPool {
         multi = ccr_multi_init(Unmanaged.passUnretained(self).toOpaque(), TransferPool.maximumIdleConnections)
         guard multi != nil else { throw Errno("curl_multi_init", code: 12) }
         timer = try Timer(loop) { [unowned self] in self.act(CURL_SOCKET_TIMEOUT, 0) }
+        cleaning = try Timer(loop, accuracyUsec: 100_000) { [unowned self] in self.clean() }
     }
+
+    /// Seconds in libcurl's sense, which counts whole ones and wants more than this many.
+    var unusedConnectionSeconds: Int { unusedConnectionMsec / 1000 - 1 }
 
     /// Transfers that have been started and have not ended.
     package var activeCount: Int { runningCount }
@@ -49,6 +63,7 @@ package final class TransferPool {
     /// Starts a request; the first report comes later, from the event loop.
     package func start(_ request: TransferRequest, delegate: any TransferDelegate) -> Transfer {
         let transfer = idle.popLast() ?? Transfer(pool: self)
+        leastIdle = min(leastIdle, idle.count)
         transfer.prepare(request, delegate: delegate)
         runningCount += 1
         // The transfer is kept alive by its delegate; libcurl holds the bare handle.
@@ -66,6 +81,29 @@ package final class TransferPool {
     /// Something may have finished outside of a socket event.
     func progressed() {
         kick()
+    }
+
+    // MARK: - What is not used any more
+
+    private func cleanLater(afterUsec usec: UInt64) {
+        guard !isCleaningArmed else { return }
+        isCleaningArmed = true
+        cleaning?.arm(afterUsec: usec)
+    }
+
+    /// Closes old connections and frees handles that were not needed since the last time.
+    private func clean() {
+        isCleaningArmed = false
+        let before = connections.count + idle.count
+        ccr_multi_close_unused(multi, unusedConnectionSeconds)
+        act(CURL_SOCKET_TIMEOUT, 0)
+        // The last ones are used first, so the first ones are those that were not needed.
+        idle.removeFirst(leastIdle)
+        leastIdle = idle.count
+        if connections.count + idle.count < before { ProcessMemory.trim() }
+        if !connections.isEmpty || !idle.isEmpty {
+            cleanLater(afterUsec: max(TransferPool.cleaningUsec, UInt64(unusedConnectionMsec) * 1000 / 4))
+        }
     }
 
     // MARK: - libcurl's callbacks
@@ -141,6 +179,7 @@ package final class TransferPool {
             if !stale.wanted.isEmpty { watch(fd, stale.wanted) }
         }
         connections.insert(fd)
+        cleanLater(afterUsec: TransferPool.cleaningUsec)
     }
 
     private func socketReady(_ fd: Int32, _ ready: EventLoop.Interest) {

@@ -17,7 +17,7 @@ package enum AuthScheme: UInt8, CaseIterable, Sendable {
     case azureKey = 4
 }
 
-/// Times of one exchange, all in milliseconds.
+/// Times of an exchange and its connection, all in milliseconds.
 package struct ExchangeTimeouts: Equatable, Sendable, WireCodable {
     /// Until a connection stands, TLS included.
     package var connect: Int
@@ -31,18 +31,26 @@ package struct ExchangeTimeouts: Equatable, Sendable, WireCodable {
     package var keepalive: Int
     /// How long the head is held back while a stream has shown nothing but its opening events.
     package var commitHold: Int
+    /// How long a connection to the upstream stays open while nobody uses it.
+    package var unusedConnection: Int
 
-    package init(connect: Int, firstEvent: Int, total: Int, idle: Int, keepalive: Int, commitHold: Int) {
+    package init(
+        connect: Int, firstEvent: Int, total: Int, idle: Int, keepalive: Int, commitHold: Int,
+        unusedConnection: Int
+    ) {
         self.connect = connect
         self.firstEvent = firstEvent
         self.total = total
         self.idle = idle
         self.keepalive = keepalive
         self.commitHold = commitHold
+        self.unusedConnection = unusedConnection
     }
 
     package func encode(to writer: inout WireWriter) {
-        for value in [connect, firstEvent, total, idle, keepalive, commitHold] { writer.put(UInt64(value)) }
+        for value in [connect, firstEvent, total, idle, keepalive, commitHold, unusedConnection] {
+            writer.put(UInt64(value))
+        }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -52,6 +60,7 @@ package struct ExchangeTimeouts: Equatable, Sendable, WireCodable {
         idle = Int(clamping: try reader.get(UInt64.self))
         keepalive = Int(clamping: try reader.get(UInt64.self))
         commitHold = Int(clamping: try reader.get(UInt64.self))
+        unusedConnection = Int(clamping: try reader.get(UInt64.self))
     }
 }
 

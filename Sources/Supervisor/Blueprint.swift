@@ -71,6 +71,6 @@ struct Blueprint {
                 connect: provider.timeouts.connectMs, firstEvent: provider.timeouts.firstEventMs,
                 total: provider.timeouts.totalMs,
                 idle: provider.timeouts.idleMs, keepalive: timeouts.keepaliveMs,
-                commitHold: timeouts.commitHoldMs))
+                commitHold: timeouts.commitHoldMs, unusedConnection: timeouts.unusedConnectionMs))
     }
 }

@@ -61,7 +61,8 @@ package final class WorkerProcess {
         self.child = child
         self.config = config
         loop = child.loop
-        transfers = try TransferPool(child.loop)
+        transfers = try TransferPool(
+            child.loop, unusedConnectionMsec: config.timeouts.unusedConnection)
         headers = UpstreamHeaders(config)
         for dialect in Dialect.allCases { keepalives[dialect] = Keepalive.bytes(dialect) }
         sweep = try Sweep(child.loop, intervalMsec: 200) { [unowned self] in self.sweepExchanges($0) }

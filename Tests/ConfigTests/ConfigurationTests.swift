@@ -22,7 +22,8 @@ struct ConfigurationTests {
         #expect(
             configuration.timeouts
                 == Timeouts(
-                    upstream: upstream, keepaliveMs: 15_000, commitHoldMs: 10_000, drainMs: 30_000,
+                    upstream: upstream, keepaliveMs: 15_000, commitHoldMs: 10_000,
+                    unusedConnectionMs: 60_000, drainMs: 30_000,
                     watchdogMs: 10_000))
         #expect(configuration.stateDirectory == "/home/u/.local/state/ccr")
         #expect(

@@ -30,6 +30,8 @@ final class ScriptedUpstream {
     let port: UInt16
     /// Called when a request is complete, before its reply.
     var onRequest: () -> Void = {}
+    /// Called when the client has closed a connection.
+    var onClose: () -> Void = {}
     /// Whether the reply comes as soon as a request's head is there.
     var answersEarly = false
 
@@ -85,7 +87,9 @@ final class ScriptedUpstream {
             let result = try buffer.withUnsafeMutableBytes { try Socket.receive(fd, into: $0) }
             switch result {
             case .bytes(let count): connection.buffer += String(decoding: buffer[..<count], as: UTF8.self)
-            case .end: return connection.close()
+            case .end:
+                connection.close()
+                return onClose()
             case .wouldBlock: return
             }
         } catch {

@@ -16,7 +16,7 @@ import Testing
 
     init() throws {
         loop = try EventLoop()
-        pool = try TransferPool(loop)
+        pool = try TransferPool(loop, unusedConnectionMsec: 1000)
         recorder = Recorder(loop)
         let bound = try Timer(loop) { [loop] in
             Issue.record("the transfer did not end")
@@ -364,6 +364,42 @@ import Testing
         #expect(second.body == "hello")
         #expect(upstream.connectionCount == 2)
         #expect(upstream.requests.last?.hasSuffix("again") == true)
+    }
+
+    @Test("Connections that nobody uses are closed without another request, and running ones stay")
+    func unusedConnections() throws {
+        let upstream = try ScriptedUpstream(loop, [.silence, .send([ok]), .send([ok])])
+        let running = Recorder(loop)
+        let long = pool.start(request(upstream.port), delegate: running)
+        var ended = 0
+        let recorders = [Recorder(loop), Recorder(loop)]
+        for recorder in recorders { recorder.onEnd = { ended += 1 } }
+        let short = recorders.map { pool.start(request(upstream.port), delegate: $0) }
+        var closed = 0
+        upstream.onClose = { [unowned self] in
+            #expect(ended == 2)
+            closed += 1
+            if closed == 2 { loop.exit(0) }
+        }
+        #expect(try loop.run() == 0)
+        #expect(running.result == nil)
+        #expect(pool.activeCount == 1)
+        #expect(upstream.connectionCount == 3)
+        long.cancel()
+        withExtendedLifetime(short) {}
+    }
+
+    @Test("A transfer's handle that is not needed any more is freed")
+    func unusedHandle() throws {
+        let upstream = try ScriptedUpstream(loop, [.send([ok])])
+        transfer = pool.start(request(upstream.port), delegate: recorder)
+        weak let handle = transfer
+        recorder.onEnd = { [unowned self] in transfer = nil }
+        // Until it is freed, or the bound of all tests.
+        func look() { after(msec: 10) { [unowned self] in handle == nil ? loop.exit(0) : look() } }
+        look()
+        #expect(try loop.run() == 0)
+        #expect(upstream.connectionCount == 1)
     }
 
     @Test("A transfer's handle is used again with nothing left of the request before")

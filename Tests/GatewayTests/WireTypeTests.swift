@@ -106,7 +106,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         streamURLs: [.messages: "https://h.example/s"], key: Array("secret".utf8),
         anthropicVersion: "2023-06-01",
         extraHeaders: ["a": "1", "b": "2"], proxy: "",
-        timeouts: ExchangeTimeouts(connect: 1, firstEvent: 2, total: 60, idle: 3, keepalive: 4, commitHold: 5)
+        timeouts: ExchangeTimeouts(
+            connect: 1, firstEvent: 2, total: 60, idle: 3, keepalive: 4, commitHold: 5, unusedConnection: 6)
     )
 
     static let limits = FrontLimits(

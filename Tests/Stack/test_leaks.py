@@ -12,8 +12,8 @@ from wire import get
 
 ABORTS = 1_000
 SLOW_STREAMS = 500
-# Upstream connections that a worker may keep for later requests on top of those that it has.
-POOL = 64
+# Connections to the upstream that nobody uses are closed after this time.
+UNUSED_MS = 1_000
 
 
 @contextlib.contextmanager
@@ -46,7 +46,9 @@ class Leaks(Case):
     def open_all(cls):
         cls.mock = cls.enterClassContext(mock_upstream())
         models = ["mock-200-5", "mock-5-400", "mock-3-0"]
-        cls.stack = cls.enterClassContext(Stack(provider("up", f"http://127.0.0.1:{cls.mock}/v1", models)))
+        upstream = provider("up", f"http://127.0.0.1:{cls.mock}/v1", models)
+        cls.stack = cls.enterClassContext(Stack(upstream, Timeouts={"unusedConnectionMs": UNUSED_MS}))
+        cls.files = cls.stack.descriptors()
 
     def load(self, mode, model, path, *arguments):
         """Run the load generator; returns its result."""
@@ -57,26 +59,30 @@ class Leaks(Case):
         return json.loads(done.stdout)
 
     def warm(self):
-        """Pools, buffers and allocators reach the size that they keep."""
+        """Buffers and allocators reach the size that they keep; returns what each process then holds at rest."""
         for d in DIALECTS:
             self.load("sse", "mock-3-0", d.path, "-c", 50, "-n", 300, "-d", 5)
         self.load("abort", "mock-200-5", CHAT.path, "-c", 50, "-k", 3, "-n", 100, "-d", 5)
+        return self.at_rest()
 
-    def settle(self, files, memory, growth):
+    def at_rest(self):
+        """The descriptors of each process while nobody is connected, and its memory."""
+        wait_for("no client connection is left", 10, lambda: self.connections() == 0)
+        wait_for("unused connections are closed", 10, self.few_descriptors)
+        return self.stack.resident()
+
+    def few_descriptors(self):
+        """Whether no process has more descriptors than it began with."""
+        return all(now <= self.files[name] for name, now in self.stack.descriptors().items())
+
+    def settle(self, memory, growth):
         """Descriptors return to what they were; memory does not grow beyond `growth` bytes."""
-
-        def settled():
-            now = self.stack.descriptors()
-            return all(
-                now[name] <= count + (POOL if name == "worker up" else 4) for name, count in files.items()
-            )
-
         try:
-            wait_for("descriptors as before", 10, settled)
+            now = self.at_rest()
         except AssertionError:
-            self.fail(f"descriptors before {files}, after {self.stack.descriptors()}")
-        for name, now in self.stack.resident().items():
-            grown = now - memory[name]
+            self.fail(f"descriptors before {self.files}, after {self.stack.descriptors()}")
+        for name in now:
+            grown = now[name] - memory[name]
             self.assertLess(grown, growth, f"{name} grew by {grown >> 10} KB from {memory[name] >> 10} KB")
 
     def connections(self):
@@ -84,8 +90,7 @@ class Leaks(Case):
         return self.stack.metric("ccr_front_connections") - 1
 
     def test_aborts_leave_nothing_behind(self):
-        self.warm()
-        files, memory = self.stack.descriptors(), self.stack.resident()
+        memory = self.warm()
         for d in DIALECTS:
             at = time.monotonic()
             count = ABORTS // 3 + 1
@@ -96,21 +101,15 @@ class Leaks(Case):
             # The last stream is cancelled soon after the last abort.
             self.assertLess(seen["upstream_cancel_ms"], 500, seen)
             self.assertLess(time.monotonic() - at, 15)
-        self.settle(files, memory, 6 << 20)
-        wait_for("no client connection is left", 5, lambda: self.connections() == 0)
+        self.settle(memory, 6 << 20)
 
     def test_slow_streams_leave_nothing_behind(self):
-        self.warm()
-        # The first run brings pools and allocators to the size that so many streams need; the second adds nothing.
-        files = memory = None
+        memory = self.warm()
         for d in (CHAT, MESSAGES):
             seen = self.load("idle", "mock-5-400", d.path, "-c", SLOW_STREAMS, "-R", 2000, "-d", 20)
             self.assertEqual(
                 (seen["ok"], seen["err"], seen["lost"], seen["noterm"]), (SLOW_STREAMS, 0, 0, 0), seen
             )
-            if memory is None:
-                wait_for("all connections are closed", 10, lambda: self.connections() == 0)
-                files, memory = self.stack.descriptors(), self.stack.resident()
-        self.settle(files, memory, 6 << 20)
+        self.settle(memory, 6 << 20)
         peak = self.stack.metric("ccr_peak_active_streams")
         self.assertGreaterEqual(peak, SLOW_STREAMS * 0.9, "the streams did not run at the same time")

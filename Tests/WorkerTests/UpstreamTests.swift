@@ -91,7 +91,8 @@ import Testing
             provider: "p", isEcho: false, profile: profile, urls: [:], streamURLs: [:], key: Array("k".utf8),
             anthropicVersion: "2023-06-01", extraHeaders: extra, proxy: nil,
             timeouts: ExchangeTimeouts(
-                connect: 1, firstEvent: 1, total: 600_000, idle: 1, keepalive: 1, commitHold: 1))
+                connect: 1, firstEvent: 1, total: 600_000, idle: 1, keepalive: 1, commitHold: 1,
+                unusedConnection: 1))
         var headers = HeaderBlock()
         for (name, value) in client { headers.append(name, value) }
         let handoff = HandoffRequest(

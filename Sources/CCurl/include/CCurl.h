@@ -45,5 +45,9 @@ long ccr_easy_response_code(CURL *easy);
 int64_t ccr_easy_uploaded(CURL *easy);
 
 CURLM *ccr_multi_init(void *owner, long idle_connections);
+/// Closes connections that nobody has used for more than this many whole seconds, and those that the peer has closed.
+/// libcurl does so only when a request looks for a connection, so this starts one that is refused a socket of its own;
+/// at most once a second it has an effect. Other transfers may finish meanwhile.
+void ccr_multi_close_unused(CURLM *multi, long seconds);
 /// The next finished transfer, or NULL.
 CURL *ccr_multi_next_done(CURLM *multi, CURLcode *result);
