@@ -121,11 +121,26 @@ struct EventObserver {
             sawFinish = true
         }
         let type = root.member("type")?.stringBytes
-        if choice != nil || type?.hasPrefix("image_generation.") == true {
+        if sawFinish || type?.hasPrefix("image_generation.") == true
+            || root.member("choices")?.elements.contains(where: Self.saysSomething) == true
+        {
             phase = .content
         }
         if type?.equals("image_generation.completed") == true {
             sawFinish = true
+        }
+    }
+
+    /// Whether a choice holds more than the greeting, which is a role and an empty text.
+    private static func saysSomething(_ choice: JSONValue) -> Bool {
+        choice.member("text")?.stringBytes?.isEmpty == false
+            || choice.member("delta").map { isFilled($0, besides: "role") } == true
+    }
+
+    /// Whether an object has a member, other than the named one, that is a text, list or object and not empty.
+    private static func isFilled(_ object: JSONValue, besides name: StaticString) -> Bool {
+        object.members.contains { key, value in
+            !key.equals(name) && (value.stringBytes?.isEmpty == false || value.count > 0)
         }
     }
 
@@ -151,7 +166,8 @@ struct EventObserver {
         } else if event.equals("failed") {
             let response = readResponse(data, parser)
             failed(error: response?.member("error"), in: response)
-        } else {
+        } else if !event.hasSuffix(".added") {
+            // An item or part that is added is empty as yet.
             phase = .content
         }
     }
@@ -174,7 +190,7 @@ struct EventObserver {
         _ type: UnsafeRawBufferPointer, _ data: UnsafeRawBufferPointer, _ parser: JSONParser
     ) {
         if type.hasPrefix("content_block_") {
-            phase = .content
+            if phase == .undecided { inspectBlock(data, parser) }
         } else if type.equals("message_start") {
             let message = (try? parser.parse(data, padded: false))?.member("message")
             if let reported = message?.member("usage"), reported.isObject {
@@ -193,6 +209,13 @@ struct EventObserver {
             let root = try? parser.parse(data, padded: false)
             failed(error: root?.member("error"), in: root)
         }
+    }
+
+    /// Blocks of text and thinking begin empty; a tool's begins with its name.
+    private mutating func inspectBlock(_ data: UnsafeRawBufferPointer, _ parser: JSONParser) {
+        let root = try? parser.parse(data, padded: false)
+        let part = root?.member("content_block") ?? root?.member("delta")
+        if let part, Self.isFilled(part, besides: "type") { phase = .content }
     }
 
     // MARK: - Gemini

@@ -47,9 +47,9 @@ import Testing
     }
 
     @Test(arguments: [
-        (Golden.chat, 1), (.deepSeek, 0), (.completions, 0), (.images, 0), (.responses, 2),
+        (Golden.chat, 2), (.deepSeek, 0), (.completions, 0), (.images, 0), (.responses, 3),
         (.responsesUnnamed, 2),
-        (.messages, 2), (.unstopped, 1), (.gemini, 1),
+        (.messages, 3), (.unstopped, 1), (.gemini, 1),
     ])
     func `greetings leave the request undecided`(golden: Golden, greetings: Int) {
         let events = events(golden)
@@ -58,6 +58,46 @@ import Testing
             #expect(observer.phase == .undecided, "after \(count) events")
         }
         #expect(observe(events[...greetings].joined(), golden.endpoint, ends: false).phase == .content)
+    }
+
+    @Test(arguments: [
+        (
+            Endpoint.chatCompletions,
+            #"{"choices":[{"delta":{"role":"assistant","content":null,"refusal":null}}]}"#, false
+        ),
+        (.chatCompletions, #"{"choices":[{"delta":{"content":"","tool_calls":[]}}]}"#, false),
+        (.chatCompletions, #"{"choices":[{"delta":{}},{"delta":{"content":"a"}}]}"#, true),
+        (.chatCompletions, #"{"choices":[{"delta":{"reasoning_content":"a"}}]}"#, true),
+        (.chatCompletions, #"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#, true),
+        (.chatCompletions, #"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#, true),
+        (.completions, #"{"choices":[{"text":""}]}"#, false),
+        (.completions, #"{"choices":[{"text":"a"}]}"#, true),
+        (
+            .messages,
+            #"{"type":"content_block_start","content_block":{"type":"thinking","thinking":"","signature":""}}"#,
+            false
+        ),
+        (
+            .messages,
+            #"{"type":"content_block_start","content_block":{"type":"tool_use","id":"t","name":"n","input":{}}}"#,
+            true
+        ),
+        (.messages, #"{"type":"content_block_delta","delta":{"type":"text_delta","text":""}}"#, false),
+        (
+            .messages,
+            #"{"type":"content_block_delta","delta":{"type":"citations_delta","citation":{"url":"u"}}}"#, true
+        ),
+        (.messages, #"{"type":"content_block_stop","index":0}"#, false),
+        (.messages, #"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#, true),
+        (
+            .responses, #"{"type":"response.content_part.added","part":{"type":"output_text","text":""}}"#,
+            false
+        ),
+        (.responses, #"{"type":"response.output_text.delta","delta":"a"}"#, true),
+    ])
+    func `only what says something is content`(endpoint: Endpoint, data: String, isContent: Bool) {
+        let phase = observe("data: \(data)\n\n", endpoint, ends: false).phase
+        #expect(phase == (isContent ? .content : .undecided))
     }
 
     @Test(arguments: Golden.all)

@@ -38,7 +38,7 @@ class Dialect:
         return {**body, "messages": [{"role": "user", "content": text}]}
 
     def opening(self):
-        """The events that come before any content."""
+        """The events that come before any content: the gateway may still ask another provider."""
         if self.name == "chat":
             return [chunk({"role": "assistant", "content": ""})]
         if self.name == "responses":
@@ -54,10 +54,6 @@ class Dialect:
             event({"type": "message_start", "message": message}, "message_start"),
             event({"type": "content_block_start", "index": 0, "content_block": block}, "content_block_start"),
         ]
-
-    def held(self):
-        """The part of the opening that shows no answer yet: the gateway may still ask another provider."""
-        return {"chat": [], "responses": self.opening(), "messages": self.opening()[:1]}[self.name]
 
     def delta(self, text):
         if self.name == "chat":

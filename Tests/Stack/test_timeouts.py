@@ -66,7 +66,7 @@ class Silence(Case):
         self.check_first_event(lambda d: Script([HANG]))
 
     def test_no_content_in_time(self):
-        self.check_first_event(lambda d: Script([*d.held(), HANG]))
+        self.check_first_event(lambda d: Script([*d.opening(), HANG]))
 
     def test_no_whole_answer_in_time(self):
         self.up.scripts["m"] = whole(b"{}", before=[HANG])

@@ -127,7 +127,7 @@ class BeforeTheCommit(Base):
 
     def test_an_upstream_that_dies_behind_the_opening_events(self):
         for d in DIALECTS:
-            with self.scripted(d, lambda d: Script([*d.held(), CLOSE])):
+            with self.scripted(d, lambda d: Script([*d.opening(), CLOSE])):
                 self.assert_second_answers(d)
                 self.assert_error(d, (502,))
 
@@ -141,7 +141,7 @@ class BeforeTheCommit(Base):
         for opening in (False, True):
             for d in DIALECTS:
                 with self.scripted(
-                    d, lambda d: Script([*(d.held() if opening else []), d.error_event("scripted failure")])
+                    d, lambda d: Script([*(d.opening() if opening else []), d.error_event("scripted failure")])
                 ):
                     self.assert_second_answers(d)
                     answer = self.assert_error(d, (500, 502, 503, 529))

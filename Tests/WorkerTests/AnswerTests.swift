@@ -106,7 +106,9 @@ struct Transcript: Sendable, CustomTestStringConvertible {
     }
 }
 
-private let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"},\"finish_reason\":null}]}\n\n"
+private let role =
+    "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n"
+private let word = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n"
 private let stop = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
 private let created =
     "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}\n\n"
@@ -114,7 +116,18 @@ private let delta = "event: response.output_text.delta\ndata: {\"type\":\"respon
 private let completed =
     "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{}}\n\n"
 private let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n"
-private let block = "event: content_block_start\ndata: {\"type\":\"content_block_start\"}\n\n"
+private let block = """
+    event: content_block_start
+    data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}
+
+
+    """
+private let text = """
+    event: content_block_delta
+    data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}
+
+
+    """
 private let overloaded =
     "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n"
 private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
@@ -126,25 +139,26 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
             Transcript(
                 "a stream passes from its first content on", .messages,
                 [
-                    (.stream, "hold"), (.body(start), "hold"), (.body(block), "commit"),
+                    (.stream, "hold"), (.body(start + block), "hold"), (.body(text), "commit"),
                     (.body(messageStop), "forward"),
                     (.completed, "finish"),
                 ]),
             Transcript(
-                "a chat stream's first choice is content", .chatCompletions,
+                "a chat stream's greeting is no content, its first word is", .chatCompletions,
                 [
-                    (.stream, "hold"), (.body(role), "commit"), (.body(stop), "forward"),
+                    (.stream, "hold"), (.body(role), "hold"), (.body(word), "commit"),
+                    (.body(stop), "forward"),
                     (.completed, "finish"),
                 ]),
             Transcript(
                 "half an event decides nothing", .messages,
                 [
-                    (.stream, "hold"), (.body(String(block.prefix(20))), "hold"),
-                    (.body(String(block.dropFirst(20))), "commit"),
+                    (.stream, "hold"), (.body(String(text.prefix(20))), "hold"),
+                    (.body(String(text.dropFirst(20))), "commit"),
                 ]),
             Transcript(
                 "an error event before the content gives the request back", .messages,
-                [(.stream, "hold"), (.body(start), "hold"), (.body(overloaded), "fail overloaded")]),
+                [(.stream, "hold"), (.body(start + block), "hold"), (.body(overloaded), "fail overloaded")]),
             Transcript(
                 "an error that would come back everywhere says so", .messages,
                 [
@@ -158,7 +172,7 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
             Transcript(
                 "an error event in a committed stream is the client's to read", .messages,
                 [
-                    (.stream, "hold"), (.body(block), "commit"), (.body(overloaded), "forward"),
+                    (.stream, "hold"), (.body(text), "commit"), (.body(overloaded), "forward"),
                     (.completed, "finish"),
                 ]),
             Transcript(
@@ -257,9 +271,9 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
     @Test(
         "Every split of the bytes leads to the same end",
         arguments: [
-            (Endpoint.messages, start + block + messageStop, true),
+            (Endpoint.messages, start + block + text + messageStop, true),
             (.responses, created + delta + completed, true),
-            (.chatCompletions, role + stop, true), (.messages, start + overloaded, false),
+            (.chatCompletions, role + word + stop, true), (.messages, start + overloaded, false),
         ])
     func splits(endpoint: Endpoint, text: String, succeeds: Bool) {
         let bytes = Array(text.utf8)
@@ -289,9 +303,9 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
     @Test(
         "A committed stream that breaks ends with its dialect's failure event",
         arguments: [
-            (Endpoint.chatCompletions, role, "data: {\"error\":"),
+            (Endpoint.chatCompletions, role + word, "data: {\"error\":"),
             (.responses, created + delta, "event: response.failed\ndata: "),
-            (.messages, start + block, "event: error\ndata: "),
+            (.messages, start + block + text, "event: error\ndata: "),
         ])
     func failureEvent(endpoint: Endpoint, text: String, beginning: String) {
         for ending in [Event.broke, .completed] {
@@ -307,14 +321,14 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
     @Test("An event that broke in the middle is closed before the failure event")
     func failureEventInEvent() {
         var player = Player(.chatCompletions)
-        _ = player.play([.stream, .body(role), .body("data: {\"choi")])
+        _ = player.play([.stream, .body(word), .body("data: {\"choi")])
         #expect(player.play(.broke).hasPrefix("break off \n\ndata: {\"error\":"))
     }
 
     @Test("After an error that the upstream told itself nothing is added")
     func noSecondError() {
         var player = Player(.messages)
-        _ = player.play([.stream, .body(block), .body(overloaded)])
+        _ = player.play([.stream, .body(text), .body(overloaded)])
         #expect(player.answer.upstreamReportedFailure)
         #expect(player.play(.broke) == "break off silently")
     }
@@ -359,7 +373,7 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
     func usage() {
         var player = Player(.chatCompletions)
         _ = player.play([
-            .stream, .body(role),
+            .stream, .body(word),
             .body("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n"),
         ])
         #expect(player.answer.usage == Usage(input: 5, output: 2))
@@ -372,7 +386,7 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
         #expect(!accepts())
         _ = player.play(.stream)
         #expect(!accepts())
-        _ = player.play(.body(role))
+        _ = player.play(.body(word))
         #expect(accepts())
         _ = player.play(.body("data: {"))
         #expect(!accepts())
