@@ -15,6 +15,8 @@ package struct Answer {
     package enum Framing: Equatable {
         case chunked
         case length(Int)
+        /// The status says that there is no body.
+        case noBody
         /// HTTP/1.0 without a known length: the end of the connection is the end of the body.
         case untilClose
     }
@@ -234,8 +236,10 @@ package struct Answer {
 
     private mutating func commit() -> Step {
         isCommitted = true
-        // Pings and a failure event may come on top of what the upstream's length counts.
-        if let contentLength, !isEventStream || isEncoded {
+        if status == 204 || status == 304 {
+            framing = .noBody
+        } else if let contentLength, !isEventStream || isEncoded {
+            // Pings and a failure event may come on top of what the upstream of a stream counts.
             framing = .length(contentLength)
         } else if request.isHTTP11 {
             framing = .chunked
@@ -259,7 +263,7 @@ package struct Answer {
             head.append("content-length: ")
             head.append(decimal: count)
             head.append("\r\n")
-        case .untilClose: break
+        case .noBody, .untilClose: break
         }
         if !keepsConnection { head.append("connection: close\r\n") }
         head.append("\r\n")

@@ -7,7 +7,7 @@ import Testing
 @testable import Worker
 
 @Suite("Heads of answers") struct AnswerHeadTests {
-    private let content = "data: {\"choices\":[{}]}\n\n"
+    private let content = "data: {\"choices\":[{\"text\":\"a\"}]}\n\n"
 
     /// The committed head's lines.
     private func lines(_ player: Player) -> [String] {
@@ -152,5 +152,15 @@ import Testing
         #expect(player.play([.head(status, ""), .body("{\"choices\":[1]}"), .completed]).last == "finish")
         #expect(player.answer.status == status)
         #expect(lines(player).first?.hasPrefix("HTTP/1.1 \(status) ") == true)
+    }
+
+    @Test("An answer that has no body by its status is not framed")
+    func noBody() {
+        var player = Player(.chatCompletions, isLast: true)
+        #expect(player.play([.head(304, "content-length: 5\netag: x"), .completed]) == ["hold", "finish"])
+        let fields = lines(player).map { $0.lowercased() }
+        #expect(fields.contains("etag: x"))
+        #expect(!fields.contains { $0.hasPrefix("content-length") || $0.hasPrefix("transfer-encoding") })
+        #expect(player.answer.keepsConnection)
     }
 }
