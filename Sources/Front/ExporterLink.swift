@@ -17,6 +17,8 @@ final class ExporterLink {
     private var timer: Timer?
     private var isArmed = false
     private var questions: [UInt64: ClientRequest] = [:]
+    /// What the exporter knows of this front.
+    private var sentGauges = FrontGauges()
     private var onFinished: (() -> Void)?
 
     /// Records wait this long for company.
@@ -71,10 +73,16 @@ final class ExporterLink {
 
     private func sendBatch(_ records: [RequestRecord]) {
         front.gauges.droppedRecords = queue.droppedCount
+        sentGauges = front.gauges
         IPC.begin(.frontRecords, in: &buffer)
         buffer.put(RecordBatch(frontInstance: instance, records: records, gauges: front.gauges))
         // A full or closed channel loses nothing: what is not acknowledged is sent to the next exporter.
         channel?.send(buffer.bytes)
+    }
+
+    /// Tells of gauges that have changed without a record: streams may run for long.
+    func reportGauges() {
+        if front.gauges != sentGauges { sendBatch([]) }
     }
 
     // MARK: - Questions

@@ -237,6 +237,7 @@ package final class FrontProcess {
         self.now = now
         for connection in connections.values { connection.sweep(now, config.limits) }
         expireWaiting(now)
+        exporter?.reportGauges()
         if gauges.activeRequests == 0 { bodies.empty() }
         if connections.isEmpty { ProcessMemory.trim() }
         return !connections.isEmpty

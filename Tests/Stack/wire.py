@@ -7,6 +7,7 @@ Source: RFC 9112 §6 and §7 (framing of answers).
 import contextlib
 import dataclasses
 import json
+import re
 import select
 import socket
 import struct
@@ -246,6 +247,18 @@ def get(address, path, headers=(), method="GET", timeout=10):
     with Wire(address, timeout) as wire:
         wire.send(request_bytes(method, path, headers=headers))
         return wire.read_answer(method)
+
+
+def metric(address, name, **labels):
+    """The sum of a metric's series that carry these labels, as GET /metrics shows them."""
+    total = 0.0
+    for line in get(address, "/metrics").body.decode().splitlines():
+        found = re.fullmatch(rf"{name}(?:\{{(.*)\}})? ([-+0-9.eE]+)", line)
+        if found:
+            series = dict(re.findall(r'(\w+)="([^"]*)"', found[1] or ""))
+            if labels.items() <= series.items():
+                total += float(found[2])
+    return total
 
 
 @contextlib.contextmanager
