@@ -37,6 +37,13 @@ struct FaultFinder {
         return finder.isDocument() ? nil : finder.index
     }
 
+    /// The offset behind the number that begins at `start`, or nil when none does.
+    static func endOfNumber(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        var finder = FaultFinder(bytes)
+        finder.index = start
+        return finder.number() ? finder.index : nil
+    }
+
     /// Leaves `index` at the fault when the answer is no.
     private mutating func isDocument() -> Bool {
         var expected = Expected.value

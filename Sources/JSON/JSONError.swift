@@ -16,7 +16,7 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         case invalidUTF8
         /// A string that is not closed, holds a control character or a wrong escape.
         case invalidString
-        /// Not a JSON number, or an integer beyond 64 bits.
+        /// Not a JSON number.
         case invalidNumber
         /// A bracket, comma, colon or literal is wrong, or something follows the document.
         case malformed

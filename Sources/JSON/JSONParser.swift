@@ -39,7 +39,8 @@ package final class JSONParser {
         ccr_json_destroy(parser)
     }
 
-    /// Parses one document.
+    /// Parses one document. Numbers beyond 64-bit integers and doubles, and escapes of half a surrogate pair, are JSON;
+    /// they become the nearest value that there is.
     ///
     /// - Parameters:
     ///   - bytes: UTF-8 text. When padded, it must stay in place while values or source ranges are asked for.
@@ -48,11 +49,26 @@ package final class JSONParser {
     package func parse(_ bytes: UnsafeRawBufferPointer, padded: Bool) throws(JSONError) -> JSONValue {
         members = nil
         document = ccr_json_document()
-        let code = ccr_json_parse(parser, bytes.baseAddress, bytes.count, padded, &document)
+        var code = ccr_json_parse(parser, bytes.baseAddress, bytes.count, padded, &document)
+        // When it is no JSON all the same, the first error is the one to tell.
+        if code != 0, parseNarrowed(bytes, after: code) { code = 0 }
         guard code == 0, let tape = document.tape, let strings = document.strings else {
             throw JSONError(code: code, text: bytes)
         }
         return JSONValue(tape: tape, strings: strings, index: 1)
+    }
+
+    /// Parses a copy whose values are narrowed; false when none had to be or the rest is no JSON.
+    private func parseNarrowed(_ bytes: UnsafeRawBufferPointer, after code: Int32) -> Bool {
+        let fault = ccr_json_classify(code)
+        guard fault == ccr_json_bad_number || fault == ccr_json_bad_string,
+            bytes.count <= WideValues.maximumBytes
+        else { return false }
+        var copy = Array(bytes)
+        return copy.withUnsafeMutableBytes { copy in
+            WideValues.narrow(copy)
+                && ccr_json_parse(parser, copy.baseAddress, copy.count, false, &document) == 0
+        }
     }
 
     /// Parses one document after copying it.

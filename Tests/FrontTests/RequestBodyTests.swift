@@ -34,6 +34,15 @@ func apply(_ splices: [Splice], to text: String) -> String {
 }
 
 @Suite("Request bodies") struct RequestBodyTests {
+    @Test("Values beyond the parser's types are no reason to refuse a body, and stay as they are")
+    func wideValues() throws {
+        let text = #"{"seed":123456789012345678901234,"top_p":1e400,"user":"\ud800","model":"m"}"#
+        let body = try readBody(text)
+        #expect(body.model == "m")
+        let splices = body.splices(model: "other", maxTokens: nil, temperature: nil, dialect: .chat)
+        #expect(apply(splices, to: text) == text.replacing(#""m""#, with: #""other""#))
+    }
+
     @Test(
         "The model and the place of its value are found wherever the member stands",
         arguments: [
