@@ -44,7 +44,7 @@ extension FrontProcess {
         record(
             request, status: error.kind.status, outcome: .rejected, rejection: error.kind,
             message: error.message)
-        guard let connection = request.connection else { return }
+        let connection = request.connection
         let keepAlive = close.map { !$0 } ?? (request.clientKeepsAlive && !isDraining)
         connection.send(
             render(
@@ -81,7 +81,7 @@ extension FrontProcess {
     /// Answers with a JSON body that front has at hand.
     func answerLocally(_ request: ClientRequest, status: Int = 200, body: [UInt8]) {
         record(request, status: status, outcome: .completed, rejection: nil)
-        guard let connection = request.connection else { return }
+        let connection = request.connection
         let keepAlive = request.clientKeepsAlive && !isDraining
         var bytes: [UInt8] = []
         bytes.reserveCapacity(body.count + 256)
@@ -110,7 +110,7 @@ extension FrontProcess {
         if journal.isEnabled(.info) {
             var fields = [
                 LogField("CCR_REQUEST_ID", request.id), LogField("CCR_STATUS", status),
-                LogField("CCR_DURATION_USEC", duration), LogField("CCR_OUTCOME", outcome.name),
+                LogField("CCR_DURATION_USEC", Int(clamping: duration)), LogField("CCR_OUTCOME", outcome.name),
             ]
             if let candidate {
                 fields.append(LogField("CCR_UPSTREAM", candidate.provider))

@@ -44,9 +44,13 @@ package struct LogField {
         self.value = .text(value)
     }
 
-    package init(_ name: StaticString, _ value: some BinaryInteger) {
+    package init(_ name: StaticString, _ value: Int) {
         self.name = name
-        self.value = .number(Int(clamping: value))
+        self.value = .number(value)
+    }
+
+    package init(_ name: StaticString, _ value: some BinaryInteger) {
+        self.init(name, Int(clamping: value))
     }
 
     var text: String {
@@ -63,7 +67,12 @@ package final class Journal {
     private let provider: String
     private let threshold: LogLevel
     private let toJournal: Bool
-    private var line: [UInt8] = []
+    /// Whole lines that are not written yet.
+    private var lines: [UInt8] = []
+    private var isFlushQueued = false
+    /// Puts work off to the end of the event loop's turn; set by a process with a loop. The lines of a turn are then
+    /// written with one call, unless one of them is a notice or graver.
+    package var later: ((@escaping () -> Void) -> Void)?
     private var second = -1
     private var secondText: [UInt8] = []
 
@@ -118,40 +127,61 @@ package final class Journal {
         _ = sd_journal_sendv(parts, Int32(parts.count))
     }
 
-    /// One line, written with one call, so that lines of several processes do not mix. It is built as bytes in a
-    /// buffer that is kept: a busy front writes thousands of lines a second.
+    /// Lines up to this size in all are written with one call: a pipe keeps them together then (pipe(7), PIPE_BUF), so
+    /// that lines of several processes do not mix.
+    private static let maximumWrite = 4096
+
+    /// Builds one line as bytes in a buffer that is kept: a busy front writes thousands of lines a second.
     private func print(_ level: LogLevel, _ kind: LogKind, _ message: String, _ fields: [LogField]) {
-        line.removeAll(keepingCapacity: true)
+        let start = lines.count
         appendTime()
-        line.append(contentsOf: level.name.utf8)
-        line.append(ASCII.space)
-        line.append(contentsOf: role.utf8)
+        lines.append(contentsOf: level.name.utf8)
+        lines.append(ASCII.space)
+        lines.append(contentsOf: role.utf8)
         if !provider.isEmpty {
-            line.append(0x5B)
-            line.append(contentsOf: provider.utf8)
-            line.append(0x5D)
+            lines.append(0x5B)
+            lines.append(contentsOf: provider.utf8)
+            lines.append(0x5D)
         }
-        line.append(": ")
+        lines.append(": ")
         appendClean(message)
         for field in fields {
-            line.append(ASCII.space)
-            line.append(field.name)
-            line.append(0x3D)
+            lines.append(ASCII.space)
+            lines.append(field.name)
+            lines.append(0x3D)
             switch field.value {
             case .text(let text): appendClean(text)
-            case .number(let number): line.append(decimal: number)
+            case .number(let number): lines.append(decimal: number)
             }
         }
-        line.append(ASCII.lineFeed)
+        lines.append(ASCII.lineFeed)
+        if lines.count > Journal.maximumWrite { write(upTo: start) }
+        guard level > .notice, let later else { return flush() }
+        guard !isFlushQueued else { return }
+        isFlushQueued = true
+        later { [self] in
+            isFlushQueued = false
+            flush()
+        }
+    }
+
+    /// Writes what waits for the end of the turn.
+    package func flush() {
+        write(upTo: lines.count)
+    }
+
+    private func write(upTo end: Int) {
+        guard end > 0 else { return }
         // A closed standard error is no fault.
-        _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
+        _ = lines.withUnsafeBytes { Glibc.write(2, $0.baseAddress, end) }
+        if end == lines.count { lines.removeAll(keepingCapacity: true) } else { lines.removeFirst(end) }
     }
 
     /// Text from elsewhere must not look like a line of its own.
     private func appendClean(_ text: String) {
-        let start = line.count
-        line.append(contentsOf: text.utf8)
-        for index in start..<line.count where line[index] < 0x20 { line[index] = ASCII.space }
+        let start = lines.count
+        lines.append(contentsOf: text.utf8)
+        for index in start..<lines.count where lines[index] < 0x20 { lines[index] = ASCII.space }
     }
 
     /// "13:04:05.123 " in local time; hours, minutes and seconds are computed once a second.
@@ -170,11 +200,11 @@ package final class Journal {
             }
             secondText[8] = 0x2E
         }
-        line.append(contentsOf: secondText)
+        lines.append(contentsOf: secondText)
         let milliseconds = now.tv_nsec / 1_000_000
         for digit in [milliseconds / 100, milliseconds / 10 % 10, milliseconds % 10] {
-            line.append(UInt8(digit) + 0x30)
+            lines.append(UInt8(digit) + 0x30)
         }
-        line.append(ASCII.space)
+        lines.append(ASCII.space)
     }
 }

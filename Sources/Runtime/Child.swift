@@ -76,6 +76,8 @@ package final class Child {
             try child.shutIn(stateDirectory: stateDirectory(configuration))
             journal.log(.debug, .processReady, "ready: \(status)")
             Notifier.ready(status: status)
+            journal.later = { [loop = child.loop] in loop.later($0) }
+            defer { journal.flush() }
             return try child.loop.run()
         } catch {
             Journal(role: role.rawValue).log(.error, .processEnded, "cannot start: \(error)")

@@ -45,6 +45,31 @@ import Testing
         return String(line.dropFirst(13))
     }
 
+    @Test(
+        "The lines of a turn are written at its end, in order, and sooner only with a grave one or when they are many"
+    )
+    func turn() async throws {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            let journal = Journal(role: "t", threshold: .info)
+            var work: [() -> Void] = []
+            journal.later = { work.append($0) }
+            for text in ["one", "two"] { journal.log(.info, .requestFinished, text) }
+            write(2, "-\n", 2)
+            for body in work { body() }
+            write(2, "-\n", 2)
+            journal.log(.info, .requestFinished, "three")
+            journal.log(.warning, .limitReached, "four")
+            write(2, "-\n", 2)
+            for text in ["five", String(repeating: "x", count: 5000)] {
+                journal.log(.info, .requestFinished, text)
+            }
+            write(2, "-\n", 2)
+            journal.flush()
+        }
+        let ends = try lines(result).map { $0.split(separator: " ").last.map { $0.prefix(5) } }
+        #expect(ends == ["-", "one", "two", "-", "three", "four", "-", "five", "-", "xxxxx"])
+    }
+
     @Test("A line holds time, level, role, provider, message and fields")
     func format() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
