@@ -10,7 +10,8 @@ import Glibc
 package final class Transfer {
     let easy: UnsafeMutableRawPointer
     private unowned let pool: TransferPool
-    private weak var delegate: (any TransferDelegate)?
+    /// Held until the request is over; a weak reference would cost more with every report.
+    private var delegate: (any TransferDelegate)?
     private var body: (any RequestBody)?
     private var bodyOffset = 0
     private var headerList: UnsafeMutablePointer<curl_slist>?

@@ -11,6 +11,9 @@ package final class TransferPool {
     private let loop: EventLoop
     private var multi: UnsafeMutableRawPointer?
     private var timer: Timer?
+    /// CLOCK_MONOTONIC microseconds at which libcurl wants to be called, and at which the timer fires.
+    private var wantedUsec = UInt64.max
+    private var armedUsec = UInt64.max
     private var idle: [Transfer] = []
     /// Indexed by descriptor number.
     private var sockets: [WatchedSocket?] = []
@@ -50,7 +53,7 @@ package final class TransferPool {
         ccr_curl_install(&table)
         multi = ccr_multi_init(Unmanaged.passUnretained(self).toOpaque(), TransferPool.maximumIdleConnections)
         guard multi != nil else { throw Errno("curl_multi_init", code: 12) }
-        timer = try Timer(loop) { [unowned self] in self.act(CURL_SOCKET_TIMEOUT, 0) }
+        timer = try Timer(loop) { [unowned self] in self.timerFired() }
         cleaning = try Timer(loop, accuracyUsec: 100_000) { [unowned self] in self.clean() }
     }
 
@@ -191,17 +194,38 @@ package final class TransferPool {
             return
         }
         var mask: Int32 = 0
-        if ready.contains(.readable) { mask |= CURL_CSELECT_IN }
-        if ready.contains(.writable) { mask |= CURL_CSELECT_OUT }
-        if !ready.isDisjoint(with: [.failed, .hangUp]) { mask |= CURL_CSELECT_ERR | CURL_CSELECT_IN }
+        if ready.includes(anyOf: .readable) { mask |= CURL_CSELECT_IN }
+        if ready.includes(anyOf: .writable) { mask |= CURL_CSELECT_OUT }
+        if ready.includes(anyOf: .broken) { mask |= CURL_CSELECT_ERR | CURL_CSELECT_IN }
         act(fd, mask)
     }
 
+    /// libcurl changes its mind with every request, mostly to a later time. So the timer is only ever set to an earlier
+    /// one: when it fires too early, it is set to what is wanted by then.
     private func timerChanged(_ milliseconds: Int) {
+        wantedUsec = .max
         switch milliseconds {
-        case ..<0: timer?.disarm()
+        case ..<0: break
         case 0: kick()
-        default: timer?.arm(afterUsec: UInt64(milliseconds) * 1000)
+        default:
+            wantedUsec = Clock.monotonicUsec() + UInt64(milliseconds) * 1000
+            armTimer()
+        }
+    }
+
+    private func armTimer() {
+        guard wantedUsec < armedUsec else { return }
+        armedUsec = wantedUsec
+        timer?.arm(atUsec: armedUsec)
+    }
+
+    private func timerFired() {
+        armedUsec = .max
+        if wantedUsec <= Clock.monotonicUsec() {
+            wantedUsec = .max
+            act(CURL_SOCKET_TIMEOUT, 0)
+        } else {
+            armTimer()
         }
     }
 

@@ -4,7 +4,7 @@
 
 import CCurl
 
-/// What a transfer reports; called from the event loop, in the order head lines, head, body…, end.
+/// What a transfer reports. The transfer holds it until it has ended or is cancelled. Called from the event loop, in the order head lines, head, body…, end.
 package protocol TransferDelegate: AnyObject {
     /// One line of the final response's head, without its line end; the first one is the status line.
     func transferReceived(headLine: UnsafeRawBufferPointer)

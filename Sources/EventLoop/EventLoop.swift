@@ -70,11 +70,29 @@ package final class EventLoop {
         package static let hangUp = Interest(rawValue: EPOLLHUP.rawValue)
         /// Reported always: an error waits on the descriptor.
         package static let failed = Interest(rawValue: EPOLLERR.rawValue)
+
+        // What is asked for and looked at with every event. Set literals and set algebra of another module are
+        // generic calls at run time, which cost more than the rest of an event.
+
+        package static let readableOrClosed = Interest(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue)
+        /// Nothing more can be sent.
+        package static let broken = Interest(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
+        /// Nothing more will come.
+        package static let gone = Interest(
+            rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue | EPOLLRDHUP.rawValue)
+        /// There is something to receive, be it the end.
+        package static let receivable = Interest(
+            rawValue: EPOLLIN.rawValue | EPOLLERR.rawValue | EPOLLHUP.rawValue)
+
+        /// Whether one of these was reported.
+        @inline(__always)
+        package func includes(anyOf other: Interest) -> Bool { rawValue & other.rawValue != 0 }
     }
 
     /// A watched descriptor; watching ends with `cancel` or with the object.
     package final class Watch {
-        private weak var loop: EventLoop?
+        /// Held until the watch ends, as the loop holds the watch: a weak reference makes every use of the loop slow.
+        private var loop: EventLoop?
         fileprivate let fd: Int32
         fileprivate let slot: Int
         fileprivate let handler: (Interest) -> Void

@@ -40,8 +40,8 @@ package final class MessageChannel {
         self.watch = try loop.watch(self.descriptor.raw, .readable) { [unowned self] ready in
             // Held strongly: the owner may drop the channel in `onClose`, which either call may bring about.
             let channel = self
-            if ready.contains(.writable) { channel.flush() }
-            if !ready.isDisjoint(with: [.readable, .hangUp, .failed]) { channel.receive() }
+            if ready.includes(anyOf: .writable) { channel.flush() }
+            if ready.includes(anyOf: .receivable) { channel.receive() }
         }
     }
 

@@ -9,8 +9,8 @@ import Routing
 
 final class ClientRequest {
     let head: RequestHead
-    /// Nil once the client is gone.
-    weak var connection: Connection?
+    /// The connection holds this request as long as it waits for it, and lets go when it is answered or closed.
+    let connection: Connection
     let startedUsec: UInt64
     /// "req_…"; given when the request is admitted.
     var id = ""
@@ -30,8 +30,8 @@ final class ClientRequest {
     var lastError: GatewayError?
     var isCommitted = false
     var isAbandoned = false
-    /// The link that holds the handoff.
-    weak var link: WorkerLink?
+    /// The link that holds the handoff, until the handoff is over.
+    var link: WorkerLink?
     /// When a candidate without a running worker is given up.
     var waitUntilUsec: UInt64 = 0
 

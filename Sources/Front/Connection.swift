@@ -60,7 +60,7 @@ final class Connection {
         self.front = front
         stateSinceUsec = front.now
         Socket.disableDelay(self.descriptor.raw)
-        watch = try front.loop.watch(self.descriptor.raw, [.readable, .peerClosed]) { [unowned self] ready in
+        watch = try front.loop.watch(self.descriptor.raw, .readableOrClosed) { [unowned self] ready in
             self.ready(ready)
         }
     }
@@ -73,7 +73,7 @@ final class Connection {
         case .idle, .readingHead, .readingBody: read()
         case .handedOff: peerStirred(ready)
         case .writing:
-            if !ready.isDisjoint(with: [.failed, .hangUp]) { close() } else { flush() }
+            if ready.includes(anyOf: .broken) { close() } else { flush() }
         case .lingering: discard()
         case .closed: break
         }
@@ -221,7 +221,7 @@ final class Connection {
     // MARK: - While another process answers
 
     private func peerStirred(_ ready: EventLoop.Interest) {
-        if !ready.isDisjoint(with: [.peerClosed, .hangUp, .failed]) {
+        if ready.includes(anyOf: .gone) {
             // Level-triggered: a dead connection would be reported for ever.
             watch?.cancel()
             watch = nil
@@ -245,7 +245,7 @@ final class Connection {
 
     private func nextRequest() {
         enter(.idle)
-        watch?.update([.readable, .peerClosed])
+        watch?.update(.readableOrClosed)
         if !buffer.isEmpty { front.loop.later { [weak self] in self?.understandBuffer() } }
     }
 
@@ -269,7 +269,7 @@ final class Connection {
             shutdown(descriptor.raw, Int32(SHUT_WR))
             enter(.lingering)
             buffer = []
-            watch?.update([.readable, .peerClosed])
+            watch?.update(.readableOrClosed)
             discard()
         } else {
             nextRequest()

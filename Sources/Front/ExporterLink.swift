@@ -89,7 +89,7 @@ final class ExporterLink {
 
     /// Lets the exporter answer a request.
     func ask(_ request: ClientRequest) {
-        guard let connection = request.connection else { return }
+        let connection = request.connection
         // The answer should know everything up to now.
         flush()
         sendBatch([])
@@ -127,7 +127,7 @@ final class ExporterLink {
                 try reader.end()
                 guard let request = questions.removeValue(forKey: done.tag) else { return }
                 front.record(request, status: done.status, outcome: done.outcome, rejection: nil)
-                request.connection?.answered(reusable: done.keepAlive)
+                request.connection.answered(reusable: done.keepAlive)
             case let other: throw WireError.invalidValue("\(other) from the exporter")
             }
         } catch {
@@ -143,7 +143,7 @@ final class ExporterLink {
         for request in unanswered {
             // It may have begun to write, so nothing can be said on the connection any more.
             front.record(request, status: 502, outcome: .upstreamFailed, rejection: nil)
-            request.connection?.breakOff()
+            request.connection.breakOff()
         }
         if queue.count > 0 { onFinished?() }
     }

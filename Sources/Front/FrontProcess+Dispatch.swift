@@ -113,7 +113,7 @@ extension FrontProcess {
     }
 
     private func handOff(_ request: ClientRequest, _ candidate: RouteCandidate, to link: WorkerLink) -> Bool {
-        guard let connection = request.connection, let endpoint = request.endpoint, let facts = request.facts,
+        guard let endpoint = request.endpoint, let facts = request.facts,
             let body = request.body
         else { return false }
         let splices = facts.splices(
@@ -129,7 +129,7 @@ extension FrontProcess {
             deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000)
         IPC.begin(.frontHandoff, in: &handoffBuffer)
         handoffBuffer.put(handoff)
-        var descriptors = [connection.descriptor.raw]
+        var descriptors = [request.connection.descriptor.raw]
         var file: SharedMemory?
         if body.inlineBytes == nil {
             do {
@@ -158,7 +158,7 @@ extension FrontProcess {
         guard !request.isAbandoned else {
             // The client left while the candidate failed; nobody is there to be answered.
             record(request, status: 499, outcome: .aborted, rejection: nil)
-            request.connection?.answered(reusable: false)
+            request.connection.answered(reusable: false)
             return
         }
         if let candidate = request.candidate {
@@ -243,7 +243,7 @@ extension FrontProcess {
             request, status: done.status, outcome: done.outcome, usage: done.usage,
             firstByteUsec: done.firstByteUsec,
             backpressureCount: done.backpressureCount, rejection: nil)
-        request.connection?.answered(reusable: done.keepAlive)
+        request.connection.answered(reusable: done.keepAlive)
     }
 
     /// The worker died. What it had not begun to answer goes to the next candidate; an answer it was in the middle
@@ -257,7 +257,7 @@ extension FrontProcess {
         for request in requests.values {
             if request.isCommitted {
                 record(request, status: 502, outcome: .upstreamFailed, rejection: nil)
-                request.connection?.breakOff()
+                request.connection.breakOff()
             } else {
                 let name = request.candidate?.provider ?? ""
                 candidateFailed(

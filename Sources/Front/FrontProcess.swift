@@ -204,9 +204,9 @@ package final class FrontProcess {
         default: break
         }
         // Who may connect there is decided by the mode of the socket's file.
-        if request.connection?.isAdmin == true { return }
+        if request.connection.isAdmin { return }
         guard !keys.isEmpty else {
-            if request.connection?.peerIsLoopback == true { return try LocalOrigin.check(request.head) }
+            if request.connection.peerIsLoopback { return try LocalOrigin.check(request.head) }
             throw GatewayError(.authentication, "no client key is configured; only local clients are served")
         }
         let head = request.head
