@@ -52,6 +52,9 @@ package struct ConfigLoader {
     /// The most drop-in files that are read.
     package static let maximumDropIns = 256
 
+    /// The configuration of the system's service. It may hold keys, so that other users may not read it.
+    private static let systemPath = "/etc/ccr/config.json"
+
     private let files: any FileSource
     private let surroundings: Surroundings
 
@@ -73,7 +76,7 @@ package struct ConfigLoader {
         let user = surroundings.home.map {
             ["\($0)/.config/ccr/config.json", "\($0)/.claude-code-router/config.json"]
         }
-        return ["/etc/ccr/config.json"] + (user ?? [])
+        return [Self.systemPath] + (user ?? [])
     }
 
     /// Reads the file at `path`, else at $CCR_CONFIG, else the first of `defaultPaths` that exists, with its drop-ins.
@@ -121,6 +124,9 @@ package struct ConfigLoader {
             do {
                 _ = try files.read(candidate, limit: 0)
             } catch  where error.isAbsence {
+                continue
+            } catch  where error.code == EACCES && candidate == Self.systemPath && !surroundings.isRoot {
+                problems.add(ConfigProblem(.note, at: nil, "\(candidate) is not for this user: passed over"))
                 continue
             } catch {
                 // It is there but cannot be read: said by parse, instead of taking the next silently.

@@ -53,12 +53,27 @@ struct LoaderTests {
         #expect(loaded.configuration == nil)
     }
 
-    @Test("does not pass over a file that cannot be read")
+    @Test("does not pass over a file of the user's own that cannot be read")
     func unreadable() {
         let loaded = loader(
-            ["/h/.config/ccr/config.json": minimal()], unreadable: ["/etc/ccr/config.json"]
+            ["/h/.claude-code-router/config.json": minimal()], unreadable: ["/h/.config/ccr/config.json"]
         ).load()
-        #expect(loaded.lines == ["/etc/ccr/config.json:1:1: error: cannot be read: open: Permission denied"])
+        #expect(
+            loaded.lines == ["/h/.config/ccr/config.json:1:1: error: cannot be read: open: Permission denied"]
+        )
+    }
+
+    @Test("passes over the system's file when it is not for this user, and says so")
+    func systemFileOfOthers() {
+        let contents = ["/h/.config/ccr/config.json": minimal()]
+        let loaded = loader(contents, unreadable: ["/etc/ccr/config.json"]).load()
+        #expect(loaded.lines == ["note: /etc/ccr/config.json is not for this user: passed over"])
+        #expect(loaded.files == ["/h/.config/ccr/config.json"])
+        let named = loader(
+            contents, unreadable: ["/etc/ccr/config.json"],
+            environment: ["CCR_CONFIG": "/etc/ccr/config.json"]
+        ).load()
+        #expect(named.lines == ["/etc/ccr/config.json:1:1: error: cannot be read: open: Permission denied"])
     }
 
     @Test("lays drop-ins over the file in the order of their names")
