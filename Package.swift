@@ -115,7 +115,7 @@ let package = Package(
             "CLI",
             [
                 "Gateway", "Providers", "Routing", "Config", "HTTP1", "JSON", "Bytes", "ServiceManager",
-                "Posix", "CLinux",
+                "Journal", "Posix", "CLinux",
             ]),
 
         // Manual pages, completions and the JSON Schema, made of the tables above
@@ -171,7 +171,7 @@ let package = Package(
                 "Sandbox", "Posix",
             ]),
         tests("CurlTests", ["Curl", "EventLoop", "Posix"]),
-        tests("DocsTests", ["Journal", "IPC", "Runtime"]),
+        tests("DocsTests", ["Gateway", "Journal", "IPC", "Runtime"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -2,6 +2,7 @@
 // `ccr run`: checks the configuration, then hands over to the supervisor.
 
 package import Config
+import Journal
 import ServiceManager
 
 /// What the supervisor starts with.
@@ -35,10 +36,10 @@ enum RunCommand {
             return ExitStatus.usage
         }
         let loaded = context.load(overrides: overrides)
-        for problem in loaded.problems { context.terminal.complain(problem.description) }
+        tell(loaded.problems, context.terminal)
         guard let configuration = loaded.configuration else {
             let reason = loaded.problems.first { $0.severity == .error }.map { "\($0)" } ?? "no configuration"
-            // The unit fails with this in its status.
+            // The unit fails with this in its status; the log has all of them.
             Notifier.status("configuration refused: \(reason)")
             return ExitStatus.badConfiguration
         }
@@ -54,6 +55,24 @@ enum RunCommand {
     /// --drain-seconds.
     static func drainOption(_ context: CommandContext) throws(UsageError) -> Int? {
         try number("--drain-seconds", 0...86_400, context)
+    }
+
+    /// As plain text for a person, as entries of the log for a service.
+    private static func tell(_ problems: [ConfigProblem], _ terminal: any Terminal) {
+        let journal = Journal(role: "supervisor")
+        for problem in problems {
+            guard journal.isJournald else {
+                terminal.complain(problem.description)
+                continue
+            }
+            let level: LogLevel =
+                switch problem.severity {
+                case .error: .error
+                case .warning: .warning
+                case .note: .info
+                }
+            journal.log(level, .configRefused, problem.description)
+        }
     }
 
     /// --host and --port.

@@ -66,7 +66,8 @@ package final class Journal {
     private let role: String
     private let provider: String
     private let threshold: LogLevel
-    private let toJournal: Bool
+    /// Whether entries go to journald, and not to standard error.
+    package let isJournald: Bool
     /// Whole lines that are not written yet.
     private var lines: [UInt8] = []
     private var isFlushQueued = false
@@ -81,7 +82,7 @@ package final class Journal {
         self.role = role
         self.provider = provider
         self.threshold = threshold
-        self.toJournal = Journal.standardErrorIsJournal()
+        self.isJournald = Journal.standardErrorIsJournal()
     }
 
     /// Whether events of this level are written; ask before building costly fields.
@@ -91,7 +92,7 @@ package final class Journal {
     /// Writes one event. `message` is one line for people.
     package func log(_ level: LogLevel, _ kind: LogKind, _ message: String, _ fields: [LogField] = []) {
         guard isEnabled(level) else { return }
-        if toJournal {
+        if isJournald {
             send(level, kind, message, fields)
         } else {
             print(level, kind, message, fields)
