@@ -2,6 +2,7 @@
 // Holds the documents against the code: what a table of the code lists, the document about it names.
 
 import Foundation
+import Gateway
 import IPC
 import Journal
 import Runtime
@@ -44,6 +45,42 @@ import Testing
         let described = try Self.read("docs/logging.md").split(separator: "\n")
             .filter { $0.hasPrefix("### ") }.map { String($0.dropFirst(4)) }
         #expect(Set(described) == names)
+    }
+
+    /// The sections of the journal catalog: MESSAGE_ID to the comment above it and its text.
+    private static func catalog() throws -> [String: (name: String, text: Substring)] {
+        let text = try read("systemd/ccr.catalog")
+        var sections: [String: (name: String, text: Substring)] = [:]
+        for match in text.matches(of: #/(?m)^# (\w+)\n-- ([0-9a-f]{32})$/#) {
+            let rest = text[match.range.upperBound...]
+            let end = rest.firstMatch(of: #/(?m)^# \w+\n-- /#)?.range.lowerBound ?? rest.endIndex
+            sections[String(match.output.2)] = (String(match.output.1), rest[..<end])
+        }
+        return sections
+    }
+
+    @Test("the journal catalog explains exactly the kinds that exist, each under its name")
+    func catalogKinds() throws {
+        let names = try Self.catalog().mapValues(\.name)
+        #expect(names == Dictionary(uniqueKeysWithValues: LogKind.allCases.map { ($0.messageID, "\($0)") }))
+    }
+
+    @Test("the journal catalog says what happened and what to do", arguments: LogKind.allCases)
+    func catalogText(_ kind: LogKind) throws {
+        let text = try #require(Self.catalog()[kind.messageID]).text
+        #expect(text.contains(/^\nSubject: \S.*\nDefined-By: ccr\nDocumentation: man:\S+\n\n\S/))
+        for line in text.split(separator: "\n") { #expect(line.utf8.count <= 82, "\(line)") }
+        // An unknown field would stand in the text as it is written here.
+        for field in text.matches(of: /@(\w+)@/) {
+            #expect(try Self.read("docs/logging.md").contains("| `\(field.output.1)` |"), "\(field.output.1)")
+        }
+    }
+
+    @Test("the newest version of the package is the version of ccr")
+    func packageVersion() throws {
+        let newest = try #require(Self.read("debian/changelog").prefixMatch(of: #/ccr \(([^)]+)\) /#)).output
+            .1
+        #expect(newest == CCR.version)
     }
 
     @Test("MESSAGE_IDs differ and are 32 lower-case hexadecimal digits")
