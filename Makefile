@@ -5,12 +5,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 RELEASE := .build/release
-SWIFT_RELEASE := swift build -c release --static-swift-stdlib --disable-local-rpath
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib --disable-local-rpath -Xlinker -z -Xlinker now
+DEB := build/deb
 PYTHON := build/venv/bin/python
 BENCH := build/bench
 
-.PHONY: help setup setup-build build docs demo test swift-test stack-test client-test check lint layers bench \
-        bench-tools fuzz format clean
+.PHONY: help setup setup-build setup-package build binaries docs deb demo test swift-test stack-test client-test \
+        test-systemd check lint layers bench bench-tools fuzz format clean
 
 help: ## list the targets
 	@echo "ccr: one local address for every coding agent and SDK"
@@ -23,11 +24,22 @@ setup: ## install everything that building and testing needs (Debian 12, sudo wh
 setup-build:
 	@scripts/setup build
 
-build: setup-build ## build the release binaries into .build/release
+setup-package:
+	@scripts/setup package
+
+build: setup-build binaries ## build the release binaries into .build/release
+
+binaries:
 	$(SWIFT_RELEASE)
 
 docs: build ## write manual pages, completions and the JSON Schema into build/docs
 	$(RELEASE)/ccr-docs packaging/man build/docs
+
+deb: setup-package ## build the Debian packages into build/deb
+	@rm -rf $(DEB) && mkdir -p $(DEB)
+	DESTINATION=$(abspath $(DEB)) dpkg-buildpackage -b -us -uc --changes-option=-u$(abspath $(DEB)) \
+	    --buildinfo-option=-u$(abspath $(DEB)) --buildinfo-file=$(DEB)/ccr.buildinfo --changes-file=$(DEB)/ccr.changes
+	lintian --pedantic --info --fail-on=error,warning,info,pedantic $(DEB)/ccr.changes
 
 demo: build ## start the whole stack, stream one answer in each dialect, stop it
 	@scripts/demo
@@ -45,10 +57,16 @@ stack-test: setup build
 client-test: setup build
 	@CCR=$(abspath $(RELEASE)/ccr) scripts/clients
 
+test-systemd: setup deb ## install the package on a booted Debian 12 and hurt it there (root)
+	scripts/systemd-image $(DEB)/ccr_*.deb
+	PYTHONPATH=Tests/Stack:Tests/Clients PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) -m unittest discover -v -s Tests/Systemd -t Tests/Systemd -p 'test_*.py'
+
 check: lint layers test ## format, layers, tests
 
 lint:
 	swift format lint --strict -r Sources Tests Package.swift
+	scripts/lint-container
 
 layers:
 	scripts/check-layers
@@ -69,4 +87,4 @@ format: ## format the Swift sources in place
 	swift format -i -r Sources Tests Package.swift
 
 clean: ## remove what was built; the installed test clients stay
-	rm -rf .build $(BENCH)
+	rm -rf .build $(BENCH) $(DEB)
