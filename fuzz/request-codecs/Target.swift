@@ -7,7 +7,7 @@ import Dialects
 import Gateway
 import JSON
 
-private let codecs: [any RequestCodec.Type] = [
+private nonisolated(unsafe) let codecs: [any RequestCodec.Type] = [
     ChatRequests.self, ResponsesRequests.self, MessagesRequests.self, GeminiRequests.self,
 ]
 private nonisolated(unsafe) let parser = JSONParser()
