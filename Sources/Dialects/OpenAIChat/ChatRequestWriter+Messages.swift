@@ -138,7 +138,9 @@ extension ChatRequestWriter {
         if texts.isEmpty, !result.loadedTools.isEmpty {
             texts = result.loadedTools.map { "tool \($0.name) is now available" }
         }
-        let text = (result.isError && !isSameDialect ? "Error: " : "") + texts.joined(separator: "\n")
+        // Results are the largest texts of a conversation: one that stands alone is not copied.
+        var text = texts.count == 1 ? texts[0] : texts.joined(separator: "\n")
+        if result.isError, !isSameDialect { text = "Error: " + text }
         let id = callIDs.wireID(result.callID)
         writer.object { writer in
             writer.member("role", "tool")
