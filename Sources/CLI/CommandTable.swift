@@ -7,6 +7,8 @@ package enum CommandTable {
         name: "--config", value: "FILE",
         help: "configuration file (default: $CCR_CONFIG, then the usual places)", completion: .files)
     private static let json = CommandOption(name: "--json", value: nil, help: "print JSON")
+    private static let kinds = CommandOption(
+        name: "--kinds", value: nil, help: "the kinds that ccr knows instead of the configured providers")
     private static let host = CommandOption(name: "--host", value: "ADDRESS", help: "address instead of HOST")
     private static let port = CommandOption(name: "--port", value: "PORT", help: "port instead of PORT")
 
@@ -91,6 +93,20 @@ package enum CommandTable {
             words: ["models"], group: .configuration,
             summary: "list the models clients can ask for and who answers them",
             details: "", options: [config, json], run: ModelsCommand.run),
+        Command(
+            words: ["provider", "list"], group: .configuration,
+            summary: "list the configured providers: whose API each is and what it speaks",
+            details: "With --kinds, lists every kind of provider that ccr knows.",
+            options: [config, kinds, json], run: ProviderCommand.list),
+        Command(
+            words: ["provider", "show"], group: .configuration,
+            summary: "print what is known of one provider",
+            details: """
+                URLs, how the key is sent, what requests must and must not hold, and in which ways it differs from the
+                vendor of its dialect. Names no key.
+                """,
+            operands: [Operand(name: "NAME", help: "a configured provider, or a kind with --kinds")],
+            options: [config, kinds, json], run: ProviderCommand.show),
         Command(
             words: ["route", "explain"], group: .configuration,
             summary: "read a request body and say who would be asked and why",
