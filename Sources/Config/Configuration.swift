@@ -8,6 +8,8 @@ package struct Configuration: Equatable, Sendable {
     package var clientKeys: [ClientKey]
     /// At least one; names are unique, also without regard to case.
     package var providers: [Provider]
+    /// In the order of matching.
+    package var models: [ModelEntry]
     package var router: RouterSettings
     package var presets: [Preset]
     /// Frontend.codex.modelMappings without its key "default".

@@ -44,7 +44,8 @@ struct ConfigurationReader {
         let mappings = routes.codexMappings(targets)
         problems = routes.problems
         return Configuration(
-            listen: listen, clientKeys: clientKeys, providers: providers, router: router, presets: presets,
+            listen: listen, clientKeys: clientKeys, providers: providers, models: models(), router: router,
+            presets: presets,
             codexMappings: mappings.named, codexDefault: mappings.default, aliases: aliases, limits: limits,
             timeouts: timeouts, stateDirectory: root.text("STATE_DIR") ?? surroundings.stateDirectory
         )
@@ -145,6 +146,14 @@ struct ConfigurationReader {
             }
         }
         return providers
+    }
+
+    private mutating func models() -> [ModelEntry] {
+        var entries: [ModelEntry] = []
+        for section in root.sections("Models") {
+            if let entry = ModelEntry(section, &problems) { entries.append(entry) }
+        }
+        return entries
     }
 
     /// The proxy schemes of libcurl (CURLOPT_PROXY(3)).

@@ -60,6 +60,7 @@ package struct Provider: Equatable, Sendable {
     /// Nil: as its kind wants it.
     package var authHeader: AuthHeader?
     package var overrides: ProfileOverrides
+    package var transformers: TransformerUses
     package var extraHeaders: [ExtraHeader]
     /// 1…64.
     package var workers: Int

@@ -33,8 +33,12 @@ struct ProviderReader {
                 return nil
             }
         }
-        let family = section.text("protocol").flatMap { ProviderProtocol(rawValue: $0) } ?? markedFamily
-        let kind = kind(baseURL, family)
+        let transformers = TransformerUses(section.value("transformer"), &problems)
+        let names = transformers.common.map(\.name)
+        let family =
+            section.text("protocol").flatMap { ProviderProtocol(rawValue: $0) }
+            ?? names.lazy.compactMap { TransformerUses.families[$0] }.first
+        let kind = kind(baseURL, family, names)
         let dialects = dialects(baseURL, kind, family, &problems)
         warnAboutBase(baseURL, kind, address, &problems)
         return Provider(
@@ -49,6 +53,7 @@ struct ProviderReader {
             anthropicVersion: section.textOrDefault("anthropic_version"),
             authHeader: section.text("auth_header").map { AuthHeader(rawValue: $0) ?? .bearer },
             overrides: overrides(&problems),
+            transformers: transformers,
             extraHeaders: extraHeaders(&problems),
             workers: section.integerOrDefault("workers"),
             proxy: section.secret("proxy") ?? proxy,
@@ -71,16 +76,12 @@ struct ProviderReader {
         return name
     }
 
-    /// Classic files mark a provider that speaks Messages by this transformer.
-    private var markedFamily: ProviderProtocol? {
-        let marks = section.node?["transformer"]?["use"]?.elements.compactMap(\.text) ?? []
-        return marks.contains("Anthropic") ? .anthropic : nil
-    }
-
-    private func kind(_ url: BaseURL?, _ family: ProviderProtocol?) -> String {
+    private func kind(_ url: BaseURL?, _ family: ProviderProtocol?, _ transformers: [String]) -> String {
         if let kind = section.text("kind"), ProviderKind.names.contains(kind) { return kind }
         guard let url else { return ProviderKind.openAICompatible }
-        return KnownHosts.kind(of: url, family)
+        let kind = KnownHosts.kind(of: url, family)
+        guard kind == ProviderKind.openAICompatible, section.value("protocol") == nil else { return kind }
+        return transformers.lazy.compactMap { TransformerUses.kinds[$0] }.first ?? kind
     }
 
     private func warnAboutBase(
@@ -133,6 +134,12 @@ struct ProviderReader {
         case .gemini: return [.gemini]
         case .openai, nil: break
         }
+        // An unknown host with a transformer for its kind serves what its URL names, or Chat as those files mean it.
+        if section.value("kind") == nil, kind != ProviderKind.openAICompatible,
+            KnownHosts.kind(of: url, family) == ProviderKind.openAICompatible, kind != "vertex"
+        {
+            return [url.endpointDialect ?? .chat]
+        }
         guard kind == ProviderKind.openAICompatible else { return [] }
         // An unknown host serves what its URL names; one that names nothing probably OpenAI's two.
         return url.endpointDialect.map { [$0] } ?? [.chat, .responses]
@@ -155,17 +162,7 @@ struct ProviderReader {
     private func overrides(_ problems: inout ConfigProblems) -> ProfileOverrides {
         let own = section.section("profile")
         var overrides = ProfileOverrides()
-        if let (node, path) = own.value("quirks") {
-            for member in node.uniqueMembers {
-                guard ProfileWords.quirks.contains(member.key) else {
-                    let hint = Spelling.hint(member.key, in: ProfileWords.quirks, limit: 2)
-                    problems.error(
-                        member.node, "\(path).\(member.key)", "is no quirk\(hint); see docs/providers.md")
-                    continue
-                }
-                overrides.quirks[member.key] = Scalars.boolean(member.node)
-            }
-        }
+        overrides.quirks = ProfileWords.readQuirks(own.value("quirks"), &problems)
         for choice in ProfileWords.choices { overrides.choices[choice.key] = own.text(choice.key) }
         overrides.toolNameBytes = own.integer("tool_name_bytes")
         overrides.stopCount = own.integer("stop_count")

@@ -73,8 +73,9 @@ extension Schema {
                 ignored: "Providers[].model_pricing.*.output_per_million_tokens", as: .number(0...1_000_000),
                 spellings: ["outputPerMillionTokens"], "Output.", costs),
             SchemaKey(
-                ignored: "Providers[].transformer", as: .map(.anything), "Chain of conversions.",
-                "bytes pass unchanged between client and provider"),
+                "Providers[].transformer", .map(.anything),
+                "Transformers of claude-code-router by name: {“use”: [NAME or [NAME, OPTIONS]], MODEL: {“use”: […]}}; "
+                    + "see docs/providers.md."),
             SchemaKey(
                 ignored: "Providers[].tokenizer", "Token counter.", "ccr reports the provider's own counts"),
             SchemaKey(

@@ -28,6 +28,9 @@ extension Schema {
             "ModelAliases", .either(.map(.route), .objects), spellings: ["model_aliases", "model_alias"],
             "Other names for models: an object of alias to target, or an array of objects."),
         SchemaKey(
+            "Models", .objects,
+            "What is known of models, in front of the built-in table; the first that fits counts."),
+        SchemaKey(
             "API_TIMEOUT_MS", .integer(milliseconds), default: "600000", "Longest duration of a whole answer."
         ),
         SchemaKey("PROXY_URL", .secret, "HTTP or SOCKS proxy for every provider without its own."),

@@ -30,6 +30,7 @@ enum Metric: String, CaseIterable {
     case connections = "ccr_front_connections"
     case handoffs = "ccr_front_handoffs_total"
     case droppedRecords = "ccr_front_dropped_records_total"
+    case transformerRuns = "ccr_transformer_runs_total"
     case processUp = "ccr_process_up"
     case processRestarts = "ccr_process_restarts_total"
     case processResidentBytes = "ccr_process_resident_bytes"
@@ -80,6 +81,7 @@ enum Metric: String, CaseIterable {
         case .handoffs: counter([], "Requests handed to workers and to the exporter.")
         case .droppedRecords:
             counter([], "Records of requests lost because the exporter was away for too long.")
+        case .transformerRuns: counter(["name"], "Requests that went through this transformer.")
         case .processUp: gauge(["role", "provider"], "Processes of this role that serve.")
         case .processRestarts:
             counter(

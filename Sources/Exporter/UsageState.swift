@@ -106,6 +106,7 @@ struct UsageState {
         countTokens(record.usage, tiers[tierPosition])
         if record.streaming, record.firstByteUsec > 0 { noteStream(record, tierPosition) }
         countFailures(record, failure, tierPosition)
+        for name in record.transformers { registry.add(registry.series(.transformerRuns, [name])) }
         daily.count(
             record, provider: tierLabels.values[tierPosition],
             endpoint: endpointLabels.values[endpointPosition],

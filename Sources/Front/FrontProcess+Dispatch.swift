@@ -242,7 +242,7 @@ extension FrontProcess {
         record(
             request, status: done.status, outcome: done.outcome, usage: done.usage,
             firstByteUsec: done.firstByteUsec,
-            backpressureCount: done.backpressureCount, rejection: nil)
+            backpressureCount: done.backpressureCount, rejection: nil, transformers: done.transformers)
         request.connection.answered(reusable: done.keepAlive)
     }
 

@@ -265,11 +265,15 @@ package struct HandoffDone: WireCodable {
     package var bodyBytes: UInt64
     /// How often the client's socket was full.
     package var backpressureCount: UInt32
+    /// Transformers that the request went through, by name.
+    package var transformers: [String]
 
     package init(
         tag: UInt64, outcome: ExchangeOutcome, status: Int, usage: Usage = Usage(), keepAlive: Bool,
-        firstByteUsec: UInt64 = 0, bodyBytes: UInt64 = 0, backpressureCount: UInt32 = 0
+        firstByteUsec: UInt64 = 0, bodyBytes: UInt64 = 0, backpressureCount: UInt32 = 0,
+        transformers: [String] = []
     ) {
+        self.transformers = transformers
         self.tag = tag
         self.outcome = outcome
         self.status = status
@@ -289,6 +293,7 @@ package struct HandoffDone: WireCodable {
         writer.put(firstByteUsec)
         writer.put(bodyBytes)
         writer.put(backpressureCount)
+        writer.put(list: transformers) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -300,5 +305,6 @@ package struct HandoffDone: WireCodable {
         firstByteUsec = try reader.get()
         bodyBytes = try reader.get()
         backpressureCount = try reader.get()
+        transformers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
     }
 }

@@ -41,13 +41,15 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
     package var failedAttempts: [FailedAttempt]
     /// Why ccr itself answered, when it did.
     package var rejection: ErrorKind?
+    /// Transformers that the request went through, by name.
+    package var transformers: [String]
 
     package init(
         sequence: UInt64, requestID: String, startedUsec: UInt64, durationUsec: UInt64, firstByteUsec: UInt64,
         client: String, endpoint: String, provider: String, model: String, status: Int,
         outcome: ExchangeOutcome,
         streaming: Bool, usage: Usage, backpressureCount: UInt32, failedAttempts: [FailedAttempt],
-        rejection: ErrorKind?
+        rejection: ErrorKind?, transformers: [String] = []
     ) {
         self.sequence = sequence
         self.requestID = requestID
@@ -65,6 +67,7 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         self.backpressureCount = backpressureCount
         self.failedAttempts = failedAttempts
         self.rejection = rejection
+        self.transformers = transformers
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -87,6 +90,7 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
             writer.put(attempt.reason.rawValue)
         }
         writer.put(rejection) { $0.put($1.rawValue) }
+        writer.put(list: transformers) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -108,6 +112,7 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
             FailedAttempt(provider: try reader.getString(), reason: try reader.getCase())
         }
         rejection = try reader.getOptional { (reader) throws(WireError) in try reader.getCase() }
+        transformers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
     }
 }
 

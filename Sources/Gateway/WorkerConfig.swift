@@ -70,6 +70,8 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
     /// Answers come from the embedded echo instead of a network.
     package var isEcho: Bool
     package var profile: ProviderProfile
+    /// What is known of the provider's models, in the order of matching.
+    package var models: [ModelRules]
     /// The upstream URL of each endpoint in what the provider speaks.
     package var urls: [Endpoint: String]
     /// For streams, where they have another URL.
@@ -85,13 +87,15 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
     package var timeouts: ExchangeTimeouts
 
     package init(
-        provider: String, isEcho: Bool, profile: ProviderProfile, urls: [Endpoint: String],
+        provider: String, isEcho: Bool, profile: ProviderProfile, models: [ModelRules],
+        urls: [Endpoint: String],
         streamURLs: [Endpoint: String], key: [UInt8],
         anthropicVersion: String, extraHeaders: [String: String], proxy: String?, timeouts: ExchangeTimeouts
     ) {
         self.provider = provider
         self.isEcho = isEcho
         self.profile = profile
+        self.models = models
         self.urls = urls
         self.streamURLs = streamURLs
         self.key = key
@@ -105,6 +109,7 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
         writer.put(provider)
         writer.put(isEcho)
         writer.put(profile)
+        writer.put(list: models) { $0.put($1) }
         for list in [urls, streamURLs] {
             writer.put(list: list.sorted { $0.key.rawValue < $1.key.rawValue }) { writer, entry in
                 writer.put(entry.key.rawValue)
@@ -125,6 +130,7 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
         provider = try reader.getString()
         isEcho = try reader.getBool()
         profile = try reader.get()
+        models = try reader.getList { (reader) throws(WireError) in try reader.get() }
         urls = try WorkerConfig.urls(&reader)
         streamURLs = try WorkerConfig.urls(&reader)
         key = try reader.getArray()

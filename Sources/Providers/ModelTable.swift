@@ -11,39 +11,9 @@ package enum ModelTable {
     /// The built-in rows, in the order of matching.
     package static let all: [ModelRules] = chatGPT + openAI + claude + gemini + others
 
-    /// A model as a provider is asked for it.
-    package struct Resolved: Equatable, Sendable {
-        /// The provider's name of the model.
-        package var name: String
-        /// The effort that the client's name ended in, as the client wrote it.
-        package var effort: String?
-        package var rules: ModelRules
-
-        package init(name: String, effort: String?, rules: ModelRules) {
-            self.name = name
-            self.effort = effort
-            self.rules = rules
-        }
-    }
-
-    /// Finds the rules of a model, and the effort that its name may end in.
-    ///
-    /// - Parameter rows: in the order of matching.
-    package static func resolve(_ name: String, kind: String, rows: [ModelRules]) -> Resolved {
-        if let (base, effort) = ModelRules.splitVariant(name),
-            let row = rows.first(where: { $0.fits(base, kind: kind) }),
-            row.hasVariants, row.efforts.contains(effort) || row.upstreamName != nil
-        {
-            return Resolved(name: row.upstreamName ?? base, effort: effort, rules: row)
-        }
-        let row = rows.first { $0.fits(name, kind: kind) } ?? ModelRules()
-        return Resolved(name: row.upstreamName ?? name, effort: nil, rules: row)
-    }
-
-    /// The names "MODEL-EFFORT" under which a model can be asked for too.
-    package static func variants(_ name: String, kind: String, rows: [ModelRules]) -> [String] {
-        guard let row = rows.first(where: { $0.fits(name, kind: kind) }), row.hasVariants else { return [] }
-        return row.efforts.map { "\(name)-\($0)" }
+    /// The rows that can be about models of a kind of provider: the operator's, then the built-in ones.
+    package static func rows(_ own: [ModelRules] = [], kind: String) -> [ModelRules] {
+        (own + all).filter { $0.kinds.isEmpty || $0.kinds.contains(kind) }
     }
 
     // MARK: - Rows

@@ -61,7 +61,7 @@ package enum ModelCatalogue {
             add(&entries, &seen, Entry(id: alias.name, owner: "ccr", destination: alias.destination))
         }
         for provider in table.providers {
-            for model in provider.models {
+            for model in provider.models + provider.variants {
                 guard let destination = table.index.listed[model] else { continue }
                 add(&entries, &seen, Entry(id: model, owner: provider.name, destination: destination))
             }
@@ -114,7 +114,11 @@ package enum ModelCatalogue {
 
     /// The entries that Codex can use, the one that answers without a model first: Codex takes the first as default.
     private static func codexOrder(_ entries: [Entry], _ table: RouteTable) -> [Entry] {
-        let usable = entries.filter { $0.destination.candidate(table.providers, .responses) != nil }
+        // Codex asks for the effort itself; names that hold one would only crowd its menu.
+        let variants = Set(table.providers.flatMap(\.variants))
+        let usable = entries.filter {
+            !variants.contains($0.id) && $0.destination.candidate(table.providers, .responses) != nil
+        }
         let preferred = table.codexDefault ?? table.routerDefault
         let first = usable.filter { $0.destination == preferred }
         return first + usable.filter { $0.destination != preferred }

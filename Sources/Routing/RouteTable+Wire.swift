@@ -11,6 +11,7 @@ extension RouteTable: WireCodable {
             writer.put(provider.tierName)
             writer.put(list: provider.dialects) { $0.put($1.rawValue) }
             writer.put(list: provider.models) { $0.put($1) }
+            writer.put(list: provider.variants) { $0.put($1) }
         }
         writer.put(list: aliases) { $0.put($1) }
         writer.put(list: codexMappings) { $0.put($1) }
@@ -27,7 +28,8 @@ extension RouteTable: WireCodable {
                 name: try reader.getString(),
                 tierName: try reader.getString(),
                 dialects: try reader.getList { (reader) throws(WireError) in try reader.getCase() },
-                models: try reader.getList { (reader) throws(WireError) in try reader.getString() }
+                models: try reader.getList { (reader) throws(WireError) in try reader.getString() },
+                variants: try reader.getList { (reader) throws(WireError) in try reader.getString() }
             )
         }
         let aliases: [NamedDestination] = try reader.getList { (reader) throws(WireError) in try reader.get()

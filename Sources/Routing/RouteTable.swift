@@ -13,6 +13,8 @@ package struct RouteProvider: Equatable, Sendable {
     package let tierName: String
     package let dialects: [Dialect]
     package let models: [String]
+    /// Names of its models with an effort behind them: "gpt-5.1-high".
+    package let variants: [String]
 
     /// Whether the provider answers on the endpoint's paths.
     func speaks(_ dialect: Dialect) -> Bool { dialects.contains(dialect) }
@@ -82,13 +84,14 @@ package struct RouteTable: Equatable, Sendable {
             follow(start).map { NamedDestination(name: route.name, destination: $0) }
         }
         let router = configuration.router
+        let models = configuration.models.map { ModelRules($0) }
         let entries = [router.default].compactMap { $0 } + router.others.map(\.target)
         self.init(
             providers: configuration.providers.map { provider in
                 RouteProvider(
                     name: provider.name, tierName: provider.tierName,
-                    dialects: ResolvedProvider(provider).profile.dialects, models: provider.models
-                )
+                    dialects: ResolvedProvider(provider).profile.dialects, models: provider.models,
+                    variants: RouteTable.variants(provider, models))
             },
             aliases: configuration.aliases.compactMap { named($0, .named($0.name)) },
             codexMappings: configuration.codexMappings.compactMap { named($0, $0.target) },
@@ -105,6 +108,13 @@ package struct RouteTable: Equatable, Sendable {
             fallbacks: (router.tiers ?? entries).compactMap(follow),
             ignoresPins: router.ignoreDirect
         )
+    }
+}
+
+extension RouteTable {
+    private static func variants(_ provider: Provider, _ models: [ModelRules]) -> [String] {
+        let rows = ModelTable.rows(models, kind: provider.kind)
+        return provider.models.flatMap { ResolvedModel.variants($0, kind: provider.kind, rows: rows) }
     }
 }
 
@@ -127,6 +137,9 @@ struct RouteIndex: Equatable, Sendable {
         for (number, provider) in list.enumerated() {
             providers[provider.name.lowercased()] = number
             for model in provider.models { models[model, default: []].append(number) }
+            for variant in provider.variants where !provider.models.contains(variant) {
+                models[variant, default: []].append(number)
+            }
         }
         for (model, numbers) in models { listed[model] = Destination(providers: numbers, model: model) }
         for alias in aliases { self.aliases[alias.name] = alias.destination }

@@ -34,8 +34,9 @@ struct Blueprint {
                     SHA256.digest(client.key.expose()).withBytes { Array($0) }
                 },
                 modelsBody: ModelCatalogue.body(routes), presetsBody: PresetList.body(routes)))
+        let models = configuration.models.map { ModelRules($0) }
         workers = configuration.providers.map { provider in
-            let config = Blueprint.worker(provider, configuration.timeouts)
+            let config = Blueprint.worker(provider, models, configuration.timeouts)
             return (0..<provider.workers).map { index in
                 Blueprint.spec(.worker, config, provider: provider.name, index: index)
             }
@@ -55,7 +56,9 @@ struct Blueprint {
         return ChildSpec(role: role, provider: provider, index: index, configuration: writer.bytes)
     }
 
-    private static func worker(_ provider: Provider, _ timeouts: Timeouts) -> WorkerConfig {
+    private static func worker(
+        _ provider: Provider, _ models: [ModelRules], _ timeouts: Timeouts
+    ) -> WorkerConfig {
         let resolved = ResolvedProvider(provider)
         let key = provider.apiKey?.expose() ?? []
         var extraHeaders: [String: String] = [:]
@@ -63,7 +66,10 @@ struct Blueprint {
             extraHeaders[header.name] = String(decoding: header.value.expose(), as: UTF8.self)
         }
         return WorkerConfig(
-            provider: provider.name, isEcho: provider.isEcho, profile: resolved.profile, urls: resolved.urls,
+            provider: provider.name, isEcho: provider.isEcho, profile: resolved.profile,
+            models: TransformerTable.apply(
+                provider.transformers, to: ModelTable.rows(models, kind: resolved.profile.kind),
+                kind: resolved.profile.kind), urls: resolved.urls,
             streamURLs: resolved.streamURLs, key: key,
             anthropicVersion: provider.anthropicVersion, extraHeaders: extraHeaders,
             proxy: provider.proxy.map { String(decoding: $0.expose(), as: UTF8.self) },

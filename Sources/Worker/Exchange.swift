@@ -34,6 +34,8 @@ final class Exchange: TransferDelegate {
     private var headUsec: UInt64 = 0
     private var bodyBytes: UInt64 = 0
     private var isPaused = false
+    /// Names of the transformers that the request went through.
+    var transformers: [String] = []
 
     private enum State {
         /// Upstream bytes go to the client.
@@ -277,7 +279,8 @@ final class Exchange: TransferDelegate {
             HandoffDone(
                 tag: handoff.tag, outcome: outcome, status: answer.status, usage: answer.usage,
                 keepAlive: keepAlive,
-                firstByteUsec: firstByteUsec, bodyBytes: bodyBytes, backpressureCount: fullCount))
+                firstByteUsec: firstByteUsec, bodyBytes: bodyBytes, backpressureCount: fullCount,
+                transformers: transformers))
         worker.ended(self, link)
     }
 }

@@ -59,10 +59,11 @@ package struct UpstreamHeaders {
 package enum UpstreamURL {
     /// The URL for one request: the model in the place that the template has for it, and the client's query behind the
     /// provider's.
-    package static func make(_ template: String, for handoff: HandoffRequest) -> String {
+    /// - Parameter model: the provider's name of it.
+    package static func make(_ template: String, model: String, for handoff: HandoffRequest) -> String {
         var url = template
         if url.utf8.contains(UInt8(ascii: "{")), let place = url.firstRange(of: Endpoint.modelPlaceholder) {
-            url.replaceSubrange(place, with: encoded(handoff.model))
+            url.replaceSubrange(place, with: encoded(model))
         }
         // Of a Gemini client's query, the key is ccr's and "alt" follows from the endpoint.
         guard !handoff.query.isEmpty, handoff.endpoint.dialect != .gemini else { return url }

@@ -26,6 +26,20 @@ final class FrontLink {
     }
 }
 
+/// How requests for one model are fitted to the provider.
+private struct Adaptation {
+    struct Key: Hashable {
+        let endpoint: Endpoint
+        let model: String
+    }
+
+    /// The most that are kept.
+    static let maximumCount = 256
+
+    let model: ResolvedModel
+    let adapter: RequestAdapter
+}
+
 package final class WorkerProcess {
     let loop: EventLoop
     let config: WorkerConfig
@@ -33,6 +47,7 @@ package final class WorkerProcess {
     private let child: Child
     private let transfers: TransferPool
     private let headers: UpstreamHeaders
+    private var adaptations: [Adaptation.Key: Adaptation] = [:]
     private var keepalives: [Dialect: [UInt8]] = [:]
     private var links: [FrontLink] = []
     private var sweep: Sweep?
@@ -122,9 +137,9 @@ package final class WorkerProcess {
         _ received: inout MessageSocket.Received,
         _ link: FrontLink
     ) throws(WireError) {
-        let body: SplicedBody?
+        let unchanged: SplicedBody?
         if let inline = handoff.inlineBody {
-            body = SplicedBody(inline: inline, splices: handoff.splices)
+            unchanged = SplicedBody(inline: inline, splices: handoff.splices)
         } else {
             guard let descriptor = received.takeDescriptor() else { throw .truncated }
             do {
@@ -132,18 +147,51 @@ package final class WorkerProcess {
             } catch {
                 throw .invalidValue("body: \(error)")
             }
-            body = SplicedBody(file: descriptor, size: handoff.bodySize, splices: handoff.splices)
+            unchanged = SplicedBody(file: descriptor, size: handoff.bodySize, splices: handoff.splices)
         }
-        guard let body else { throw .invalidValue("splices") }
+        guard let unchanged else { throw .invalidValue("splices") }
+        let adaptation = adaptation(handoff)
+        let body = adapted(unchanged, adaptation.adapter)
         let exchange = Exchange(handoff, client: client, link: link, worker: self)
+        exchange.transformers = adaptation.model.rules.transformers
         link.exchanges[handoff.tag] = exchange
         activeCount += 1
         sweep?.wake()
-        exchange.begin { delegate in upstream(for: handoff, body, delegate) }
+        exchange.begin { delegate in upstream(for: handoff, adaptation.model, body, delegate) }
+    }
+
+    /// What the model's name stands for, and what follows for requests to this endpoint.
+    private func adaptation(_ handoff: HandoffRequest) -> Adaptation {
+        let key = Adaptation.Key(endpoint: handoff.endpoint, model: handoff.model)
+        if let known = adaptations[key] { return known }
+        let model = ResolvedModel(handoff.model, kind: config.profile.kind, rows: config.models)
+        let adapter = RequestAdapter(
+            config.profile, endpoint: handoff.endpoint, wanted: handoff.model, model: model)
+        let adaptation = Adaptation(model: model, adapter: adapter)
+        // Clients may pin models of any name.
+        if adaptations.count >= Adaptation.maximumCount { adaptations = [:] }
+        adaptations[key] = adaptation
+        return adaptation
+    }
+
+    /// The body as the provider wants it; the same body when nothing has to change.
+    private func adapted(_ body: SplicedBody, _ adapter: RequestAdapter) -> SplicedBody {
+        guard !config.isEcho, !adapter.isIdle else { return body }
+        var bytes = [UInt8](repeating: 0, count: body.size)
+        bytes.withUnsafeMutableBytes { _ = body.read(from: 0, into: $0) }
+        let splices = bytes.withUnsafeBytes { text -> [Splice] in
+            // Front has parsed it before; what is no object here stays as it is.
+            guard let root = try? parser.parse(text, padded: false), root.isObject,
+                let map = SourceMap(parser, text: text)
+            else { return [] }
+            return adapter.splices(root, text: text, map: map)
+        }
+        return SplicedBody(inline: bytes, splices: splices) ?? body
     }
 
     private func upstream(
-        for handoff: HandoffRequest, _ body: SplicedBody, _ delegate: any TransferDelegate
+        for handoff: HandoffRequest, _ model: ResolvedModel, _ body: SplicedBody,
+        _ delegate: any TransferDelegate
     ) -> any Upstream {
         if config.isEcho {
             var bytes = [UInt8](repeating: 0, count: body.size)
@@ -156,7 +204,7 @@ package final class WorkerProcess {
         guard let template = config.url(handoff.endpoint, streaming: handoff.streaming) else {
             child.protocolViolation("front routed \(handoff.endpoint) to \(config.provider)")
         }
-        let url = UpstreamURL.make(template, for: handoff)
+        let url = UpstreamURL.make(template, model: model.name, for: handoff)
         let request = TransferRequest(
             url: url, headers: headers.fields(for: handoff).bytes, body: body,
             connectTimeoutMsec: config.timeouts.connect, proxy: config.proxy)

@@ -33,6 +33,7 @@ struct ConfigurationTests {
                     models: ["m", "n"], kind: "openai-compatible", dialects: [.chat, .responses],
                     baseURLs: [:],
                     anthropicVersion: "2023-06-01", authHeader: nil, overrides: ProfileOverrides(),
+                    transformers: TransformerUses(),
                     extraHeaders: [], workers: 1,
                     proxy: nil,
                     timeouts: upstream, pricing: nil, modelPricing: [:])
@@ -145,8 +146,6 @@ struct ConfigurationTests {
                 " warning: LOG: has no effect: ccr logs to the journal or stderr",
                 " warning: NON_INTERACTIVE_MODE: has no effect: ccr does not start clients",
                 " warning: transformers: has no effect: ccr runs no code from the configuration",
-                " warning: Providers[0].transformer: has no effect: bytes pass unchanged between client and provider",
-                " warning: Providers[1].transformer: has no effect: bytes pass unchanged between client and provider",
                 " warning: Router.longContextThreshold: has no effect: requests are not routed by their size",
             ])
         let providers = try #require(loaded.configuration).providers

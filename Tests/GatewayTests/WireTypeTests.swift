@@ -56,7 +56,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
         failedAttempts: [
             FailedAttempt(provider: "a", reason: .rateLimited),
             FailedAttempt(provider: "b", reason: .upstreamTimeout),
-        ], rejection: .overloaded)
+        ], rejection: .overloaded, transformers: ["glm", "maxtoken"])
 
     static let status = ProcessStatus(
         role: "worker", provider: "p", pid: -1, state: .backOff, restarts: 3, residentBytes: 4,
@@ -81,6 +81,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
         var rules = ModelRules("gpt-*")
         rules.kinds = ["openai"]
         rules.family = "f"
+        rules.upstreamName = "n"
         rules.efforts = ["low", "high"]
         rules.defaultEffort = "low"
         rules.effortMap = ["max": "xhigh"]
@@ -96,12 +97,14 @@ struct Sample: Sendable, CustomTestStringConvertible {
         rules.removedQuirks = [.topK]
         rules.forbidden = ["temperature"]
         rules.required = [RequiredMember("b", "null")]
+        rules.outputCap = 7
+        rules.transformers = ["maxtoken"]
         return rules
     }
 
     static let worker = WorkerConfig(
         provider: "p", isEcho: false,
-        profile: profile,
+        profile: profile, models: [model],
         urls: [.messages: "https://h.example/v1/messages", .countTokens: "https://h.example/v1/x"],
         streamURLs: [.messages: "https://h.example/s"], key: Array("secret".utf8),
         anthropicVersion: "2023-06-01",
@@ -139,7 +142,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
             HandoffDone(
                 tag: 3, outcome: .aborted, status: 200, usage: record.usage, keepAlive: true,
                 firstByteUsec: 5,
-                bodyBytes: 6, backpressureCount: 7)),
+                bodyBytes: 6, backpressureCount: 7, transformers: ["glm"])),
         Sample("RequestRecord", record),
         Sample("ProviderProfile", profile),
         Sample("ModelRules", model),

@@ -41,6 +41,12 @@ struct DocumentTests {
         #expect(Self.lines.count { $0.hasPrefix("- `") && $0.contains("`: ") } == ProviderTable.all.count)
     }
 
+    @Test("explains every transformer", arguments: TransformerTable.all.map(\.name))
+    func transformer(name: String) throws {
+        let row = try #require(TransformerTable.all.first { $0.name == name })
+        #expect(Self.lines.contains("| `\(row.name)` | \(row.help) |"))
+    }
+
     @Test("explains every quirk", arguments: Quirks.names.map(\.name))
     func quirk(name: String) {
         #expect(Self.lines.contains { $0.hasPrefix("| `\(name)` | ") }, "\(name)")

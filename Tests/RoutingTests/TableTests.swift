@@ -81,7 +81,8 @@ struct CatalogueTests {
         let root = try catalogue(Self.members)
         #expect(
             strings(root.member("data"), "id") == [
-                "fast", "smart", "small", "big", "shared", "gpt-5.5", "claude-opus-4-6", "echo", "echo:tools",
+                "fast", "smart", "small", "big", "shared", "gpt-5.5", "gpt-5.5-none", "gpt-5.5-low",
+                "gpt-5.5-medium", "gpt-5.5-high", "gpt-5.5-xhigh", "claude-opus-4-6", "echo", "echo:tools",
                 "echo:think", "gpt-9", "p", "r", "chatty,small", "chatty,big", "chatty,shared",
                 "resp,gpt-5.5",
                 "resp,shared", "claude,claude-opus-4-6", "claude,shared", "echo,echo", "echo,echo:tools",

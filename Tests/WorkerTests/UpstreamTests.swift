@@ -76,7 +76,7 @@ import Testing
             keepAlive: true,
             isHTTP11: true, model: model, bodySize: 0, inlineBody: [], splices: [], headers: HeaderBlock(),
             query: query, deadlineUsec: 0)
-        #expect(UpstreamURL.make(template, for: handoff) == expected)
+        #expect(UpstreamURL.make(template, model: model, for: handoff) == expected)
     }
 }
 
@@ -88,7 +88,8 @@ import Testing
         let profile = ProviderProfile(
             "k", [Surface(.chat)], auth: auth, headers: headers, forbiddenHeaders: forbidden)
         let config = WorkerConfig(
-            provider: "p", isEcho: false, profile: profile, urls: [:], streamURLs: [:], key: Array("k".utf8),
+            provider: "p", isEcho: false, profile: profile, models: [], urls: [:], streamURLs: [:],
+            key: Array("k".utf8),
             anthropicVersion: "2023-06-01", extraHeaders: extra, proxy: nil,
             timeouts: ExchangeTimeouts(
                 connect: 1, firstEvent: 1, total: 600_000, idle: 1, keepalive: 1, commitHold: 1,

@@ -70,6 +70,10 @@ package struct ModelRules: Equatable, Sendable {
     package var forbidden: [String] = []
     /// Members that requests must have, in any dialect.
     package var required: [RequiredMember] = []
+    /// Output tokens that are asked for at most, and when the client sets no limit.
+    package var outputCap: Int?
+    /// Names of the transformers that made these rules, for their count.
+    package var transformers: [String] = []
 
     package static let usualBudgets = [
         EffortBudget("minimal", 1_024), EffortBudget("low", 4_096), EffortBudget("medium", 10_240),
@@ -178,6 +182,8 @@ extension ModelRules: WireCodable {
         writer.put(removedQuirks)
         writer.put(list: forbidden) { $0.put($1) }
         writer.put(list: required) { $0.put($1) }
+        writer.put(outputCap) { $0.put(Int64($1)) }
+        writer.put(list: transformers) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -211,6 +217,8 @@ extension ModelRules: WireCodable {
         removedQuirks = try reader.get()
         forbidden = try reader.getList { (reader) throws(WireError) in try reader.getString() }
         required = try reader.getList { (reader) throws(WireError) in try reader.get() }
+        outputCap = try ModelRules.number(&reader)
+        transformers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
     }
 
     private static func budgets(_ reader: inout WireReader) throws(WireError) -> [EffortBudget] {
