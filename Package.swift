@@ -79,7 +79,7 @@ let package = Package(
         library("Providers", ["Gateway", "Config"]),
         library("Dialects", ["Gateway", "EventStream", "JSON", "IPC", "Bytes"]),
         library("Routing", ["Gateway", "Providers", "Config", "JSON", "IPC", "Bytes"]),
-        library("Credentials", ["Config", "Crypto", "IPC", "JSON", "Bytes"]),
+        library("Credentials", ["Gateway", "Providers", "Config", "Crypto", "IPC", "JSON", "Bytes"]),
         library("CredentialStore", ["Credentials", "SQLite", "Crypto", "Config", "IPC", "Posix"]),
         library(
             "Runtime", ["Gateway", "IPC", "EventLoop", "ServiceManager", "Journal", "Posix", "Sandbox"]),
@@ -88,7 +88,8 @@ let package = Package(
         library(
             "Supervisor",
             [
-                "Runtime", "Gateway", "Providers", "Routing", "Config", "IPC", "Bytes", "JSON", "EventLoop",
+                "Runtime", "Gateway", "Providers", "Routing", "Credentials", "Config", "IPC", "Bytes", "JSON",
+                "EventLoop",
                 "ServiceManager", "Journal", "Posix", "Sandbox", "Crypto",
             ]),
         library(
@@ -101,9 +102,17 @@ let package = Package(
         library(
             "Worker",
             [
-                "Runtime", "Gateway", "Dialects", "Curl", "HTTP1", "JSON", "IPC", "Bytes", "EventLoop",
+                "Runtime", "CredentialStore", "Credentials", "Config", "Gateway", "Dialects", "Curl", "HTTP1",
+                "JSON", "IPC", "Bytes", "EventLoop",
                 "ServiceManager",
                 "Journal", "Posix",
+            ]),
+        library(
+            "Refresher",
+            [
+                "Runtime", "CredentialStore", "Credentials", "Config", "Crypto", "Curl", "SQLite", "JSON",
+                "IPC",
+                "Bytes", "EventLoop", "ServiceManager", "Journal", "Posix",
             ]),
         library(
             "Exporter",
@@ -114,7 +123,8 @@ let package = Package(
         library(
             "CLI",
             [
-                "Gateway", "Providers", "Routing", "Config", "HTTP1", "JSON", "Bytes", "ServiceManager",
+                "Gateway", "Providers", "Routing", "CredentialStore", "Credentials", "IPC", "Config", "HTTP1",
+                "JSON", "Bytes", "ServiceManager",
                 "Journal", "Posix", "CLinux",
             ]),
 
@@ -125,7 +135,9 @@ let package = Package(
         .executableTarget(
             name: "ccr", dependencies: ["CLI", "Posix", "Supervisor", "Front", "Exporter"],
             swiftSettings: swiftSettings),
-        .executableTarget(name: "ccr-upstream", dependencies: ["Worker"], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "ccr-upstream", dependencies: ["Worker", "Refresher", "Config", "Journal", "Posix"],
+            swiftSettings: swiftSettings),
         // Not shipped: writes the files of Manual when a package is built.
         .executableTarget(
             name: "ccr-docs", dependencies: ["Manual", "CLI", "Config", "Posix"], swiftSettings: swiftSettings

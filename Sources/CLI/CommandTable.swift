@@ -10,6 +10,7 @@ package enum CommandTable {
     private static let kinds = CommandOption(
         name: "--kinds", value: nil, help: "the kinds that ccr knows instead of the configured providers")
     private static let host = CommandOption(name: "--host", value: "ADDRESS", help: "address instead of HOST")
+    private static let credential = Operand(name: "NAME", help: "the credential's name in the configuration")
     private static let port = CommandOption(name: "--port", value: "PORT", help: "port instead of PORT")
 
     private static let drain = CommandOption(
@@ -124,6 +125,63 @@ package enum CommandTable {
                 json,
             ],
             run: RouteCommand.run),
+        Command(
+            words: ["login"], group: .credentials, summary: "log in to a service on another device",
+            details: """
+                Shows an address and a code to enter there, waits, and stores what the service gives in the vault.
+                Never shows a token.
+                """,
+            operands: [credential], options: [config], run: CredentialCommands.logIn),
+        Command(
+            words: ["logout"], group: .credentials, summary: "forget the secrets of a credential",
+            details: "",
+            operands: [credential], options: [config], run: CredentialCommands.logOut),
+        Command(
+            words: ["credentials", "status"], group: .credentials,
+            summary: "show every credential and its state",
+            details: "Exits with 1 when one of them needs a login.", options: [config, json],
+            run: CredentialCommands.status),
+        Command(
+            words: ["credentials", "refresh"], group: .credentials, summary: "renew a token now", details: "",
+            operands: [credential], options: [config], run: CredentialCommands.refresh),
+        Command(
+            words: ["credentials", "import"], group: .credentials,
+            summary: "store the secret that a file of another program holds",
+            details: """
+                Reads auth.json of Codex, codex-proxy, CLIProxyAPI and litellm, .copilot-tokens.json, key files of
+                Google service accounts, and files with one line. The file stays as it is.
+                """,
+            operands: [
+                credential,
+                Operand(name: "FILE", help: "the file; its mode must be 0600", completion: .files),
+            ],
+            options: [
+                config,
+                CommandOption(
+                    name: "--i-understand", value: nil,
+                    help: "take a login over that another program uses, which logs that program out"),
+                CommandOption(
+                    name: "--accept-open-mode", value: nil, help: "read a file that others may read too"),
+            ],
+            run: CredentialCommands.importFile),
+        Command(
+            words: ["print-token"], group: .credentials,
+            summary: "print a credential's token and nothing else",
+            details: "For programs that take a token from a command.", operands: [credential],
+            options: [config],
+            run: CredentialCommands.printToken),
+        Command(
+            words: ["vault", "rotate-key"], group: .credentials,
+            summary: "seal every secret with a new master key", details: "", options: [config],
+            run: CredentialCommands.rotateKey),
+        Command(
+            words: ["vault", "backup"], group: .credentials, summary: "copy the vault to a new file",
+            details: """
+                The copy is sealed with the master key, which it does not contain. After a restore, logins whose
+                tokens have been replaced since need a new login.
+                """,
+            operands: [Operand(name: "FILE", help: "the copy; must not exist", completion: .files)],
+            options: [config], run: CredentialCommands.backUp),
         Command(
             words: ["version"], group: .general, summary: "print the version", details: "", options: [json],
             run: VersionCommand.run),

@@ -142,6 +142,7 @@ struct ConfigurationReader {
                     node, path, "another provider is named \(quoted(provider.name)) too (case does not count)"
                 )
             } else {
+                checkCredentials(provider, section, after: providers)
                 providers.append(provider)
             }
         }
@@ -154,6 +155,20 @@ struct ConfigurationReader {
             if let entry = ModelEntry(section, &problems) { entries.append(entry) }
         }
         return entries
+    }
+
+    /// A credential has one name and one provider, and is the only key of its provider.
+    private mutating func checkCredentials(
+        _ provider: Provider, _ section: ConfigSection, after others: [Provider]
+    ) {
+        guard let (node, path) = section.value("credentials") else { return }
+        var names = Set(others.flatMap { $0.credentials.map(\.name) })
+        for credential in provider.credentials where !names.insert(credential.name).inserted {
+            problems.error(node, path, "another credential is named \(quoted(credential.name)) too")
+        }
+        if provider.apiKey != nil, !provider.credentials.isEmpty {
+            problems.error(node, path, "the provider has api_key as well; keep one of the two")
+        }
     }
 
     /// The proxy schemes of libcurl (CURLOPT_PROXY(3)).

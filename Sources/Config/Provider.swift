@@ -48,6 +48,8 @@ package struct Provider: Equatable, Sendable {
     /// Where it is; nil for the embedded provider "builtin:echo".
     package var baseURL: BaseURL?
     package var apiKey: Secret?
+    /// What the refresher keeps alive; used instead of `apiKey` if there are any.
+    package var credentials: [ProviderCredential]
     /// In the order of the configuration, without repetitions.
     package var models: [String]
     /// One of `ProviderKind.names`, configured or recognised from the URL.

@@ -46,6 +46,9 @@ struct ProviderReader {
             tierName: section.text("tier_name") ?? name,
             baseURL: baseURL,
             apiKey: headerSecret("api_key", &problems),
+            credentials: section.sections("credentials").compactMap { entry in
+                CredentialReader(section: entry).read(&problems)
+            },
             models: models(baseURL, &problems),
             kind: kind,
             dialects: dialects,
@@ -216,7 +219,7 @@ struct ProviderReader {
         return headers
     }
 
-    private static func isToken(_ name: String) -> Bool {
+    static func isToken(_ name: String) -> Bool {
         !name.isEmpty
             && name.utf8.allSatisfy {
                 $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 26 || "!#$%&'*+-.^_`|~".utf8.contains($0)

@@ -1,46 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One configured credential as the refresher gets it. It names where secrets come from and holds none.
 
+package import Config
+import Gateway
 package import IPC
-
-/// Where a secret comes from.
-package enum SecretSource: Equatable, Sendable {
-    /// Only the vault: put there by a login or an import.
-    case vault
-    /// An environment variable of the refresher.
-    case environment(String)
-    /// A file, read again when it changes.
-    case file(String)
-    /// A credential that the service manager passed to the refresher.
-    case systemd(String)
-
-    /// Reads "vault", "env:NAME", "file:PATH" or "credential:NAME"; nil for anything else.
-    package init?(_ text: String) {
-        if text == "vault" {
-            self = .vault
-            return
-        }
-        guard let colon = text.firstIndex(of: ":") else { return nil }
-        let rest = String(text[text.index(after: colon)...])
-        guard !rest.isEmpty, !rest.utf8.contains(0) else { return nil }
-        switch text[..<colon] {
-        case "env": self = .environment(rest)
-        case "file" where rest.hasPrefix("/"): self = .file(rest)
-        case "credential" where !rest.contains("/") && rest != "." && rest != "..": self = .systemd(rest)
-        default: return nil
-        }
-    }
-
-    /// As it is configured.
-    package var text: String {
-        switch self {
-        case .vault: "vault"
-        case .environment(let name): "env:\(name)"
-        case .file(let path): "file:\(path)"
-        case .systemd(let name): "credential:\(name)"
-        }
-    }
-}
+import Providers
 
 /// A configured credential.
 package struct CredentialSpec: Equatable, Sendable, WireCodable {
@@ -68,8 +32,32 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
     /// Further fields of the token request.
     package var tokenFields: [String: String]
     package var tokenHeaders: [String: String]
-    /// The program and its arguments, for `command`.
-    package var command: [String]
+
+    /// The credential of a provider as it is configured.
+    package init(_ entry: ProviderCredential, of provider: Provider) {
+        self.init(name: entry.name, provider: provider.name, kind: entry.kind, secret: entry.secret)
+        clientSecret = entry.clientSecret
+        weight = entry.weight
+        priority = entry.priority
+        if entry.kind == .staticKey { (header, prefix) = Self.carrier(provider) }
+        if let name = entry.header {
+            (header, prefix) = (name, name.lowercased() == "authorization" ? "Bearer " : "")
+        }
+        headers = entry.headers
+        settings = entry.settings
+        tokenFields = entry.tokenFields
+        tokenHeaders = entry.tokenHeaders
+    }
+
+    /// The header of a key, and what stands before the key.
+    private static func carrier(_ provider: Provider) -> (String, String) {
+        switch ResolvedProvider(provider).profile.auth {
+        case .none, .bearer: ("Authorization", "Bearer ")
+        case .apiKey: ("x-api-key", "")
+        case .googleKey: ("x-goog-api-key", "")
+        case .azureKey: ("api-key", "")
+        }
+    }
 
     package init(name: String, provider: String, kind: CredentialKind, secret: SecretSource = .vault) {
         self.name = name
@@ -84,7 +72,6 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
         settings = [:]
         tokenFields = [:]
         tokenHeaders = [:]
-        command = []
     }
 
     /// The profile of its kind with the configured settings in place; nil when it asks no token endpoint.
@@ -135,7 +122,6 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
         writer.put(header)
         writer.put(prefix)
         for map in [headers, settings, tokenFields, tokenHeaders] { Self.put(map, &writer) }
-        writer.put(list: command) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -157,7 +143,6 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
         settings = try Self.map(&reader)
         tokenFields = try Self.map(&reader)
         tokenHeaders = try Self.map(&reader)
-        command = try reader.getList { (reader) throws(WireError) in try reader.getString() }
     }
 
     private static func source(_ text: String) throws(WireError) -> SecretSource {

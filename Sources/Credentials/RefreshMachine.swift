@@ -156,10 +156,14 @@ package struct RefreshMachine: Equatable, Sendable {
 
     /// A new token is stored.
     ///
-    /// - Parameter random: 0..<1, spreads the attempts of many credentials.
-    package mutating func granted(lifetime: Int?, renewAfter: Int?, now: UInt64, random: Double) {
+    /// - Parameters:
+    ///   - generation: its number in the store; the next one when nil.
+    ///   - random: 0..<1, spreads the attempts of many credentials.
+    package mutating func granted(
+        generation stored: UInt64? = nil, lifetime: Int?, renewAfter: Int?, now: UInt64, random: Double
+    ) {
         let before = validUntil
-        generation += 1
+        generation = stored ?? generation + 1
         failures = 0
         reason = ""
         isSuspected = false
@@ -181,6 +185,19 @@ package struct RefreshMachine: Equatable, Sendable {
             // A cache in front of the server gave the same token again.
             nextAttemptAt = max(nextAttemptAt ?? 0, now + 30_000)
         }
+    }
+
+    /// A key without an end was looked at and is the same.
+    package mutating func unchanged() {
+        state = .static
+        reason = ""
+        nextAttemptAt = nil
+        _ = spent.popLast()
+    }
+
+    /// Looks at a key without an end again at this time: its file may have been replaced.
+    package mutating func look(againAt time: UInt64) {
+        if state == .static { nextAttemptAt = time }
     }
 
     private mutating func plan(lifetime: Int, renewAfter: Int?, now: UInt64, random: Double) {

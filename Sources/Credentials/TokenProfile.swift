@@ -3,6 +3,8 @@
 // the errors, times. The configuration may replace the endpoints, so that tests and private clouds use their own.
 // Source: RFC 6749 §4.4, §6; RFC 7523 §2.1; RFC 8628; the clients of each service as of November 2026.
 
+package import Config
+
 /// How a kind asks for a token.
 package struct TokenProfile: Equatable, Sendable {
     /// What proves who asks.
@@ -85,10 +87,10 @@ package struct DeviceProfile: Equatable, Sendable {
 }
 
 extension CredentialKind {
-    /// The built-in profile; nil for kinds that ask no token endpoint.
+    /// The built-in profile; nil for the kind that asks no token endpoint.
     package var profile: TokenProfile? {
         switch self {
-        case .staticKey, .command: nil
+        case .staticKey: nil
         case .oauth2:
             TokenProfile(grant: .refreshToken, tokenURL: "", rotates: true)
         case .clientCredentials:

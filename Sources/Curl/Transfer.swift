@@ -19,6 +19,8 @@ package final class Transfer {
     private var isInterim = false
     private var headComplete = false
     private var configured: (url: String, connectTimeoutMsec: Int, proxy: String?)?
+    private var isGet = false
+    private var usesOwnConnection = false
     private(set) var isPaused = false
 
     init(pool: TransferPool) {
@@ -64,7 +66,18 @@ package final class Transfer {
         ccr_easy_set_list(easy, CURLOPT_HTTPHEADER, list)
         curl_slist_free_all(headerList)
         headerList = list
-        ccr_easy_set_body(easy, request.body.contiguous?.baseAddress, Int64(request.body.size))
+        if usesOwnConnection != request.usesOwnConnection {
+            usesOwnConnection = request.usesOwnConnection
+            ccr_easy_set_long(easy, CURLOPT_FRESH_CONNECT, usesOwnConnection ? 1 : 0)
+            ccr_easy_set_long(easy, CURLOPT_FORBID_REUSE, usesOwnConnection ? 1 : 0)
+        }
+        if isGet != (request.body == nil) {
+            isGet = request.body == nil
+            ccr_easy_set_long(easy, isGet ? CURLOPT_HTTPGET : CURLOPT_POST, 1)
+        }
+        if let body = request.body {
+            ccr_easy_set_body(easy, body.contiguous?.baseAddress, Int64(body.size))
+        }
     }
 
     /// Offers body bytes again after a `.pause`; may call the delegate before it returns.

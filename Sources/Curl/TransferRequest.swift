@@ -79,14 +79,20 @@ package struct TransferRequest {
     package let url: String
     /// Zero-terminated "name: value" lines; "name:" keeps libcurl from adding that field, "name;" sends it empty.
     package let headers: [UInt8]
-    package let body: any RequestBody
+    /// nil asks with GET.
+    package let body: (any RequestBody)?
     package let connectTimeoutMsec: Int
     /// "scheme://host:port" of a proxy, "" for none, nil for what the environment says.
     package let proxy: String?
+    /// Opens a connection of its own and closes it afterwards. On a kept one libcurl sends a request again when the
+    /// connection turns out to be dead, which a request that must not be sent twice cannot have.
+    package let usesOwnConnection: Bool
 
     package init(
-        url: String, headers: [UInt8], body: any RequestBody, connectTimeoutMsec: Int, proxy: String?
+        url: String, headers: [UInt8], body: (any RequestBody)?, connectTimeoutMsec: Int, proxy: String?,
+        usesOwnConnection: Bool = false
     ) {
+        self.usesOwnConnection = usesOwnConnection
         self.url = url
         self.headers = headers
         self.body = body

@@ -64,6 +64,31 @@ package struct ExchangeTimeouts: Equatable, Sendable, WireCodable {
     }
 }
 
+/// A credential that a worker may use, by name.
+package struct CredentialMember: Equatable, Sendable, WireCodable {
+    package var name: String
+    package var weight: Int
+    package var priority: Int
+
+    package init(name: String, weight: Int, priority: Int) {
+        self.name = name
+        self.weight = weight
+        self.priority = priority
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(name)
+        writer.put(UInt32(weight))
+        writer.put(UInt32(priority))
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        name = try reader.getString()
+        weight = Int(try reader.get(UInt32.self))
+        priority = Int(try reader.get(UInt32.self))
+    }
+}
+
 /// A worker's whole configuration.
 package struct WorkerConfig: Equatable, Sendable, WireCodable {
     package var provider: String
@@ -85,13 +110,20 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
     /// "scheme://host:port", "" for none, nil for the environment's.
     package var proxy: String?
     package var timeouts: ExchangeTimeouts
+    /// Kept alive by the refresher, instead of `key`.
+    package var credentials: [CredentialMember]
+    /// The directory of tokens.db; "" without credentials.
+    package var tokenDirectory: String
 
     package init(
         provider: String, isEcho: Bool, profile: ProviderProfile, models: [ModelRules],
         urls: [Endpoint: String],
         streamURLs: [Endpoint: String], key: [UInt8],
-        anthropicVersion: String, extraHeaders: [String: String], proxy: String?, timeouts: ExchangeTimeouts
+        anthropicVersion: String, extraHeaders: [String: String], proxy: String?, timeouts: ExchangeTimeouts,
+        credentials: [CredentialMember] = [], tokenDirectory: String = ""
     ) {
+        self.credentials = credentials
+        self.tokenDirectory = tokenDirectory
         self.provider = provider
         self.isEcho = isEcho
         self.profile = profile
@@ -124,6 +156,8 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
         }
         writer.put(proxy) { $0.put($1) }
         writer.put(timeouts)
+        writer.put(list: credentials) { $0.put($1) }
+        writer.put(tokenDirectory)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -142,6 +176,10 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
         for (name, value) in headerList { extraHeaders[name] = value }
         proxy = try reader.getOptional { (reader) throws(WireError) in try reader.getString() }
         timeouts = try reader.get()
+        credentials = try reader.getList { (reader) throws(WireError) in
+            try reader.get(CredentialMember.self)
+        }
+        tokenDirectory = try reader.getString()
     }
 
     private static func urls(_ reader: inout WireReader) throws(WireError) -> [Endpoint: String] {

@@ -28,6 +28,16 @@ package enum MessageKind: UInt8, CaseIterable {
     case supervisorStatus = 10
     /// front → exporter: a client's connection and its GET request.
     case frontQuery = 11
+    /// refresher → worker: the keys that open its provider's tokens, and where those are.
+    case refresherKeys = 12
+    /// refresher → worker: a credential has changed.
+    case refresherNotice = 13
+    /// worker → refresher: the provider refused a token.
+    case workerRefusal = 14
+    /// command line → refresher: something to do.
+    case commandRequest = 15
+    /// refresher → command line: what became of it; more may follow.
+    case refresherReply = 16
 }
 
 package enum IPC {

@@ -40,6 +40,10 @@ package enum LogKind: CaseIterable, Sendable {
     case sandboxIncomplete
     /// A process asked for something that its sandbox does not allow.
     case sandboxRefused
+    /// A credential has a new token.
+    case credentialRenewed
+    /// A credential was not renewed, or needs a person.
+    case credentialTrouble
     /// An own process said something that cannot be: a bug.
     case protocolViolation
 
@@ -64,6 +68,8 @@ package enum LogKind: CaseIterable, Sendable {
         case .storeTrouble: "45dab3d9f4279c2aeb326ea7f79d1cd0"
         case .sandboxIncomplete: "0fc41e4c28b0330abcc76a0051cf4998"
         case .sandboxRefused: "79615bf0f6e6acae60900b4a2e81cc89"
+        case .credentialRenewed: "a6d8e64ee91d42a8938d26cd2e98daf9"
+        case .credentialTrouble: "1ec99eb5236440ea8662fa7f836d3bf5"
         case .protocolViolation: "29fed8e1b888d4555964954f65d011c9"
         }
     }

@@ -11,11 +11,14 @@ package final class FileLock {
 
     /// Creates the file when it is missing and locks it. A symbolic link in its place is refused.
     ///
+    /// - Parameter waits: until the process that holds the lock has gone.
     /// - Throws: EWOULDBLOCK when another process holds the lock, or the error of open(2).
-    package init(path: String) throws(Errno) {
+    package init(path: String, waits: Bool = false) throws(Errno) {
         let fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard fd >= 0 else { throw Errno("open") }
         descriptor = FileDescriptor(owning: fd)
-        guard flock(fd, LOCK_EX | LOCK_NB) == 0 else { throw Errno("flock") }
+        while flock(fd, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EINTR else { throw Errno("flock") }
+        }
     }
 }

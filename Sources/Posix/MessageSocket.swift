@@ -36,6 +36,54 @@ package enum MessageSocket {
         return Pair(first: FileDescriptor(owning: fds[0]), second: FileDescriptor(owning: fds[1]))
     }
 
+    /// Binds a message socket to a path, replacing a socket that is there, for the owner and the group.
+    package static func listen(path: String) throws(Errno) -> FileDescriptor {
+        var address = try Socket.unixAddress(path)
+        let descriptor = try create(SOCK_NONBLOCK)
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
+        guard with(&address, { bind(descriptor.raw, $0, $1) }) == 0 else { throw Errno("bind") }
+        guard chmod(path, 0o660) == 0 else { throw Errno("chmod") }
+        guard Glibc.listen(descriptor.raw, 64) == 0 else { throw Errno("listen") }
+        return descriptor
+    }
+
+    /// Connects to a message socket; the descriptor blocks.
+    package static func connect(path: String) throws(Errno) -> FileDescriptor {
+        var address = try Socket.unixAddress(path)
+        let descriptor = try create(nil)
+        guard with(&address, { Glibc.connect(descriptor.raw, $0, $1) }) == 0 else { throw Errno("connect") }
+        return descriptor
+    }
+
+    private static func create(_ flag: __socket_type?) throws(Errno) -> FileDescriptor {
+        let kind = SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue | (flag?.rawValue ?? 0)
+        let raw = socket(AF_UNIX, Int32(kind), 0)
+        guard raw >= 0 else { throw Errno("socket") }
+        return FileDescriptor(owning: raw)
+    }
+
+    private static func with(
+        _ address: inout sockaddr_un, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) -> Int32 {
+        withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    /// The user and group of the process at the other end, as the kernel saw them when it connected (unix(7),
+    /// SO_PEERCRED: struct ucred holds pid, uid and gid).
+    package static func peer(_ fd: Int32) throws(Errno) -> (user: UInt32, group: UInt32) {
+        var credentials: (UInt32, UInt32, UInt32) = (0, 0, 0)
+        var size = socklen_t(MemoryLayout.size(ofValue: credentials))
+        guard getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 else {
+            throw Errno("getsockopt")
+        }
+        return (credentials.1, credentials.2)
+    }
+
     /// Sends one whole message with descriptors, which stay owned by the caller.
     @inline(__always)
     package static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, descriptors: [Int32] = [])
@@ -77,6 +125,14 @@ package enum MessageSocket {
                 remaining -= 1
             }
             return FileDescriptor(owning: descriptors[next])
+        }
+    }
+
+    /// Waits until a message can be received or the peer is gone.
+    package static func awaitMessage(_ fd: Int32) throws(Errno) {
+        var wanted = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+        while poll(&wanted, 1, -1) < 0 {
+            guard errno == EINTR else { throw Errno("poll") }
         }
     }
 

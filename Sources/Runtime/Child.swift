@@ -55,6 +55,7 @@ package final class Child {
     package static func run<Configuration: WireCodable>(
         role: Role, provider: (Configuration) -> String = { _ in "" },
         stateDirectory: (Configuration) -> String = { _ in "" },
+        reads: (Configuration) -> [String] = { _ in [] }, load: () -> Configuration? = { nil },
         serve: (Child, Configuration, inout InheritedDescriptors) throws -> (Handlers, String)
     ) -> Int32 {
         ProcessSettings.setName("ccr-\(role.rawValue)")
@@ -62,7 +63,14 @@ package final class Child {
         ProcessSettings.raiseFileLimit()
         do {
             var inherited = try InheritedDescriptors()
-            let configuration: Configuration = try configuration(&inherited)
+            let configuration: Configuration
+            if inherited.names.contains("config") {
+                configuration = try Self.configuration(&inherited)
+            } else if let loaded = load() {
+                configuration = loaded
+            } else {
+                throw GatewayError(.internalFault, "there is no configuration")
+            }
             let journal = Journal(role: role.rawValue, provider: provider(configuration))
             let child = Child(role: role, journal: journal, loop: try EventLoop())
             try child.ignoreTerminalSignals()
@@ -73,7 +81,7 @@ package final class Child {
             child.termination = try SignalWatch(child.loop, SIGTERM) { if !isSupervised { handlers.drain() } }
             if let controlDescriptor { try child.listen(controlDescriptor, handlers) }
             child.loop.enableWatchdog()
-            try child.shutIn(stateDirectory: stateDirectory(configuration))
+            try child.shutIn(stateDirectory: stateDirectory(configuration), reads: reads(configuration))
             journal.log(.debug, .processReady, "ready: \(status)")
             Notifier.ready(status: status)
             journal.later = { [loop = child.loop] in loop.later($0) }
@@ -86,11 +94,14 @@ package final class Child {
     }
 
     /// Keeps the rights of the process table and nothing else. Nothing from outside has been read so far.
-    private func shutIn(stateDirectory: String) throws(Errno) {
+    private func shutIn(stateDirectory: String, reads: [String]) throws(Errno) {
         refusals = try loop.watch(try Sandbox.watchRefusals(), .readable) { [unowned self] _ in
             self.reportRefusals()
         }
-        for failure in Sandbox.enter(ProcessTable.entry(role).rights, stateDirectory: stateDirectory) {
+        let general = ProcessTable.entry(role).rights
+        let rights = Rights(
+            general.abilities, reads: general.reads + reads.map { .path($0) }, writes: general.writes)
+        for failure in Sandbox.enter(rights, stateDirectory: stateDirectory) {
             journal.log(
                 .warning, .sandboxIncomplete, "this process keeps rights that it should not have: \(failure)")
         }

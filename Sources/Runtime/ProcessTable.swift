@@ -10,6 +10,7 @@ package enum Role: String, CaseIterable, Sendable {
     case front
     case worker
     case exporter
+    case refresher
 }
 
 /// What a kind of process is, may do and is given.
@@ -56,8 +57,11 @@ package enum ProcessTable {
             mustNever: "open a file, make a connection, start a program, see a provider's credential"),
         ProcessEntry(
             role: .worker, executable: "ccr-upstream", environment: common + network,
-            rights: Rights([.connect, .startThreads, .loadLibraries, .readFiles], reads: networkFiles),
-            mayTouch: "outgoing connections, certificates and name resolution, handed-over client sockets, "
+            rights: Rights(
+                [.connect, .startThreads, .loadLibraries, .readFiles], reads: networkFiles + [.stateDirectory]
+            ),
+            mayTouch:
+                "outgoing connections, certificates and name resolution, tokens.db, handed-over client sockets, "
                 + "its own provider's key",
             mustNever: "accept connections, write a file, start a program, read the configuration, "
                 + "see another provider's key"),
@@ -67,6 +71,16 @@ package enum ProcessTable {
             mayTouch: "the state directory, its metrics listener, handed-over client sockets",
             mustNever:
                 "make a connection, start a program, read or write another file, see prompts or secrets"),
+        ProcessEntry(
+            role: .refresher, executable: "ccr-upstream",
+            environment: common + network + ["CREDENTIALS_DIRECTORY"],
+            rights: Rights(
+                [.accept, .connect, .startThreads, .loadLibraries, .readFiles, .writeFiles],
+                reads: networkFiles + [.variable("CREDENTIALS_DIRECTORY")], writes: [.stateDirectory]),
+            mayTouch:
+                "vault.db and tokens.db below the state directory, the files that credentials name, outgoing "
+                + "connections, certificates and name resolution, its socket for commands",
+            mustNever: "see a client's bytes, start a program, read or write another file"),
     ]
 
     package static func entry(_ role: Role) -> ProcessEntry {

@@ -86,8 +86,9 @@ package final class Database {
     package init(readOnly path: String, applicationID: Int32, schema: Int, busyMsec: Int32 = 1_000)
         throws(SQLiteError)
     {
-        let flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
-        connection = try Database.open(path, flags, busyMsec: busyMsec)
+        let flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI
+        // Without readonly_shm SQLite first tries to open the index for writing, which a sandbox reports.
+        connection = try Database.open(Database.uri(path) + "?readonly_shm=1", flags, busyMsec: busyMsec)
         try check(applicationID: applicationID)
         let version = try schemaVersion()
         guard version == schema else {
@@ -108,6 +109,12 @@ package final class Database {
         guard result == SQLITE_OK else { throw connection.error(result) }
         sqlite3_busy_timeout(handle, busyMsec)
         return connection
+    }
+
+    /// sqlite.org/uri.html: "?", "#" and "%" have a meaning.
+    private static func uri(_ path: String) -> String {
+        let text = path.replacing("%", with: "%25").replacing("?", with: "%3f").replacing("#", with: "%23")
+        return "file:" + text
     }
 
     private func check(applicationID: Int32) throws(SQLiteError) {

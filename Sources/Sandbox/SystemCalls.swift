@@ -70,6 +70,9 @@ enum SystemCalls {
     /// Flags of open(2) that write or make a file: O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_TMPFILE without O_DIRECTORY.
     private static let writingFlags: UInt64 = 0x1 | 0x2 | 0x40 | 0x200 | 0x40_0000
 
+    /// O_RDWR, O_CREAT, O_NOFOLLOW, O_CLOEXEC; O_LARGEFILE does not count.
+    private static let sqliteLogFlags: UInt64 = 0x2 | 0x40 | 0x2_0000 | 0x8_0000
+
     private static let lookups = [
         "access", "faccessat", "faccessat2", "fstatfs", "getcwd", "getdents64", "lstat", "readlink",
         "readlinkat",
@@ -129,6 +132,14 @@ enum SystemCalls {
         }
         // glibc binds its netlink socket before it asks for addresses, and does without (getaddrinfo(3)).
         if abilities.contains(.connect) { list.append((CallRule("bind"), EPERM)) }
+        // SQLite asks for its log in this form even of a database that it only reads, and goes on reading when it may not
+        // write; as root it also wants to give the log's index to the owner of the database (os_unix.c).
+        if abilities.contains(.readFiles), !abilities.contains(.writeFiles) {
+            list += [
+                (CallRule("openat", ArgumentTest(2, mask: 0xFFFF_7FFF, is: sqliteLogFlags)), EACCES),
+                (CallRule("fchown"), EPERM),
+            ]
+        }
         return list
     }
 

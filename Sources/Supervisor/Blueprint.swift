@@ -3,6 +3,7 @@
 // nothing more. Two configurations that give a worker the same specification share the running worker.
 
 import Config
+import Credentials
 import Crypto
 import Gateway
 import IPC
@@ -15,6 +16,8 @@ struct Blueprint {
     /// By provider, then by worker number.
     let workers: [[ChildSpec]]
     let exporter: ChildSpec
+    /// Only when there are credentials to keep alive.
+    let refresher: ChildSpec?
 
     init(_ configuration: Configuration) {
         let limits = configuration.limits
@@ -36,7 +39,7 @@ struct Blueprint {
                 modelsBody: ModelCatalogue.body(routes), presetsBody: PresetList.body(routes)))
         let models = configuration.models.map { ModelRules($0) }
         workers = configuration.providers.map { provider in
-            let config = Blueprint.worker(provider, models, configuration.timeouts)
+            let config = Blueprint.worker(provider, models, configuration)
             return (0..<provider.workers).map { index in
                 Blueprint.spec(.worker, config, provider: provider.name, index: index)
             }
@@ -46,6 +49,10 @@ struct Blueprint {
             ExporterConfig(
                 stateDirectory: configuration.stateDirectory, providers: configuration.providers.map(\.name),
                 version: CCR.version))
+        let keeping = RefresherConfig(configuration)
+        var spec = Blueprint.spec(.refresher, keeping)
+        spec.variables = keeping.secretVariables
+        refresher = keeping.credentials.isEmpty ? nil : spec
     }
 
     private static func spec(_ role: Role, _ config: some WireCodable, provider: String = "", index: Int = 0)
@@ -57,8 +64,9 @@ struct Blueprint {
     }
 
     private static func worker(
-        _ provider: Provider, _ models: [ModelRules], _ timeouts: Timeouts
+        _ provider: Provider, _ models: [ModelRules], _ configuration: Configuration
     ) -> WorkerConfig {
+        let timeouts = configuration.timeouts
         let resolved = ResolvedProvider(provider)
         let key = provider.apiKey?.expose() ?? []
         var extraHeaders: [String: String] = [:]
@@ -77,6 +85,11 @@ struct Blueprint {
                 connect: provider.timeouts.connectMs, firstEvent: provider.timeouts.firstEventMs,
                 total: provider.timeouts.totalMs,
                 idle: provider.timeouts.idleMs, keepalive: timeouts.keepaliveMs,
-                commitHold: timeouts.commitHoldMs, unusedConnection: timeouts.unusedConnectionMs))
+                commitHold: timeouts.commitHoldMs, unusedConnection: timeouts.unusedConnectionMs),
+            credentials: provider.credentials.map {
+                CredentialMember(name: $0.name, weight: $0.weight, priority: $0.priority)
+            },
+            tokenDirectory: provider.credentials.isEmpty
+                ? "" : RefresherConfig.tokenDirectory(below: configuration.stateDirectory))
     }
 }

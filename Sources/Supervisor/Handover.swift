@@ -10,7 +10,7 @@ import Runtime
 
 package struct Handover: Equatable, WireCodable {
     /// Raised with every change of this structure. `ccr check-upgrade` tells whether a version can be taken over.
-    package static let version: UInt32 = 1
+    package static let version: UInt32 = 2
     /// The environment variable with the number of the memfd.
     static let variable = "CCR_HANDOVER"
 
@@ -29,6 +29,7 @@ package struct Handover: Equatable, WireCodable {
     /// Indices into `children`, or -1.
     var exporter: Int32
     var oldExporter: Int32
+    var refresher: Int32
 
     struct Listener: Equatable, WireCodable {
         enum Kind: UInt8 {
@@ -137,6 +138,7 @@ extension Handover {
         writer.put(list: generations) { $0.put($1) }
         writer.put(exporter)
         writer.put(oldExporter)
+        writer.put(refresher)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -151,10 +153,11 @@ extension Handover {
         generations = try reader.getList { (reader) throws(WireError) in try reader.get() }
         exporter = try reader.get()
         oldExporter = try reader.get()
+        refresher = try reader.get()
         let known = 0..<children.count
         let members = generations.flatMap { [$0.front] + $0.workers.flatMap { $0 } }.map(Int.init)
         guard !generations.isEmpty, members.allSatisfy(known.contains),
-            [exporter, oldExporter].allSatisfy({ $0 == -1 || known.contains(Int($0)) })
+            [exporter, oldExporter, refresher].allSatisfy({ $0 == -1 || known.contains(Int($0)) })
         else { throw .invalidValue("members of a handover") }
     }
 }

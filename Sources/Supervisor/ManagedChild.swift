@@ -18,6 +18,8 @@ struct ChildSpec: Equatable {
     var index: Int
     /// The encoded configuration. A worker's holds its provider's key for as long as no other process keeps keys.
     var configuration: [UInt8]
+    /// Environment variables that it gets besides those of its table row.
+    var variables: [String] = []
 
     /// For logs: "front", "worker openai", "worker openai/1".
     var name: String {
@@ -136,7 +138,8 @@ final class ManagedChild {
         let process = try ChildProcess.spawn(
             executable: try stack.executables.open(entry.executable),
             arguments: ["ccr", spec.role.rawValue] + (spec.provider.isEmpty ? [] : [spec.provider]),
-            environment: stack.environment(for: entry, descriptorNames: names), descriptors: descriptors)
+            environment: stack.environment(for: entry, spec.variables, descriptorNames: names),
+            descriptors: descriptors)
         state = .starting
         statusText = ""
         startedUsec = Clock.monotonicUsec()

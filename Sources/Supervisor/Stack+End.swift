@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of the stack: front first, then workers, then the exporter, within a time.
+// The end of the stack: front first, then workers, then the exporter and the refresher, within a time.
 
 import EventLoop
 import Gateway
@@ -35,11 +35,9 @@ extension Stack {
 
     func continueEnding() {
         guard draining.isEmpty else { return }
-        if let exporter, exporter.isRunning {
-            exporter.drain()
-        } else {
-            finish()
-        }
+        let last = [exporter, refresher, oldRefresher].compactMap { $0 }.filter(\.isRunning)
+        for child in last { child.drain() }
+        if last.isEmpty { finish() }
     }
 
     func killAll() {

@@ -16,11 +16,14 @@ extension Stack {
         let blueprint = Blueprint(configuration)
         let exporter = ManagedChild(blueprint.exporter, stack: self)
         self.exporter = exporter
+        refresher = blueprint.refresher.map { ManagedChild($0, stack: self) }
         let generation = makeGeneration(configuration, blueprint)
         current = generation
+        connectRefresher(to: generation.allWorkers)
         for listener in listeners.metrics {
             exporter.give(NamedDescriptor(name: "metrics", descriptor: listener))
         }
+        refresher?.start()
         startNewProcesses(of: generation)
         exporter.start()
     }
@@ -29,6 +32,7 @@ extension Stack {
     private func makeGeneration(_ configuration: Configuration, _ blueprint: Blueprint, anew: Bool = false)
         -> Generation
     {
+        prepareTokenDirectory(configuration)
         let known = anew ? [] : current?.allWorkers ?? []
         let workers = blueprint.workers.map { specs in
             specs.map { spec in known.first { $0.spec == spec } ?? ManagedChild(spec, stack: self) }
@@ -132,7 +136,9 @@ extension Stack {
         current = generation
         next = nil
         listenersBefore = nil
-        replaceExporter(generation.configuration.map { Blueprint($0).exporter })
+        let blueprint = generation.configuration.map { Blueprint($0) }
+        replaceExporter(blueprint?.exporter)
+        replaceRefresher(blueprint?.refresher)
         announce()
     }
 

@@ -109,7 +109,7 @@ extension Stack {
             watchdogMsec: UInt32(current?.watchdogMsec ?? 0), drainMsec: UInt32(current?.drainMsec ?? 0),
             notifyAddress: notifySocket.address, notifyDescriptor: notifySocket.raw,
             listeners: listeners.handover, children: children.map(\.handover), generations: generations,
-            exporter: number(exporter), oldExporter: number(oldExporter))
+            exporter: number(exporter), oldExporter: number(oldExporter), refresher: number(refresher))
     }
 
     /// Takes over what an earlier version of this supervisor had, and starts a generation of this version beside it.
@@ -128,6 +128,7 @@ extension Stack {
         draining = generations
         if handover.exporter >= 0 { exporter = children[Int(handover.exporter)] }
         if handover.oldExporter >= 0 { oldExporter = children[Int(handover.oldExporter)] }
+        if handover.refresher >= 0 { refresher = children[Int(handover.refresher)] }
         let running = children.filter(\.isRunning).count
         journal.log(
             .notice, .upgraded, "this is version \(CCR.version) now; \(running) processes of before go on",

@@ -27,6 +27,10 @@ final class Stack {
     var exporter: ManagedChild?
     /// An exporter of an older configuration on its way out.
     var oldExporter: ManagedChild?
+    /// Keeps credentials alive; only when there are any.
+    var refresher: ManagedChild?
+    /// A refresher of an older configuration on its way out.
+    var oldRefresher: ManagedChild?
     /// The listeners in force before a reload that is under way.
     var listenersBefore: Listeners?
     var current: Generation?
@@ -112,7 +116,7 @@ final class Stack {
                 list.append(child)
             }
         }
-        return list + [exporter, oldExporter].compactMap { $0 }
+        return list + [exporter, oldExporter, refresher, oldRefresher].compactMap { $0 }
     }
 
     private func child(pid: Int32) -> ManagedChild? {
@@ -140,6 +144,10 @@ final class Stack {
         }
     }
 
+    func cannotMake(_ path: String, _ error: Errno) {
+        journal.log(.error, .storeTrouble, "cannot make \(path): \(error)")
+    }
+
     func failedToStart(_ child: ManagedChild, _ error: Errno) {
         journal.log(.error, .processEnded, "cannot start \(child.spec.name): \(error)")
     }
@@ -164,6 +172,7 @@ final class Stack {
             reload()
         }
         if child === oldExporter { oldExporter = nil }
+        if child === oldRefresher { oldRefresher = nil }
         retireGenerations()
         if isEnding { continueEnding() }
     }
@@ -188,7 +197,8 @@ final class Stack {
 
     /// Processes of a configuration that is on its way out are not started again.
     func mayRestart(_ child: ManagedChild) -> Bool {
-        !isEnding && !child.isAdopted && (child === exporter || current?.contains(child) == true)
+        !isEnding && !child.isAdopted
+            && (child === exporter || child === refresher || current?.contains(child) == true)
     }
 
     func restart(_ child: ManagedChild) {
@@ -197,7 +207,10 @@ final class Stack {
             equipFront(of: current)
         } else if child === exporter {
             equipExporter(child)
+        } else if child === refresher {
+            connectRefresher(to: runningWorkers)
         } else {
+            connectRefresher(to: [child])
             for generation in draining + [current] + [next].compactMap({ $0 })
             where generation.front.isRunning {
                 for (provider, workers) in generation.workers.enumerated() {
@@ -244,7 +257,7 @@ final class Stack {
             startedUsec: startedRealtimeUsec, text: "")
         let list = [own] + children.map(\.status)
         for child in children
-        where child.isRunning && child.spec.role != .worker && child.speaksThisProtocol {
+        where child.isRunning && [.front, .exporter].contains(child.spec.role) && child.speaksThisProtocol {
             child.send(.supervisorStatus) { writer in writer.put(list: list) { $0.put($1) } }
         }
         statusTimer?.arm(afterUsec: Stack.statusIntervalUsec)
@@ -252,9 +265,9 @@ final class Stack {
 
     /// The environment of a child: what its table entry names and what supervision needs. LISTEN_PID is filled in
     /// by the child itself, between fork and exec.
-    func environment(for entry: ProcessEntry, descriptorNames: [String]) -> [String] {
+    func environment(for entry: ProcessEntry, _ variables: [String], descriptorNames: [String]) -> [String] {
         var list: [String] = []
-        for name in entry.environment {
+        for name in entry.environment + variables {
             if let value = getenv(name) { list.append("\(name)=\(String(cString: value))") }
         }
         list.append("NOTIFY_SOCKET=\(notifySocket.address)")

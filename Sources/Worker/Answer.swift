@@ -61,7 +61,7 @@ package struct Answer {
     private var isEventStream = false
     private var isEncoded = false
     private var hasRequestID = false
-    private var retryAfter: Int?
+    private(set) var retryAfter: Int?
     private(set) package var status = 0
     private(set) package var isCommitted = false
     private(set) package var framing = Framing.chunked

@@ -36,6 +36,10 @@ final class Exchange: TransferDelegate {
     private var isPaused = false
     /// Names of the transformers that the request went through.
     var transformers: [String] = []
+    /// The token in use, and what starts the same request with another one; nil once the answer has begun.
+    private var lease: CredentialLease?
+    private var replay: ((CredentialLease?, any TransferDelegate) -> any Upstream)?
+    private var hasReplayed = false
 
     private enum State {
         /// Upstream bytes go to the client.
@@ -50,6 +54,8 @@ final class Exchange: TransferDelegate {
     private enum Resolution {
         case fail(Answer.Failure)
         case abandon(ExchangeOutcome)
+        /// The provider refused the token: the same bytes go out once more with a newer one.
+        case authorize
     }
 
     init(_ handoff: HandoffRequest, client: consuming FileDescriptor, link: FrontLink, worker: WorkerProcess)
@@ -60,21 +66,41 @@ final class Exchange: TransferDelegate {
         startedUsec = Clock.monotonicUsec()
         deadlineUsec = min(handoff.deadlineUsec, startedUsec + UInt64(worker.config.timeouts.total) * 1000)
         lastUpstreamUsec = startedUsec
-        answer = Answer(
-            endpoint: handoff.endpoint,
-            request: Answer.RequestFacts(
-                requestID: handoff.requestID, provider: worker.config.provider,
-                isLastCandidate: handoff.isLastCandidate, keepAlive: handoff.keepAlive,
-                isHTTP11: handoff.isHTTP11,
-                modelChanged: !handoff.splices.isEmpty))
+        answer = Exchange.answer(to: handoff, provider: worker.config.provider)
         writer = ClientWriter(
             worker.loop, client, onDrained: { [unowned self] in self.clientDrained() },
             onBroken: { [unowned self] in self.clientGone() })
     }
 
-    /// Sets the upstream that this exchange reads from.
-    func begin(_ make: (any TransferDelegate) -> any Upstream) {
-        upstream = make(self)
+    private static func answer(to handoff: HandoffRequest, provider: String) -> Answer {
+        Answer(
+            endpoint: handoff.endpoint,
+            request: Answer.RequestFacts(
+                requestID: handoff.requestID, provider: provider, isLastCandidate: handoff.isLastCandidate,
+                keepAlive: handoff.keepAlive, isHTTP11: handoff.isHTTP11,
+                modelChanged: !handoff.splices.isEmpty))
+    }
+
+    /// Starts the upstream that this exchange reads from, with a token of the provider's if the refresher keeps one.
+    func begin(_ make: @escaping (CredentialLease?, any TransferDelegate) -> any Upstream) {
+        guard let credentials = worker.credentials else {
+            upstream = make(nil, self)
+            return
+        }
+        replay = make
+        credentials.acquire { [weak self] in self?.go(on: $0) }
+    }
+
+    /// A token has come, or the reason why there is none.
+    private func go(on result: Result<CredentialLease, GatewayError>) {
+        guard case .relaying = state, upstream == nil, let replay else { return }
+        switch result {
+        case .success(let lease):
+            self.lease = lease
+            lastUpstreamUsec = Clock.monotonicUsec()
+            upstream = replay(lease, self)
+        case .failure(let error): fail(Answer.Failure(error: error, mayTryElsewhere: true))
+        }
     }
 
     // MARK: - The upstream's reports
@@ -86,6 +112,15 @@ final class Exchange: TransferDelegate {
     func transferReceivedHead(status: Int) {
         lastUpstreamUsec = Clock.monotonicUsec()
         headUsec = lastUpstreamUsec
+        if status == 401, lease != nil, !hasReplayed {
+            hasReplayed = true
+            return resolve(.authorize)
+        }
+        replay = nil
+        if status == 429, let lease {
+            worker.credentials?.coolDown(
+                lease, seconds: min(answer.retryAfter ?? Exchange.coolDownSeconds, 3600))
+        }
         if case .fail(let failure) = answer.headReceived(status: status) { resolve(.fail(failure)) }
     }
 
@@ -254,8 +289,16 @@ final class Exchange: TransferDelegate {
         switch resolution {
         case .fail(let failure): fail(failure)
         case .abandon(let outcome): end(outcome, keepAlive: false)
+        case .authorize:
+            guard let lease else { return }
+            answer = Exchange.answer(to: handoff, provider: worker.config.provider)
+            state = .relaying
+            worker.credentials?.refused(lease) { [weak self] in self?.go(on: $0) }
         }
     }
+
+    /// How long a credential is left alone whose provider says 429 and not for how long.
+    private static let coolDownSeconds = 5
 
     private func fail(_ failure: Answer.Failure) {
         state = .over

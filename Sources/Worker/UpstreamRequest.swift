@@ -37,8 +37,8 @@ package struct UpstreamHeaders {
         }
     }
 
-    /// The fields for one request: the client's, then the provider's.
-    package func fields(for handoff: HandoffRequest) -> HeaderBlock {
+    /// The fields for one request: the client's, then the provider's, then those of a credential.
+    package func fields(for handoff: HandoffRequest, credential: HeaderBlock? = nil) -> HeaderBlock {
         var block = handoff.headers
         if !replaced.isEmpty {
             block.remove { name in
@@ -49,6 +49,7 @@ package struct UpstreamHeaders {
             block.append(versionField)
         }
         block.append(ownFields)
+        if let credential { block.append(credential) }
         // libcurl adds these on its own unless told not to.
         if !block.contains("accept") { block.suppress("Accept") }
         if !block.contains("content-type") { block.suppress("Content-Type") }
@@ -68,6 +69,15 @@ package enum UpstreamURL {
         // Of a Gemini client's query, the key is ccr's and "alt" follows from the endpoint.
         guard !handoff.query.isEmpty, handoff.endpoint.dialect != .gemini else { return url }
         return url + (url.utf8.contains(UInt8(ascii: "?")) ? "&" : "?") + handoff.query
+    }
+
+    /// The URL at another server of the same provider.
+    package static func moved(_ url: String, to origin: String) -> String {
+        guard let scheme = url.firstRange(of: "://") else { return url }
+        let path = url[scheme.upperBound...].drop { $0 != "/" && $0 != "?" }
+        var base = origin[...]
+        while base.last == "/" { base.removeLast() }
+        return String(base + path)
     }
 
     /// A model's name as one segment of a path. A client may have chosen it, so it must not lead anywhere else: "/" is

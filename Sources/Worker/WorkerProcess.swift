@@ -48,6 +48,8 @@ package final class WorkerProcess {
     private let transfers: TransferPool
     private let headers: UpstreamHeaders
     private var adaptations: [Adaptation.Key: Adaptation] = [:]
+    /// The provider's credentials, if the refresher keeps them.
+    private(set) var credentials: CredentialSource?
     private var keepalives: [Dialect: [UInt8]] = [:]
     private var links: [FrontLink] = []
     private var sweep: Sweep?
@@ -57,15 +59,26 @@ package final class WorkerProcess {
     /// Runs a worker until it is told to end; returns its exit status.
     package static func run() -> Int32 {
         var worker: WorkerProcess?
-        let status = Child.run(role: .worker, provider: { (config: WorkerConfig) in config.provider }) {
-            child, config, inherited in
+        let status = Child.run(
+            role: .worker, provider: { (config: WorkerConfig) in config.provider },
+            stateDirectory: { $0.tokenDirectory }
+        ) { child, config, inherited in
             let process = try WorkerProcess(child, config)
             for (_, descriptor) in try inherited.takeAll(prefix: "front") {
                 process.attach(try descriptor.take())
             }
+            for (_, descriptor) in try inherited.takeAll(prefix: "refresher") {
+                process.credentials?.attach(try descriptor.take())
+            }
             worker = process
             let handlers = Child.Handlers(
-                attach: { _, descriptor in process.attach(descriptor) }, drain: { process.drain() })
+                attach: { name, descriptor in
+                    if name == "refresher" {
+                        process.credentials?.attach(descriptor)
+                    } else {
+                        process.attach(descriptor)
+                    }
+                }, drain: { process.drain() })
             return (handlers, "serving \(config.provider)")
         }
         withExtendedLifetime(worker) {}
@@ -79,6 +92,12 @@ package final class WorkerProcess {
         transfers = try TransferPool(
             child.loop, unusedConnectionMsec: config.timeouts.unusedConnection)
         headers = UpstreamHeaders(config)
+        if !config.credentials.isEmpty {
+            credentials = try CredentialSource(
+                provider: config.provider, members: config.credentials,
+                tokensPath: config.tokenDirectory + "/tokens.db", loop,
+                complain: { [unowned child] in child.journal.log(.error, .credentialTrouble, $0) })
+        }
         for dialect in Dialect.allCases { keepalives[dialect] = Keepalive.bytes(dialect) }
         sweep = try Sweep(child.loop, intervalMsec: 200) { [unowned self] in self.sweepExchanges($0) }
     }
@@ -157,7 +176,9 @@ package final class WorkerProcess {
         link.exchanges[handoff.tag] = exchange
         activeCount += 1
         sweep?.wake()
-        exchange.begin { delegate in upstream(for: handoff, adaptation.model, body, delegate) }
+        exchange.begin { [unowned self] lease, delegate in
+            self.upstream(for: handoff, adaptation.model, body, lease, delegate)
+        }
     }
 
     /// What the model's name stands for, and what follows for requests to this endpoint.
@@ -190,7 +211,7 @@ package final class WorkerProcess {
     }
 
     private func upstream(
-        for handoff: HandoffRequest, _ model: ResolvedModel, _ body: SplicedBody,
+        for handoff: HandoffRequest, _ model: ResolvedModel, _ body: SplicedBody, _ lease: CredentialLease?,
         _ delegate: any TransferDelegate
     ) -> any Upstream {
         if config.isEcho {
@@ -204,9 +225,10 @@ package final class WorkerProcess {
         guard let template = config.url(handoff.endpoint, streaming: handoff.streaming) else {
             child.protocolViolation("front routed \(handoff.endpoint) to \(config.provider)")
         }
-        let url = UpstreamURL.make(template, model: model.name, for: handoff)
+        var url = UpstreamURL.make(template, model: model.name, for: handoff)
+        if let origin = lease?.origin { url = UpstreamURL.moved(url, to: origin) }
         let request = TransferRequest(
-            url: url, headers: headers.fields(for: handoff).bytes, body: body,
+            url: url, headers: headers.fields(for: handoff, credential: lease?.fields).bytes, body: body,
             connectTimeoutMsec: config.timeouts.connect, proxy: config.proxy)
         return transfers.start(request, delegate: delegate)
     }

@@ -1,7 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The executable of every process that speaks to the network. Started by the supervisor, never by hand.
+// The executable of every process that speaks to the network: workers and the refresher. Started by the supervisor; the
+// refresher also by the service manager, as `ccr-upstream refresher [--config FILE]`.
 
+import Config
 import Glibc
+import Journal
+import Posix
+import Refresher
 import Worker
 
-exit(WorkerProcess.run())
+let words = Array(CommandLine.arguments.dropFirst())
+guard words.first == "refresher" else { exit(WorkerProcess.run()) }
+exit(
+    RefresherProcess.run {
+        let path = words.count == 3 && words[1] == "--config" ? words[2] : nil
+        let surroundings = Surroundings(environment: OwnProcess.environment, isRoot: geteuid() == 0)
+        let loaded = ConfigLoader(files: DiskFiles(), surroundings: surroundings).load(path: path)
+        for problem in loaded.problems where problem.severity == .error {
+            Journal(role: "refresher").log(.error, .configRefused, "\(problem)")
+        }
+        return loaded.configuration
+    })

@@ -30,6 +30,7 @@ struct ConfigurationTests {
             configuration.providers == [
                 Provider(
                     name: "p", tierName: "p", baseURL: try BaseURL("https://h.example/v1"), apiKey: nil,
+                    credentials: [],
                     models: ["m", "n"], kind: "openai-compatible", dialects: [.chat, .responses],
                     baseURLs: [:],
                     anthropicVersion: "2023-06-01", authHeader: nil, overrides: ProfileOverrides(),

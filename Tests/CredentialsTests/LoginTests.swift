@@ -6,7 +6,7 @@ import Testing
 
 @testable import Credentials
 
-@Suite("Logins, commands and settings")
+@Suite("Logins and settings")
 struct LoginTests {
     private let parser = JSONParser()
 
@@ -111,38 +111,6 @@ struct LoginTests {
     }
 
     @Test(
-        "G1, G3: what a program prints",
-        arguments: [
-            ("raw", "tok\n", "ok", 60), ("raw", "tok\r\nmore", "ok", 60), ("raw", "", "protocol_error", nil),
-            ("raw", "\n", "protocol_error", nil), ("raw", "a b", "protocol_error", nil),
-            ("raw", "\u{FF}", "protocol_error", nil),
-            ("json", "{\"access_token\":\"t\",\"expires_in\":\"90\"}", "ok", 90),
-            ("json", "{\"token\":\"t\",\"expires_at\":1000100}", "ok", 100),
-            ("json", "{\"token\":\"t\",\"expiry\":\"1970-01-12T13:48:20Z\"}", "ok", 100),
-            ("json", "{\"token\":\"t\",\"expires_at\":5}", "protocol_error", nil),
-            ("json", "tok", "protocol_error", nil),
-            ("google", "{\"success\":true,\"id_token\":\"t\",\"expiration_time\":1000050}", "ok", 50),
-            ("google", "{\"success\":false,\"message\":\"m\"}", "transient", nil),
-        ] as [(String, String, String, Int?)])
-    func output(format: String, printed: String, name: String, seconds: Int?) {
-        let outcome = CommandOutput.outcome(
-            Array(printed.utf8), format: format, lifetime: 60, now: 1_000_000, parser: parser)
-        #expect(outcome.name == name)
-        if case .granted(let grant) = outcome { #expect(grant.lifetime == seconds) }
-    }
-
-    @Test("G3: too much output is none, and the exit status tells what to do")
-    func failures() {
-        let much = [UInt8](repeating: 0x61, count: 1 << 20)
-        #expect(
-            CommandOutput.outcome(much, format: "raw", lifetime: nil, now: 0, parser: parser).name
-                == "protocol_error")
-        #expect(CommandOutput.failure(status: 75).name == "transient")
-        #expect(CommandOutput.failure(status: 77).name == "permanent")
-        #expect(CommandOutput.failure(status: 127).name == "config_error")
-    }
-
-    @Test(
         "times of other programs' files",
         arguments: [
             ("1700000000", 1_700_000_000), ("1700000000123", 1_700_000_000),
@@ -178,7 +146,6 @@ struct LoginTests {
             "token_url": "https://t.example", "scope": "a b", "body": "json",
             "device_url": "https://d.example",
         ]
-        spec.command = ["/bin/x", "y"]
         var writer = WireWriter()
         writer.put(spec)
         let copy = try writer.bytes.withUnsafeBytes { bytes in

@@ -11,21 +11,24 @@ import Testing
         for role in Role.allCases { #expect(ProcessTable.entry(role).role == role) }
     }
 
-    @Test("Only workers are given what decides about the network")
+    @Test("Only workers and the refresher are given what decides about the network")
     func environment() {
         for entry in ProcessTable.entries {
             let network = entry.environment.filter {
                 $0.lowercased().hasSuffix("_proxy") || $0.hasPrefix("SSL_")
             }
-            #expect(network.isEmpty == (entry.role != .worker))
+            #expect(network.isEmpty == ![.worker, .refresher].contains(entry.role))
             #expect(Set(entry.environment).count == entry.environment.count)
             #expect(entry.environment.contains("CCR_LOG"))
         }
     }
 
-    @Test("Only workers are the executable that links the network library")
+    @Test("Only workers and the refresher are the executable that links the network library")
     func executables() {
-        #expect(ProcessTable.entries.filter { $0.executable == "ccr-upstream" }.map(\.role) == [.worker])
+        #expect(
+            ProcessTable.entries.filter { $0.executable == "ccr-upstream" }.map(\.role) == [
+                .worker, .refresher,
+            ])
     }
 
     @Test("No process is given a variable that supervision sets itself, or one that may hold a secret")

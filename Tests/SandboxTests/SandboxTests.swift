@@ -142,7 +142,9 @@ private let attempts = [
     Attempt("reading the memory of itself") { _ in opening("/proc/self/mem") },
     Attempt("reading certificates", allowed: [.worker]) { _ in opening("/etc/ssl/certs") },
     Attempt("reading how names are resolved", allowed: [.worker]) { _ in opening("/etc/nsswitch.conf") },
-    Attempt("reading the state directory", allowed: [.exporter]) { opening($0.stateDirectory) },
+    Attempt("reading the state directory", allowed: [.exporter, .worker, .refresher]) {
+        opening($0.stateDirectory)
+    },
     Attempt("making a file in the state directory", allowed: [.exporter]) {
         opening($0.stateDirectory + "/made", O_CREAT | O_RDWR)
     },

@@ -30,7 +30,7 @@ import Testing
                 Handover.Members(number: 1, front: 0, workers: [[], []]),
                 Handover.Members(number: 2, front: 0, workers: workers),
             ],
-            exporter: 2, oldExporter: -1)
+            exporter: 2, oldExporter: -1, refresher: -1)
     }
 
     /// What the next program would find in its environment.

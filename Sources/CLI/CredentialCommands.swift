@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands about credentials. They only ask the refresher; no secret but the token of `print-token` passes through
+// them to the terminal.
+
+import Config
+import CredentialStore
+import Credentials
+import JSON
+
+enum CredentialCommands {
+    private static let maximumFileBytes = 128 << 10
+
+    @Sendable static func logIn(_ context: CommandContext) -> Int32 { ask(context, .login) }
+
+    @Sendable static func logOut(_ context: CommandContext) -> Int32 { ask(context, .logout) }
+
+    @Sendable static func refresh(_ context: CommandContext) -> Int32 { ask(context, .refresh) }
+
+    @Sendable static func printToken(_ context: CommandContext) -> Int32 { ask(context, .printToken) }
+
+    @Sendable static func rotateKey(_ context: CommandContext) -> Int32 { ask(context, .rotateKey) }
+
+    @Sendable static func backUp(_ context: CommandContext) -> Int32 { ask(context, .backUp) }
+
+    @Sendable static func importFile(_ context: CommandContext) -> Int32 {
+        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        let path = context.operands[1]
+        guard
+            let credential = configuration.providers.flatMap(\.credentials).first(where: {
+                $0.name == context.operands[0]
+            })
+        else {
+            return complain(
+                context, "there is no credential \(quoted(context.operands[0])) in the configuration")
+        }
+        if credential.kind.profile?.rotates == true, !context.has("--i-understand") {
+            return complain(
+                context,
+                "importing \(quoted(credential.name)) takes the login over: the program that wrote the file is logged "
+                    + "out. Prefer ccr login \(credential.name), or repeat with --i-understand")
+        }
+        let bytes: [UInt8]
+        do throws(StoreError) {
+            bytes = try PrivateFile.read(
+                path, limit: maximumFileBytes, acceptsOpenMode: context.has("--accept-open-mode"))
+        } catch {
+            return complain(context, "\(error)")
+        }
+        return ask(
+            context, CredentialCommand(.importFile, name: credential.name, payload: Secret(bytes: bytes)),
+            configuration)
+    }
+
+    @Sendable static func status(_ context: CommandContext) -> Int32 {
+        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        do throws(RefresherClient.Failure) {
+            let reply = try RefresherClient.ask(
+                CredentialCommand(.status), socket: socket(configuration), step: { _ in })
+            if context.has("--json") {
+                context.terminal.print(String(decoding: reply.json, as: UTF8.self))
+                return ExitStatus.success
+            }
+            let parser = JSONParser()
+            guard let list = try? parser.parse(reply.json) else {
+                return complain(context, "the refresher's answer cannot be read")
+            }
+            var rows = [["NAME", "PROVIDER", "KIND", "STATE", "EXPIRES", "REASON"]]
+            var needsLogin = false
+            for entry in list.elements {
+                let state = entry.member("state")?.string ?? ""
+                needsLogin = needsLogin || state == CredentialState.needsLogin.rawValue
+                rows.append([
+                    entry.member("name")?.string ?? "", entry.member("provider")?.string ?? "",
+                    entry.member("kind")?.string ?? "", state,
+                    duration(entry.member("expires_in_seconds")?.int),
+                    entry.member("reason")?.string ?? "",
+                ])
+            }
+            withExtendedLifetime(parser) {}
+            for line in TextTable.lines(rows) { context.terminal.print(line) }
+            return needsLogin ? ExitStatus.failure : ExitStatus.success
+        } catch {
+            return complain(context, error.message)
+        }
+    }
+
+    /// "2 h 5 min", or "never".
+    private static func duration(_ seconds: Int?) -> String {
+        guard let seconds else { return "never" }
+        if seconds < 120 { return "\(seconds) s" }
+        if seconds < 7200 { return "\(seconds / 60) min" }
+        return seconds < 172_800 ? "\(seconds / 3600) h" : "\(seconds / 86_400) d"
+    }
+
+    private static func ask(_ context: CommandContext, _ verb: CredentialCommand.Verb) -> Int32 {
+        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        return ask(context, CredentialCommand(verb, name: context.operands.first ?? ""), configuration)
+    }
+
+    private static func ask(
+        _ context: CommandContext, _ command: CredentialCommand, _ configuration: Configuration
+    )
+        -> Int32
+    {
+        do throws(RefresherClient.Failure) {
+            let reply = try RefresherClient.ask(command, socket: socket(configuration)) { step in
+                context.terminal.print(step.text)
+            }
+            guard reply.succeeded else { return complain(context, reply.text) }
+            context.terminal.print(reply.text)
+            return ExitStatus.success
+        } catch {
+            return complain(context, error.message)
+        }
+    }
+
+    private static func socket(_ configuration: Configuration) -> String {
+        RefresherConfig.socketPath(below: configuration.stateDirectory)
+    }
+
+    private static func complain(_ context: CommandContext, _ text: String) -> Int32 {
+        context.terminal.complain("ccr: \(text)")
+        return ExitStatus.failure
+    }
+}

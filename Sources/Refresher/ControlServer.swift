@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The refresher's socket: people's commands, and supervisors that bring workers. The kernel says who is at the other
+// end; commands are for this user and root, workers may be brought by the group too.
+// Source: unix(7), SO_PEERCRED.
+
+import CredentialStore
+import Credentials
+import EventLoop
+import Glibc
+import IPC
+import Journal
+import Posix
+
+final class ControlServer {
+    private let listener: FileDescriptor
+    private var watch: EventLoop.Watch?
+    private unowned let keeper: Keeper
+    private let commands: Commands
+    private var peers: [Peer] = []
+
+    /// Connections at once.
+    private static let maximumPeers = 64
+
+    private final class Peer {
+        var channel: MessageChannel?
+        let mayCommand: Bool
+
+        init(mayCommand: Bool) {
+            self.mayCommand = mayCommand
+        }
+    }
+
+    init(_ listener: consuming FileDescriptor, _ keeper: Keeper, _ commands: Commands) throws(Errno) {
+        self.listener = listener
+        self.keeper = keeper
+        self.commands = commands
+        watch = try keeper.environment.loop.watch(self.listener.raw, .readable) { [unowned self] _ in
+            self.accept()
+        }
+    }
+
+    private func accept() {
+        do throws(Errno) {
+            while let accepted = try Socket.accept(listener.raw) {
+                let descriptor = accepted.take()
+                let peer = try MessageSocket.peer(descriptor.raw)
+                let isOwner = peer.user == geteuid() || peer.user == 0
+                guard isOwner || peer.group == getegid(), peers.count < Self.maximumPeers else {
+                    keeper.environment.journal.log(
+                        .warning, .clientRefused, "user \(peer.user) may not use the refresher's socket")
+                    continue
+                }
+                try open(descriptor, mayCommand: isOwner)
+            }
+        } catch {
+            keeper.environment.journal.log(.error, .limitReached, "the refresher's socket: \(error)")
+        }
+    }
+
+    private func open(_ descriptor: consuming FileDescriptor, mayCommand: Bool) throws(Errno) {
+        let peer = Peer(mayCommand: mayCommand)
+        peer.channel = try MessageChannel(
+            keeper.environment.loop, descriptor,
+            onMessage: { [unowned self, unowned peer] bytes, received in
+                self.receive(bytes, &received, peer)
+            },
+            onClose: { [unowned self, unowned peer] in self.close(peer) })
+        peers.append(peer)
+    }
+
+    private func close(_ peer: Peer) {
+        peer.channel?.close()
+        peers.removeAll { $0 === peer }
+    }
+
+    private func receive(
+        _ bytes: UnsafeRawBufferPointer, _ received: inout MessageSocket.Received, _ peer: Peer
+    ) {
+        var reader = WireReader(bytes)
+        do {
+            switch try IPC.kind(&reader) {
+            case .supervisorAttach:
+                let name = try reader.getString()
+                try reader.end()
+                guard let descriptor = received.takeDescriptor(),
+                    let provider = RefresherConfig.provider(ofChannel: name)
+                else { throw WireError.invalidValue("channel \(name)") }
+                keeper.attach(provider: provider, descriptor)
+            case .commandRequest:
+                let command: CredentialCommand = try reader.get()
+                try reader.end()
+                guard peer.mayCommand else {
+                    return reply(
+                        CredentialReply(
+                            succeeded: false, text: "only the refresher's user and root may do that"), peer)
+                }
+                commands.run(command) { [weak self, weak peer] answer in
+                    guard let self, let peer else { return }
+                    self.reply(answer, peer)
+                }
+            case let other: throw WireError.invalidValue("\(other) on the refresher's socket")
+            }
+        } catch {
+            keeper.environment.journal.log(.warning, .clientRefused, "the refresher's socket: \(error)")
+            close(peer)
+        }
+    }
+
+    private func reply(_ answer: CredentialReply, _ peer: Peer) {
+        var writer = WireWriter()
+        IPC.begin(.refresherReply, in: &writer)
+        writer.put(answer)
+        peer.channel?.send(writer.bytes)
+    }
+}

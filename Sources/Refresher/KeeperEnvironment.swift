@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every credential of the refresher shares: the stores, the clocks, the network and the counters.
+
+import CredentialStore
+import Credentials
+import Crypto
+import Curl
+import EventLoop
+import JSON
+import Journal
+import Posix
+
+final class KeeperEnvironment {
+    let loop: EventLoop
+    let journal: Journal
+    let vault: Vault
+    let tokens: TokenDatabase
+    let transfers: TransferPool
+    let parser = JSONParser()
+    let spoolDirectory: String
+    let bootID = Clock.bootID()
+    /// Outcomes of attempts by credential and class, and refused tokens by credential.
+    private(set) var outcomes: [String: [String: Int]] = [:]
+    private(set) var refusals: [String: Int] = [:]
+    /// CLOCK_BOOTTIME until which the machine counts as just woken up.
+    private var resumedUntil: UInt64 = 0
+
+    /// A network may need this long after a machine wakes up.
+    private static let resumeMsec: UInt64 = 30_000
+
+    init(
+        loop: EventLoop, journal: Journal, vault: Vault, tokens: TokenDatabase, spoolDirectory: String
+    ) throws(Errno) {
+        self.loop = loop
+        self.journal = journal
+        self.vault = vault
+        self.tokens = tokens
+        self.spoolDirectory = spoolDirectory
+        transfers = try TransferPool(loop, unusedConnectionMsec: 1_000)
+    }
+
+    /// Seconds since 1970.
+    var seconds: Int { Int(Clock.realtimeUsec() / 1_000_000) }
+
+    var bootMsec: UInt64 { Clock.boottimeUsec() / 1000 }
+
+    /// 0..<1.
+    func random() -> Double { Double(Random.uint64() >> 11) / Double(1 << 53) }
+
+    var hasJustResumed: Bool { bootMsec < resumedUntil }
+
+    func resumed() { resumedUntil = bootMsec + Self.resumeMsec }
+
+    func count(_ credential: String, _ outcome: String) {
+        outcomes[credential, default: [:]][outcome, default: 0] += 1
+    }
+
+    func countRefusal(_ credential: String) { refusals[credential, default: 0] += 1 }
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker's side of the refresher: keeps its provider's tokens ready to be sent, reads them again when they change,
+// reports refused ones and lets requests wait for their successors.
+
+import Config
+import CredentialStore
+import Credentials
+import EventLoop
+import Gateway
+import IPC
+import Posix
+
+/// A token in use by one request.
+struct CredentialLease {
+    let index: Int
+    let generation: UInt64
+    /// The header fields that carry it.
+    let fields: HeaderBlock
+    /// Replaces scheme, host and port of the provider's URL.
+    let origin: String?
+}
+
+final class CredentialSource {
+    private let provider: String
+    private let tokensPath: String
+    private let loop: EventLoop
+    private var pool: CredentialPool
+    private var tokens: [Token]
+    private var keys: [NumberedKey] = []
+    private var reader: TokenReader?
+    private var channel: MessageChannel?
+    private var sweep: Timer?
+    private var waiting: [Waiter] = []
+    private let complain: (String) -> Void
+
+    private struct Token {
+        var lease: CredentialLease?
+        var state = CredentialState.empty
+        /// No refusal is reported again before this time.
+        var quietUntil: UInt64 = 0
+        /// The generation that is being asked about.
+        var asked: UInt64?
+    }
+
+    /// A request that waits for a token.
+    private struct Waiter {
+        let refused: CredentialLease?
+        let deadline: UInt64
+        let resume: (Result<CredentialLease, GatewayError>) -> Void
+    }
+
+    /// How long a request waits for a token, and how often it is looked whether the time is over.
+    private static let waitMsec: UInt64 = 15_000
+    private static let lookUsec: UInt64 = 500_000
+    /// Requests that may wait.
+    private static let maximumWaiting = 10_000
+    /// A refused token is not asked about again for this long.
+    private static let quietMsec: UInt64 = 60_000
+    private static let bootID = Clock.bootID()
+
+    init(
+        provider: String, members: [CredentialMember], tokensPath: String, _ loop: EventLoop,
+        complain: @escaping (String) -> Void
+    ) throws(Errno) {
+        self.provider = provider
+        self.tokensPath = tokensPath
+        self.loop = loop
+        self.complain = complain
+        pool = CredentialPool(members.map { ($0.name, $0.weight, $0.priority) })
+        tokens = [Token](repeating: Token(), count: members.count)
+        sweep = try Timer(loop, accuracyUsec: Self.lookUsec / 4) { [unowned self] in self.dropLate() }
+    }
+
+    // MARK: - Requests
+
+    /// A token for a request: at once when there is one, which costs a look into memory; else when one comes.
+    func acquire(_ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void) {
+        if let lease = lease() { return resume(.success(lease)) }
+        guard mayCome, waiting.count < Self.maximumWaiting else { return resume(.failure(unavailable())) }
+        wait(refused: nil, resume)
+    }
+
+    @inline(__always)
+    private func lease(excluding: Int? = nil) -> CredentialLease? {
+        guard let index = pool.pick(now: now, excluding: excluding) else { return nil }
+        return tokens[index].lease
+    }
+
+    /// The provider answered 401 to a token: `resume` gets a newer one, another credential's, or the reason why not.
+    func refused(
+        _ lease: CredentialLease, _ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void
+    ) {
+        if let newer = newer(than: lease) { return resume(.success(newer)) }
+        let token = tokens[lease.index]
+        if token.quietUntil > now { return resume(.failure(denied(lease))) }
+        guard token.asked == lease.generation || ask(about: lease) else {
+            return resume(
+                .failure(
+                    GatewayError(
+                        .overloaded, "the credential of \(provider) was refused, and no refresher runs")))
+        }
+        wait(refused: lease, resume)
+    }
+
+    /// Reports a refused token; false when nobody is there.
+    private func ask(about lease: CredentialLease) -> Bool {
+        guard let channel, channel.isOpen else { return false }
+        tokens[lease.index].asked = lease.generation
+        var writer = WireWriter()
+        IPC.begin(.workerRefusal, in: &writer)
+        writer.put(TokenRefusal(credential: pool.name(lease.index), generation: lease.generation))
+        channel.send(writer.bytes)
+        return true
+    }
+
+    private func newer(than lease: CredentialLease) -> CredentialLease? {
+        guard let held = tokens[lease.index].lease, held.generation > lease.generation else { return nil }
+        return held
+    }
+
+    /// The provider wants a credential to be left alone for these seconds.
+    func coolDown(_ lease: CredentialLease, seconds: Int) {
+        pool.coolDown(lease.index, until: now + UInt64(seconds) * 1000)
+    }
+
+    private func wait(
+        refused: CredentialLease?, _ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void
+    ) {
+        waiting.append(Waiter(refused: refused, deadline: now + Self.waitMsec, resume: resume))
+        if waiting.count == 1 { sweep?.arm(afterUsec: Self.lookUsec) }
+    }
+
+    /// Whether a token may still come without a person.
+    private var mayCome: Bool {
+        tokens.contains { !$0.state.needsPerson && $0.state != .storageBlocked }
+            && pool.nextCooled(now: now) == nil
+    }
+
+    private func unavailable() -> GatewayError {
+        if let until = pool.nextCooled(now: now) {
+            return GatewayError(
+                .rateLimited, "every credential of \(provider) is at its limit",
+                retryAfter: Int((until - now + 999) / 1000))
+        }
+        let states = tokens.indices.map { "\(pool.name($0)): \(tokens[$0].state.rawValue)" }.joined(
+            separator: ", ")
+        let text = "no credential of \(provider) can be used (\(states))"
+        return GatewayError(mayCome ? .overloaded : .upstreamUnreachable, text)
+    }
+
+    private func denied(_ lease: CredentialLease) -> GatewayError {
+        let name = pool.name(lease.index)
+        let state = tokens[lease.index].state
+        let text = "\(provider) refuses the credential \(name) (\(state.rawValue))"
+        guard state.needsPerson else { return GatewayError(.overloaded, text, retryAfter: 5) }
+        return GatewayError(
+            .upstreamUnreachable, state == .needsLogin ? "\(text); run ccr login \(name)" : text)
+    }
+
+    // MARK: - The refresher
+
+    /// The channel to a refresher; a new one replaces the old one.
+    func attach(_ descriptor: consuming FileDescriptor) {
+        do {
+            channel = try MessageChannel(
+                loop, descriptor, onMessage: { [unowned self] bytes, _ in self.receive(bytes) },
+                onClose: { [unowned self] in self.refresherGone() })
+            // What was asked of the old one is asked again.
+            for index in tokens.indices { tokens[index].asked = nil }
+            for lease in waiting.compactMap(\.refused) where tokens[lease.index].asked == nil {
+                _ = ask(about: lease)
+            }
+        } catch {
+            complain("cannot watch the refresher's channel: \(error)")
+        }
+    }
+
+    /// Tokens are good without a refresher; only those who wait for a new one need it.
+    private func refresherGone() {
+        channel = nil
+        for index in tokens.indices { tokens[index].asked = nil }
+        let refused = waiting.filter { $0.refused != nil }
+        waiting.removeAll { $0.refused != nil }
+        for waiter in refused {
+            waiter.resume(
+                .failure(
+                    GatewayError(.overloaded, "the refresher of \(provider)'s credential has gone; try again")
+                ))
+        }
+    }
+
+    private func receive(_ bytes: UnsafeRawBufferPointer) {
+        var message = WireReader(bytes)
+        do {
+            switch try IPC.kind(&message) {
+            case .refresherKeys:
+                let granted: WorkerKeys = try message.get()
+                try message.end()
+                keys = granted.keys.map { NumberedKey(number: $0.number, key: $0.key) }
+                read()
+            case .refresherNotice:
+                let notice: CredentialNotice = try message.get()
+                try message.end()
+                take(notice)
+            case let other: throw WireError.invalidValue("\(other) from the refresher")
+            }
+        } catch {
+            complain("message from the refresher: \(error)")
+            channel?.close()
+            refresherGone()
+        }
+    }
+
+    private func take(_ notice: CredentialNotice) {
+        guard let index = pool.index(of: notice.credential) else { return }
+        let held = tokens[index].lease?.generation ?? 0
+        tokens[index].state = notice.state
+        if notice.generation > held || notice.state == .denied { read() }
+        if notice.state == .denied || notice.state == .crypto || notice.state == .disabled {
+            pool.setUsable(index, until: 0)
+        }
+        if notice.state != .refreshing, notice.state != .suspect {
+            if tokens[index].asked == notice.generation {
+                tokens[index].quietUntil = now + Self.quiet(notice)
+            }
+            tokens[index].asked = nil
+        }
+        settle()
+    }
+
+    /// How long a token that was asked about in vain is not asked about again.
+    private static func quiet(_ notice: CredentialNotice) -> UInt64 {
+        if notice.retryAfterMsec > 0 { return min(notice.retryAfterMsec, quietMsec) }
+        return notice.state.needsPerson ? quietMsec : 1000
+    }
+
+    /// Resumes whoever can go on, or never will.
+    private func settle() {
+        let list = waiting
+        waiting = []
+        for waiter in list {
+            if let refused = waiter.refused {
+                if let newer = newer(than: refused) {
+                    waiter.resume(.success(newer))
+                } else if tokens[refused.index].asked == refused.generation {
+                    waiting.append(waiter)
+                } else {
+                    waiter.resume(.failure(denied(refused)))
+                }
+            } else if let lease = lease() {
+                waiter.resume(.success(lease))
+            } else if mayCome {
+                waiting.append(waiter)
+            } else {
+                waiter.resume(.failure(unavailable()))
+            }
+        }
+    }
+
+    private func dropLate() {
+        let late = waiting.filter { $0.deadline <= now }
+        waiting.removeAll { $0.deadline <= now }
+        for waiter in late {
+            waiter.resume(
+                .failure(
+                    GatewayError(.overloaded, "no new token for \(provider) came in time", retryAfter: 5)))
+        }
+        if !waiting.isEmpty { sweep?.arm(afterUsec: Self.lookUsec) }
+    }
+
+    // MARK: - The store
+
+    /// Reads every row of the provider again.
+    private func read() {
+        do throws(StoreError) {
+            let reader = try openReader()
+            for row in try reader.rows(of: provider) { take(row) }
+        } catch {
+            reader = nil
+            complain("the tokens of \(provider) cannot be read: \(error)")
+        }
+    }
+
+    /// The store is there once the refresher has run; until then the next message tries again.
+    private func openReader() throws(StoreError) -> TokenReader {
+        if let reader { return reader }
+        let opened = try TokenReader(path: tokensPath)
+        reader = opened
+        return opened
+    }
+
+    private func take(_ row: TokenRow) {
+        guard let index = pool.index(of: row.credential) else { return }
+        tokens[index].state = row.state
+        guard let opened = Envelope.open(row.sealed, keys, row.place),
+            let token = PublishedToken(sealedForm: opened)
+        else {
+            pool.setUsable(index, until: 0)
+            return
+        }
+        if tokens[index].lease?.generation != row.generation {
+            var fields = HeaderBlock()
+            for field in token.fields {
+                fields.append(field.name, String(decoding: field.value.expose(), as: UTF8.self))
+            }
+            tokens[index].lease = CredentialLease(
+                index: index, generation: row.generation, fields: fields, origin: token.origin)
+            tokens[index].quietUntil = 0
+        }
+        pool.setUsable(index, until: end(of: row))
+    }
+
+    /// The end of the token's life on this boot's clock.
+    private func end(of row: TokenRow) -> UInt64 {
+        guard let expiresAt = row.expiresAt else { return .max }
+        if row.bootID == Self.bootID, let deadline = row.deadline { return deadline }
+        let left = expiresAt - Int(Clock.realtimeUsec() / 1_000_000)
+        return left > 0 ? now + UInt64(left) * 1000 : 0
+    }
+
+    private var now: UInt64 { Clock.boottimeUsec() / 1000 }
+}
