@@ -6,20 +6,16 @@ Without the gateway (CCR_DIRECT=1) two direct runs are compared with each other.
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
-import subprocess
 import tempfile
 import unittest
 
-import claude_agent_sdk
-
 import compare
+from agents import Claude
 from gateway import DIRECT, Gateway, provider
 from mocks import Mock
 
-CLAUDE = pathlib.Path(claude_agent_sdk.__file__).parent / "_bundled/claude"
 MODEL = "claude-sonnet-mock"
 
 
@@ -29,33 +25,12 @@ class ClaudeCode(unittest.TestCase):
 
     def turn(self, url):
         """Run `claude -p` once in a fresh home; returns its JSON result."""
-        home, work = self.folder / "home", self.folder / "work"
-        for path in (home, work):
-            shutil.rmtree(path, ignore_errors=True)
-            path.mkdir()
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "IS_SANDBOX": "1",
-            "ANTHROPIC_BASE_URL": url,
-            "ANTHROPIC_AUTH_TOKEN": "sk-client",
-            "ANTHROPIC_MODEL": MODEL,
-            "ANTHROPIC_DEFAULT_HAIKU_MODEL": MODEL,
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "NO_PROXY": "127.0.0.1",
-        }
-        command = [str(CLAUDE), "-p", "run the marker", "--output-format", "json"]
-        done = subprocess.run(
-            [*command, "--dangerously-skip-permissions"],
-            env=environment,
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+        done, result = Claude(self.folder, url, MODEL).print("run the marker")
         self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr[-2000:])
-        return json.loads(done.stdout)
+        return result
 
     def run_turn(self, scenario, through_gateway):
         """A turn against a fresh mock; returns its result and the message requests that the mock logged."""
@@ -80,7 +55,7 @@ class ClaudeCode(unittest.TestCase):
         result, direct = self.run_turn("carry", through_gateway=False)
         again, other = self.run_turn("carry", through_gateway=not DIRECT)
         self.assertEqual(result["result"], again["result"])
-        self.assertIn("ccr1:" + "S" * 6000, json.dumps(other[-1][3]))
+        self.assertIn("mock:" + "S" * 6000, json.dumps(other[-1][3]))
         compare.assert_equal(self, direct, other)
 
 

@@ -5,74 +5,33 @@ Without the gateway (CCR_DIRECT=1) two direct runs are compared with each other.
 """
 
 import contextlib
-import os
 import pathlib
 import shutil
-import subprocess
 import tempfile
 import unittest
 
-import codex_cli_bin
-
 import compare
+from agents import Codex as Client
 from gateway import DIRECT, Gateway, needs_gateway, provider
 from mocks import Mock
 
-CODEX = pathlib.Path(codex_cli_bin.__file__).parent / "bin/codex"
 MODEL = "mock-model"
-
-CONFIG = """
-model = "{model}"
-model_provider = "ccr"
-approval_policy = "never"
-sandbox_mode = "danger-full-access"
-[analytics]
-enabled = false
-[model_providers.ccr]
-name = "ccr"
-base_url = "{url}/v1"
-env_key = "CCR_KEY"
-wire_api = "responses"
-{more}
-"""
 
 
 class Codex(unittest.TestCase):
     def setUp(self):
-        # Codex refuses its helper aliases in a home inside TMPDIR, so that is a sibling of the home. The names are
-        # the same in every run of a test: they are part of the prompts.
+        # The names of the folders are the same in every run of a test: they are part of the prompts.
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="ccr-codex.")))
 
     def tour(self, url, model=MODEL, more="", proxy=None):
         """Run `codex exec` once; returns what it printed, its messages, and the files that it left."""
-        home, work, temporary = (self.folder / name for name in ("home", "work", "tmp"))
-        for path in (home, work, temporary):
-            shutil.rmtree(path, ignore_errors=True)
-            path.mkdir()
-        (home / "config.toml").write_text(CONFIG.format(model=model, url=url, more=more))
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "CODEX_HOME": str(home),
-            "TMPDIR": str(temporary),
-            "CCR_KEY": "sk-client",
-            "NO_COLOR": "1",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "RUST_LOG": "error",
-        }
-        if proxy:
-            environment |= {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "ALL_PROXY": proxy}
-        done = subprocess.run(
-            [str(CODEX), "exec", "--skip-git-repo-check", "-C", str(work), "take the tour"],
-            env=environment,
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+        client = Client(self.folder, url, model, more)
+        done = client.exec("take the tour", proxy=proxy)
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
-        return done.stdout.strip(), done.stderr, sorted(p.name for p in work.iterdir())
+        return done.stdout.strip(), done.stderr, sorted(p.name for p in client.work.iterdir())
 
     def run_tour(self, through_gateway, **more):
         """A tour against a fresh mock; returns its result and the model requests that the mock logged."""

@@ -379,8 +379,8 @@ def carry(b, o):
 
     def g():
         yield start(b.get("model"))
-        yield from block_thinking(0, "", signature="ccr1:" + "S" * 6000)
-        yield from block_redacted(1, "ccr1:" + "R" * 100)
+        yield from block_thinking(0, "", signature="mock:" + "S" * 6000)
+        yield from block_redacted(1, "mock:" + "R" * 100)
         yield ev(
             "content_block_start",
             {
