@@ -43,6 +43,7 @@ struct ErrorName {
             self.init("server_error", "server_is_overloaded", "overloaded_error", isDefinitive: false)
         case .upstreamTimeout:
             self.init("server_error", "upstream_timeout", "timeout_error", isDefinitive: false)
+        case .contextTooLong: self.init(rejected, "context_length_exceeded", rejected, isDefinitive: true)
         }
     }
 
@@ -51,7 +52,9 @@ struct ErrorName {
         self.openAICode = openAICode
         self.anthropicType = anthropicType
         self.isDefinitive = isDefinitive
-        if isDefinitive {
+        if openAICode == "context_length_exceeded" {
+            failedCode = "context_length_exceeded"
+        } else if isDefinitive {
             failedCode = "invalid_prompt"
         } else {
             failedCode = openAICode == "rate_limit_exceeded" ? "rate_limit_exceeded" : "server_error"
@@ -109,7 +112,7 @@ package enum ErrorBody {
                 "error",
                 object: { writer in
                     writer.member("type", ErrorName(error.kind).anthropicType)
-                    writer.member("message", error.clientMessage)
+                    writer.member("message", anthropicMessage(error))
                 })
             writer.member("request_id", requestID)
         }
@@ -132,7 +135,7 @@ package enum ErrorBody {
     private static func googleStatus(_ kind: ErrorKind) -> String {
         switch kind {
         case .invalidRequest, .methodNotAllowed, .tooLarge, .unsupportedEncoding, .upgradeRequired,
-            .headTooLarge:
+            .headTooLarge, .contextTooLong:
             "INVALID_ARGUMENT"
         case .authentication: "UNAUTHENTICATED"
         case .permission: "PERMISSION_DENIED"
@@ -142,5 +145,13 @@ package enum ErrorBody {
         case .internalFault: "INTERNAL"
         case .upstreamUnreachable, .overloaded: "UNAVAILABLE"
         }
+    }
+
+    /// Claude Code compacts the conversation at these words and at no others.
+    static func anthropicMessage(_ error: GatewayError) -> String {
+        let words = "prompt is too long"
+        let message = error.clientMessage
+        guard error.kind == .contextTooLong, !message.contains(words) else { return message }
+        return "\(words): \(message)"
     }
 }

@@ -41,9 +41,10 @@ package struct StreamFailure: Error, Equatable, Sendable {
         let sources = [error, outer].compactMap { $0 }
         let row = Self.row(sources) ?? Meaning("", .upstreamUnreachable)
         origin = .reported
-        kind = row.kind
-        isRetryableElsewhere = row.isRetryableElsewhere
         message = Self.message(error, sources) ?? "the provider reported an error without a message"
+        let isTooLong = row.kind == .invalidRequest && ContextOverflow.isTold(by: message)
+        kind = isTooLong ? .contextTooLong : row.kind
+        isRetryableElsewhere = isTooLong || row.isRetryableElsewhere
     }
 
     private static func row(_ sources: [JSONValue]) -> Meaning? {
@@ -99,7 +100,7 @@ private struct Meaning {
 /// Codes of all providers; the first match counts.
 private let meanings = [
     // A larger context window elsewhere may hold what this model cannot.
-    Meaning("context_length_exceeded", .invalidRequest),
+    Meaning("context_length_exceeded", .contextTooLong),
     Meaning("invalid_prompt", .invalidRequest, elsewhere: false),
     Meaning("cyber_policy", .invalidRequest, elsewhere: false),
     Meaning("content_filter", .invalidRequest, elsewhere: false),

@@ -19,8 +19,8 @@ struct Answer: Equatable {
         ("/v1/usage", usage),
         ("/v1/throughput", throughput),
         ("/v1/frontend-metrics", frontendMetrics),
-        // ccr does not estimate tokens itself, so there is nothing to compare or to audit.
-        ("/v1/token-drift", { _, writer in writer.array { _ in } }),
+        ("/v1/token-drift", tokenDrift),
+        // What a request consists of is known to no process that counts.
         ("/v1/token-audit", { _, writer in writer.array { _ in } }),
     ]
 
@@ -89,6 +89,23 @@ struct Answer: Equatable {
             $0.member("active_streams", state.total(.activeStreams))
             $0.member("active_requests", state.total(.activeRequests))
             $0.member("tiers", array: { tiers(state, &$0) })
+        }
+    }
+
+    private static func tokenDrift(_ state: UsageState, _ writer: inout JSONWriter) {
+        writer.array { writer in
+            for (tier, drift) in state.drifts {
+                writer.object {
+                    $0.member("tier", tier)
+                    $0.member("samples", drift.samples)
+                    $0.member("cumulative_local", drift.estimated)
+                    $0.member("cumulative_upstream", drift.counted)
+                    $0.number("cumulative_drift_pct", drift.percent)
+                    $0.member("last_local", drift.lastEstimated)
+                    $0.member("last_upstream", drift.lastCounted)
+                    $0.number("last_drift_pct", drift.lastPercent)
+                }
+            }
         }
     }
 

@@ -45,6 +45,7 @@ struct Tier {
     let requests, duration, ewma, timeToFirstByte, outputRate, rateLimitHits: SeriesID
     let inputTokens, outputTokens, cacheReadTokens, cacheCreationTokens: SeriesID
     var recent = ThroughputRing()
+    var drift = TokenDrift()
 
     init(_ name: String, in registry: inout Registry) {
         func series(_ metric: Metric) -> SeriesID { registry.series(metric, [name]) }

@@ -18,6 +18,10 @@ enum Metric: String, CaseIterable {
     case outputTokens = "ccr_output_tokens_total"
     case cacheReadTokens = "ccr_cache_read_tokens_total"
     case cacheCreationTokens = "ccr_cache_creation_tokens_total"
+    case losses = "ccr_dropped_total"
+    case tokenDrift = "ccr_token_drift_pct"
+    case tokenDriftAbsolute = "ccr_token_drift_absolute"
+    case tokenDriftAlerts = "ccr_token_drift_alerts_total"
     case frontendRequests = "ccr_frontend_requests_total"
     case frontendDuration = "ccr_frontend_request_duration_seconds"
     case responses = "ccr_responses_total"
@@ -67,6 +71,15 @@ enum Metric: String, CaseIterable {
         case .outputTokens: counter(["tier"], "Output tokens, reasoning included.")
         case .cacheReadTokens: counter(["tier"], "Input tokens read from the provider's prompt cache.")
         case .cacheCreationTokens: counter(["tier"], "Input tokens written to the provider's prompt cache.")
+        case .losses:
+            counter(["tier", "kind"], "Parts of requests that translation had to leave out, by kind.")
+        case .tokenDrift:
+            gauge(["tier"], "Per cent by which counted input tokens exceed estimated ones.")
+        case .tokenDriftAbsolute: gauge(["tier"], "Counted minus estimated input tokens.")
+        case .tokenDriftAlerts:
+            counter(
+                ["tier", "severity"],
+                "Answers whose estimate was off by 10 per cent (warning) or 25 per cent (critical).")
         case .frontendRequests: counter(["frontend"], "Requests by kind of client.")
         case .frontendDuration:
             histogram(Metric.durationBounds, ["frontend"], "Seconds per request by kind of client.")

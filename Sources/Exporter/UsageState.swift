@@ -104,6 +104,11 @@ struct UsageState {
             registry.observe(frontends[clientPosition].duration, seconds)
         }
         countTokens(record.usage, tiers[tierPosition])
+        noteDrift(record, tierPosition)
+        for loss in Loss.allCases where record.losses[loss] > 0 {
+            registry.add(
+                registry.series(.losses, [tierLabels.values[tierPosition], loss.name]), record.losses[loss])
+        }
         if record.streaming, record.firstByteUsec > 0 { noteStream(record, tierPosition) }
         countFailures(record, failure, tierPosition)
         for name in record.transformers { registry.add(registry.series(.transformerRuns, [name])) }
@@ -155,6 +160,22 @@ struct UsageState {
                 timeToFirstByteSeconds: firstByte, tokensPerSecond: Double(output) / generation,
                 outputTokens: output, generationSeconds: generation,
                 endedUsec: record.startedUsec &+ record.durationUsec))
+    }
+
+    private mutating func noteDrift(_ record: RequestRecord, _ position: Int) {
+        let samples = tiers[position].drift.samples
+        let severity = tiers[position].drift.add(record)
+        let drift = tiers[position].drift
+        guard drift.samples > samples else { return }
+        let tier = tierLabels.values[position]
+        registry.set(registry.series(.tokenDrift, [tier]), drift.percent)
+        registry.set(registry.series(.tokenDriftAbsolute, [tier]), Double(drift.counted - drift.estimated))
+        if let severity { registry.add(registry.series(.tokenDriftAlerts, [tier, severity.rawValue])) }
+    }
+
+    /// Providers with estimates to compare, by tier.
+    var drifts: [(tier: String, drift: TokenDrift)] {
+        zip(tierLabels.values, tiers).filter { $0.1.drift.samples > 0 }.map { ($0.0, $0.1.drift) }
     }
 
     /// Each failed attempt counts for its provider; a refusal after them says nothing new and is not counted.

@@ -98,8 +98,8 @@ extension FrontProcess {
     /// Ends the account of a request: gauges, one log line, one record.
     func record(
         _ request: ClientRequest, status: Int, outcome: ExchangeOutcome, usage: Usage = Usage(),
-        firstByteUsec: UInt64 = 0, backpressureCount: UInt32 = 0, rejection: ErrorKind?, message: String = "",
-        transformers: [String] = []
+        firstByteUsec: UInt64 = 0, backpressureCount: UInt32 = 0, losses: Losses = Losses(),
+        transformers: [String] = [], rejection: ErrorKind?, message: String = ""
     ) {
         tick()
         returnBodyFile(request)
@@ -134,6 +134,7 @@ extension FrontProcess {
                 provider: candidate?.provider ?? "", model: candidate?.model ?? "", status: status,
                 outcome: outcome,
                 streaming: request.isStreaming, usage: usage, backpressureCount: backpressureCount,
-                failedAttempts: request.failedAttempts, rejection: rejection, transformers: transformers))
+                failedAttempts: request.failedAttempts, rejection: rejection, transformers: transformers,
+                estimatedInput: request.facts?.estimatedTokens ?? 0, losses: losses))
     }
 }

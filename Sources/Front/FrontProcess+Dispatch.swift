@@ -124,7 +124,9 @@ extension FrontProcess {
             tag: request.tag, requestID: request.id, endpoint: endpoint, streaming: facts.isStreaming,
             isLastCandidate: request.attempt == request.candidates.count - 1,
             keepAlive: request.clientKeepsAlive && !isDraining, isHTTP11: request.head.minorVersion == 1,
-            model: candidate.model, bodySize: body.count, inlineBody: body.inlineBytes, splices: splices,
+            model: candidate.model, clientModel: facts.model ?? candidate.model,
+            estimatedInput: facts.estimatedTokens, carriesEnvelope: facts.carriesEnvelope,
+            bodySize: body.count, inlineBody: body.inlineBytes, splices: splices,
             headers: request.headers, query: request.head.query,
             deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000)
         IPC.begin(.frontHandoff, in: &handoffBuffer)
@@ -242,7 +244,8 @@ extension FrontProcess {
         record(
             request, status: done.status, outcome: done.outcome, usage: done.usage,
             firstByteUsec: done.firstByteUsec,
-            backpressureCount: done.backpressureCount, rejection: nil, transformers: done.transformers)
+            backpressureCount: done.backpressureCount, losses: done.losses,
+            transformers: done.transformers, rejection: nil)
         request.connection.answered(reusable: done.keepAlive)
     }
 

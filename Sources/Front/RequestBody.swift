@@ -3,6 +3,7 @@
 // The body is parsed once and never serialised again; changes are splices at byte offsets.
 
 import Bytes
+import Dialects
 package import Gateway
 package import JSON
 
@@ -17,6 +18,10 @@ package struct RequestBody: Equatable {
     package let isEmptyObject: Bool
     package let hasMaxTokens: Bool
     package let hasTemperature: Bool
+    /// What the request may cost in input tokens.
+    package let estimatedTokens: Int
+    /// Some string begins as ccr's envelopes of reasoning state do.
+    package let carriesEnvelope: Bool
 
     /// Longest model name that is looked up.
     package static let maximumModelBytes = 512
@@ -62,6 +67,10 @@ package struct RequestBody: Equatable {
             root.member("max_tokens") != nil || root.member("max_completion_tokens") != nil
             || root.member("max_output_tokens") != nil
         hasTemperature = root.member("temperature") != nil
+        estimatedTokens = TokenEstimate(root).tokens
+        carriesEnvelope =
+            parser.holdsString(withPrefix: ReasoningEnvelope.prefix)
+            || parser.holdsString(withPrefix: ReasoningEnvelope.encodedPrefix)
         isEmptyObject = root.count == 0
         // Only white space can stand before the brace of a valid object.
         insertOffset = (bytes.firstIndex(of: 0x7B, from: 0) ?? 0) + 1

@@ -36,11 +36,13 @@ package enum ErrorKind: UInt8, CaseIterable, Sendable {
     case overloaded = 15
     /// The provider did not answer in time: 504.
     case upstreamTimeout = 16
+    /// The conversation is longer than the model takes: 400, in words that make clients compact it.
+    case contextTooLong = 17
 
     /// The HTTP status.
     package var status: Int {
         switch self {
-        case .invalidRequest: 400
+        case .invalidRequest, .contextTooLong: 400
         case .authentication: 401
         case .permission: 403
         case .notFound, .modelNotFound: 404
@@ -77,6 +79,7 @@ package enum ErrorKind: UInt8, CaseIterable, Sendable {
         case .upstreamUnreachable: "upstream_unreachable"
         case .overloaded: "overloaded"
         case .upstreamTimeout: "upstream_timeout"
+        case .contextTooLong: "context_too_long"
         }
     }
 }

@@ -35,6 +35,12 @@ package struct HandoffRequest: WireCodable {
     package var isHTTP11: Bool
     /// The model name the provider knows.
     package var model: String
+    /// The model name the client used, which a translated answer repeats.
+    package var clientModel: String
+    /// What the request may cost in input tokens, to a few ten per cent.
+    package var estimatedInput: Int
+    /// The body holds reasoning state in ccr's own envelope, which no provider understands.
+    package var carriesEnvelope: Bool
     /// Size of the body before splicing, in bytes.
     package var bodySize: Int
     /// The body itself when it is small, else nil and a memfd comes along.
@@ -51,7 +57,9 @@ package struct HandoffRequest: WireCodable {
     package init(
         tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool, isLastCandidate: Bool,
         keepAlive: Bool,
-        isHTTP11: Bool, model: String, bodySize: Int, inlineBody: [UInt8]?, splices: [Splice],
+        isHTTP11: Bool, model: String, clientModel: String, estimatedInput: Int = 0,
+        carriesEnvelope: Bool = false,
+        bodySize: Int, inlineBody: [UInt8]?, splices: [Splice],
         headers: HeaderBlock,
         query: String, deadlineUsec: UInt64
     ) {
@@ -63,6 +71,9 @@ package struct HandoffRequest: WireCodable {
         self.keepAlive = keepAlive
         self.isHTTP11 = isHTTP11
         self.model = model
+        self.clientModel = clientModel
+        self.estimatedInput = estimatedInput
+        self.carriesEnvelope = carriesEnvelope
         self.bodySize = bodySize
         self.inlineBody = inlineBody
         self.splices = splices
@@ -87,6 +98,9 @@ package struct HandoffRequest: WireCodable {
         writer.put(keepAlive)
         writer.put(isHTTP11)
         writer.put(model)
+        writer.put(clientModel)
+        writer.put(UInt32(clamping: estimatedInput))
+        writer.put(carriesEnvelope)
         writer.put(UInt64(bodySize))
         writer.put(inlineBody) { $0.put($1) }
         writer.put(list: splices) { writer, splice in
@@ -108,6 +122,9 @@ package struct HandoffRequest: WireCodable {
         keepAlive = try reader.getBool()
         isHTTP11 = try reader.getBool()
         model = try reader.getString()
+        clientModel = try reader.getString()
+        estimatedInput = Int(try reader.get(UInt32.self))
+        carriesEnvelope = try reader.getBool()
         bodySize = Int(clamping: try reader.get(UInt64.self))
         inlineBody = try reader.getOptional { (reader) throws(WireError) in try reader.getArray() }
         splices = try reader.getList { (reader) throws(WireError) in
@@ -267,11 +284,13 @@ package struct HandoffDone: WireCodable {
     package var backpressureCount: UInt32
     /// Transformers that the request went through, by name.
     package var transformers: [String]
+    /// What translation left out.
+    package var losses: Losses
 
     package init(
         tag: UInt64, outcome: ExchangeOutcome, status: Int, usage: Usage = Usage(), keepAlive: Bool,
         firstByteUsec: UInt64 = 0, bodyBytes: UInt64 = 0, backpressureCount: UInt32 = 0,
-        transformers: [String] = []
+        transformers: [String] = [], losses: Losses = Losses()
     ) {
         self.transformers = transformers
         self.tag = tag
@@ -282,6 +301,7 @@ package struct HandoffDone: WireCodable {
         self.firstByteUsec = firstByteUsec
         self.bodyBytes = bodyBytes
         self.backpressureCount = backpressureCount
+        self.losses = losses
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -294,6 +314,7 @@ package struct HandoffDone: WireCodable {
         writer.put(bodyBytes)
         writer.put(backpressureCount)
         writer.put(list: transformers) { $0.put($1) }
+        writer.put(losses)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -306,5 +327,6 @@ package struct HandoffDone: WireCodable {
         bodyBytes = try reader.get()
         backpressureCount = try reader.get()
         transformers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
+        losses = try reader.get()
     }
 }

@@ -43,13 +43,18 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
     package var rejection: ErrorKind?
     /// Transformers that the request went through, by name.
     package var transformers: [String]
+    /// What the request was thought to cost in input tokens; 0 when nobody estimated.
+    package var estimatedInput: Int
+    /// What translation left out.
+    package var losses: Losses
 
     package init(
         sequence: UInt64, requestID: String, startedUsec: UInt64, durationUsec: UInt64, firstByteUsec: UInt64,
         client: String, endpoint: String, provider: String, model: String, status: Int,
         outcome: ExchangeOutcome,
         streaming: Bool, usage: Usage, backpressureCount: UInt32, failedAttempts: [FailedAttempt],
-        rejection: ErrorKind?, transformers: [String] = []
+        rejection: ErrorKind?, transformers: [String] = [], estimatedInput: Int = 0,
+        losses: Losses = Losses()
     ) {
         self.sequence = sequence
         self.requestID = requestID
@@ -68,6 +73,8 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         self.failedAttempts = failedAttempts
         self.rejection = rejection
         self.transformers = transformers
+        self.estimatedInput = estimatedInput
+        self.losses = losses
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -91,6 +98,8 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         }
         writer.put(rejection) { $0.put($1.rawValue) }
         writer.put(list: transformers) { $0.put($1) }
+        writer.put(UInt32(clamping: estimatedInput))
+        writer.put(losses)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -113,6 +122,8 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         }
         rejection = try reader.getOptional { (reader) throws(WireError) in try reader.getCase() }
         transformers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
+        estimatedInput = Int(try reader.get(UInt32.self))
+        losses = try reader.get()
     }
 }
 

@@ -2,6 +2,7 @@
 // Reads JSON with simdjson and walks its tape in place: no call and no copy per value.
 // Source: RFC 8259; simdjson 3.0 doc/tape.md.
 
+import Bytes
 import CSimdjson
 
 /// Where a member of the top-level object stands in the source.
@@ -98,6 +99,24 @@ package final class JSONParser {
             location = .found(member.start..<member.end)
         }
         return location
+    }
+
+    /// Whether any string of the last document, member names included, begins with `prefix`.
+    package func holdsString(withPrefix prefix: StaticString) -> Bool {
+        guard let tape = document.tape, let strings = document.strings else { return false }
+        let end = Tape.containerEnd(tape[0]) - 1
+        var word = 1
+        while word < end {
+            switch Tape.tag(tape[word]) {
+            case Tape.string:
+                let value = JSONValue(tape: tape, strings: strings, index: word)
+                if value.stringBytes?.hasPrefix(prefix) == true { return true }
+                word += 1
+            case Tape.signed, Tape.unsigned, Tape.double: word += 2
+            default: word += 1
+            }
+        }
+        return false
     }
 
     /// The places of all values for a `SourceMap`; nil when no document is held.

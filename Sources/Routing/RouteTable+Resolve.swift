@@ -59,15 +59,16 @@ extension RouteTable {
 
         let dialect = endpoint.dialect
         var candidates: [RouteCandidate] = []
-        if let candidate = first.candidate(providers, dialect) {
+        if let candidate = first.candidate(providers, endpoint) {
             candidates.append(candidate)
+            explainTranslation(candidate, dialect, &steps)
         } else {
             steps?.append("skipped: \(mismatch(first, dialect))")
         }
-        let others = index.fallbacks[Int(dialect.rawValue)]
+        let others = index.fallbacks[Int(endpoint.rawValue)]
         candidates.reserveCapacity(others.count + 1)
         for candidate in others where candidate != candidates.first { candidates.append(candidate) }
-        if steps != nil { explainFallbacks(dialect, &steps) }
+        if steps != nil { explainFallbacks(endpoint, &steps) }
         guard !candidates.isEmpty else {
             throw GatewayError(
                 .invalidRequest,
@@ -173,12 +174,22 @@ extension RouteTable {
         }.joined(separator: "; ") + ", not \(dialect.name)"
     }
 
-    private func explainFallbacks(_ dialect: Dialect, _ steps: inout [String]?) {
+    private func explainTranslation(
+        _ candidate: RouteCandidate, _ dialect: Dialect, _ steps: inout [String]?
+    ) {
+        let provider = providers[candidate.providerIndex]
+        guard steps != nil, !provider.speaks(dialect) else { return }
+        let spoken = provider.dialects.map(\.name).joined(separator: ", ")
+        steps?.append("\(quoted(provider.name)) speaks \(spoken); \(dialect.name) is translated")
+    }
+
+    private func explainFallbacks(_ endpoint: Endpoint, _ steps: inout [String]?) {
         for destination in fallbacks {
-            if let candidate = destination.candidate(providers, dialect) {
+            if let candidate = destination.candidate(providers, endpoint) {
                 steps?.append("fallback from Router: \(quoted(candidate.model)) at \(candidate.provider)")
+                explainTranslation(candidate, endpoint.dialect, &steps)
             } else {
-                steps?.append("fallback from Router skipped: \(mismatch(destination, dialect))")
+                steps?.append("fallback from Router skipped: \(mismatch(destination, endpoint.dialect))")
             }
         }
     }

@@ -16,8 +16,11 @@ package struct RouteProvider: Equatable, Sendable {
     /// Names of its models with an effort behind them: "gpt-5.1-high".
     package let variants: [String]
 
-    /// Whether the provider answers on the endpoint's paths.
+    /// Whether the provider needs no translation for the endpoint's requests.
     func speaks(_ dialect: Dialect) -> Bool { dialects.contains(dialect) }
+
+    /// Whether the provider can answer the endpoint's requests, translated if need be.
+    func answers(_ endpoint: Endpoint) -> Bool { endpoint.isAnswered(by: dialects) }
 }
 
 /// Where a name leads: one or more providers that know the model, in the order of the configuration.
@@ -126,7 +129,7 @@ struct RouteIndex: Equatable, Sendable {
     private(set) var codexMappings: [String: Destination] = [:]
     private(set) var listed: [String: Destination] = [:]
     private(set) var presets: [String: PresetDestination] = [:]
-    /// The fallbacks that can answer, by the raw value of the dialect.
+    /// The fallbacks that can answer, by the raw value of the endpoint.
     private(set) var fallbacks: [[RouteCandidate]] = []
 
     init(
@@ -145,23 +148,23 @@ struct RouteIndex: Equatable, Sendable {
         for alias in aliases { self.aliases[alias.name] = alias.destination }
         for mapping in codexMappings { self.codexMappings[mapping.name] = mapping.destination }
         for preset in presets { self.presets[preset.name] = preset }
-        let highest = Dialect.allCases.map(\.rawValue).max() ?? 0
+        let highest = Endpoint.allCases.map(\.rawValue).max() ?? 0
         for raw in 0...highest {
-            guard let dialect = Dialect(rawValue: raw) else {
+            guard let endpoint = Endpoint(rawValue: raw) else {
                 self.fallbacks.append([])
                 continue
             }
-            self.fallbacks.append(Self.candidates(fallbacks, list, dialect))
+            self.fallbacks.append(Self.candidates(fallbacks, list, endpoint))
         }
     }
 
-    /// The candidates of several destinations, each with the first provider that speaks the dialect, none twice.
+    /// The candidates of several destinations, each with the provider that answers best, none twice.
     private static func candidates(
-        _ destinations: [Destination], _ providers: [RouteProvider], _ dialect: Dialect
+        _ destinations: [Destination], _ providers: [RouteProvider], _ endpoint: Endpoint
     ) -> [RouteCandidate] {
         var candidates: [RouteCandidate] = []
         for destination in destinations {
-            guard let candidate = destination.candidate(providers, dialect) else { continue }
+            guard let candidate = destination.candidate(providers, endpoint) else { continue }
             if !candidates.contains(candidate) { candidates.append(candidate) }
         }
         return candidates
@@ -169,9 +172,12 @@ struct RouteIndex: Equatable, Sendable {
 }
 
 extension Destination {
-    /// The first of the providers that speaks the dialect, or nil.
-    func candidate(_ list: [RouteProvider], _ dialect: Dialect) -> RouteCandidate? {
-        guard let number = providers.first(where: { list[$0].speaks(dialect) }) else { return nil }
+    /// The first of the providers that speaks the endpoint's dialect, else the first that can be translated for, or nil.
+    func candidate(_ list: [RouteProvider], _ endpoint: Endpoint) -> RouteCandidate? {
+        guard
+            let number = providers.first(where: { list[$0].speaks(endpoint.dialect) })
+                ?? providers.first(where: { list[$0].answers(endpoint) })
+        else { return nil }
         return RouteCandidate(provider: list[number].name, providerIndex: number, model: model)
     }
 }

@@ -5,7 +5,7 @@
 // Source: RFC 9112 §6 and §7.1 (framing), docs of the three dialects by way of ResponseObserver.
 
 import Bytes
-import Dialects
+package import Dialects
 package import Gateway
 import HTTP1
 package import JSON
@@ -29,6 +29,8 @@ package struct Answer {
         case commit
         /// Send these bytes as they are.
         case forward
+        /// Send these bytes in their place: the answer is translated.
+        case send([UInt8])
         /// Nothing was sent; give the exchange back.
         case fail(Failure)
     }
@@ -41,8 +43,8 @@ package struct Answer {
 
     /// What to do when the upstream has ended.
     package enum Ending: Equatable {
-        /// Send `head` and `held` if not yet sent, then the end of the body: the answer is complete.
-        case finish
+        /// Send `head` and `held` if not yet sent, these bytes, then the end of the body: the answer is complete.
+        case finish(last: [UInt8])
         /// Send these bytes as part of the body (the dialect's failure event, or nothing), then break the body off.
         case breakOff(failureEvent: [UInt8])
         /// Nothing was sent; give the exchange back.
@@ -53,20 +55,25 @@ package struct Answer {
     static let maximumHeld = 256 * 1024
 
     private let endpoint: Endpoint
-    private let request: RequestFacts
+    let request: RequestFacts
+    /// How the answer becomes the client's; nil when its bytes pass.
+    let translation: Translation?
+    /// At work once a translated answer has a successful head.
+    var translator: AnswerTranslator?
     private var observer: ResponseObserver
     private var headerLines: [UInt8] = []
     private var nominated = NominatedFields()
     private var contentLength: Int?
-    private var isEventStream = false
+    private(set) var isEventStream = false
+    private(set) var isJSON = false
     private var isEncoded = false
     private var hasRequestID = false
     private(set) var retryAfter: Int?
-    private(set) package var status = 0
+    package internal(set) var status = 0
     private(set) package var isCommitted = false
     private(set) package var framing = Framing.chunked
     /// Bytes of the body that wait for the commit.
-    private(set) package var held: [UInt8] = []
+    package internal(set) var held: [UInt8] = []
     /// The head to send at the commit.
     private(set) package var head: [UInt8] = []
 
@@ -92,23 +99,26 @@ package struct Answer {
         }
     }
 
-    package init(endpoint: Endpoint, request: RequestFacts) {
+    package init(endpoint: Endpoint, request: RequestFacts, translation: Translation? = nil) {
         self.endpoint = endpoint
         self.request = request
+        self.translation = translation
         observer = ResponseObserver(endpoint: endpoint, isEventStream: false)
     }
 
     /// Token counts seen so far.
-    package var usage: Usage { observer.usage }
+    package var usage: Usage { translator?.usage ?? observer.usage }
 
     /// Whether own bytes (a ping) may be put between the upstream's bytes now.
     package var acceptsKeepalive: Bool {
-        isCommitted && isEventStream && !isEncoded && observer.isAtBoundary && !isOver
+        if let translation { return isCommitted && translation.takesPings && !isOver }
+        return isCommitted && isEventStream && !isEncoded && observer.isAtBoundary && !isOver
     }
 
     /// The terminal event has been seen; what follows it matters to nobody.
     package var isOver: Bool {
-        switch observer.phase {
+        if let translator { return translator.isOver }
+        return switch observer.phase {
         case .finished, .failed: true
         case .undecided, .content: false
         }
@@ -116,13 +126,19 @@ package struct Answer {
 
     /// The upstream itself reported a failure inside a committed answer.
     package var upstreamReportedFailure: Bool {
+        if case .failed = translator?.phase { return true }
         if case .failed(let failure) = observer.phase { return failure.origin == .reported }
         return false
     }
 
     /// Whether a stream has been opened but shows nothing but opening events. While the head is still arriving, its
     /// first fields may be known, but not the status.
-    package var isHoldingStream: Bool { !isCommitted && isEventStream && status != 0 }
+    package var isHoldingStream: Bool {
+        !isCommitted && isEventStream && status != 0 && translation?.clientStreams != false
+    }
+
+    /// The provider has begun to answer, although the client may see nothing of it yet.
+    package var hasContent: Bool { isCommitted || translator?.phase == .content }
 
     /// Whether the connection to the client can serve another request once the body has ended well.
     package var keepsConnection: Bool { request.keepAlive && framing != .untilClose }
@@ -141,6 +157,9 @@ package struct Answer {
         if ASCII.equalIgnoringCase(name, "content-type") {
             isEventStream =
                 value.count >= 17 && ASCII.equalIgnoringCase(value.slice(0..<17), "text/event-stream")
+            isJSON = value.count >= 16 && ASCII.equalIgnoringCase(value.slice(0..<16), "application/json")
+            // A translated answer has a type of its own.
+            if translation != nil { return }
         } else if ASCII.equalIgnoringCase(name, "content-encoding") {
             isEncoded = !ASCII.equalIgnoringCase(value, "identity")
         } else if ASCII.equalIgnoringCase(name, "retry-after") {
@@ -169,12 +188,17 @@ package struct Answer {
             return .fail(Failure(error: error, mayTryElsewhere: true))
         }
         if status >= 300 { isEventStream = false }
+        if translation != nil {
+            beginTranslation()
+            return .hold
+        }
         observer = ResponseObserver(endpoint: endpoint, isEventStream: isEventStream)
         return .hold
     }
 
     /// Bytes of the body arrived.
     package mutating func bodyReceived(_ bytes: UnsafeRawBufferPointer, parser: JSONParser) -> Step {
+        if translation != nil { return translate(bytes, parser) }
         if status < 300, !isEncoded { observer.received(bytes, parser: parser) }
         if isCommitted { return .forward }
         held.append(contentsOf: bytes)
@@ -193,23 +217,27 @@ package struct Answer {
     }
 
     /// The upstream ended its answer as HTTP wants it.
-    package mutating func upstreamCompleted() -> Ending {
+    ///
+    /// - Parameter parser: any parser; values that the caller has from it become invalid.
+    package mutating func upstreamCompleted(parser: JSONParser) -> Ending {
+        if translation != nil { return translationCompleted(parser) }
         if status < 300, !isEncoded { observer.ended() }
         if status < 300, !isEncoded, case .failed(let failure) = observer.phase {
             if !isCommitted { return .fail(describe(failure)) }
             // An error that the upstream told the client itself ends the answer; one that only ccr sees
             // (no terminal event) must not look like a clean end.
-            return failure.origin == .reported ? .finish : breakOff(describe(failure).error)
+            return failure.origin == .reported ? .finish(last: []) : breakOff(describe(failure).error)
         }
         if !isCommitted { _ = commit() }
-        return .finish
+        return .finish(last: [])
     }
 
     /// The upstream broke off, or a limit ended the exchange.
     package mutating func upstreamBroke(_ error: GatewayError) -> Ending {
         guard isCommitted else { return .fail(Failure(error: error, mayTryElsewhere: true)) }
+        if translation != nil { return translationBroke(error) }
         // Everything the dialect needs has been sent; what got lost is the end of the transport.
-        if case .finished = observer.phase, isEventStream { return .finish }
+        if case .finished = observer.phase, isEventStream { return .finish(last: []) }
         return breakOff(error)
     }
 
@@ -234,13 +262,19 @@ package struct Answer {
         return Failure(error: error, mayTryElsewhere: failure.isRetryableElsewhere)
     }
 
-    private mutating func commit() -> Step {
+    /// The length of the client's body where it is known at the commit. Pings and a failure event may come on top of what
+    /// the upstream of a stream counts; a translated document is complete.
+    private var bodyLength: Int? {
+        if translation != nil { return isTranslatedStream ? nil : held.count }
+        return !isEventStream || isEncoded ? contentLength : nil
+    }
+
+    mutating func commit() -> Step {
         isCommitted = true
         if status == 204 || status == 304 {
             framing = .noBody
-        } else if let contentLength, !isEventStream || isEncoded {
-            // Pings and a failure event may come on top of what the upstream of a stream counts.
-            framing = .length(contentLength)
+        } else if let length = bodyLength {
+            framing = .length(length)
         } else if request.isHTTP11 {
             framing = .chunked
         } else {
@@ -254,9 +288,11 @@ package struct Answer {
             appendFieldsOfSeveralHops()
         }
         headerLines = []
+        if let type = translatedType { appendField("content-type", type) }
         if !hasRequestID { appendField("x-request-id", request.requestID) }
         appendField("x-ccr-request-id", request.requestID)
         appendField("x-ccr-tier", request.provider)
+        if !losses.isEmpty { appendField("x-ccr-dropped", losses.description) }
         switch framing {
         case .chunked: head.append("transfer-encoding: chunked\r\n")
         case .length(let count):
@@ -284,7 +320,7 @@ package struct Answer {
         }
     }
 
-    private mutating func appendField(_ name: StaticString, _ value: String) {
+    mutating func appendField(_ name: StaticString, _ value: String) {
         head.append(name)
         head.append(": ")
         head.append(contentsOf: value.utf8)

@@ -3,6 +3,7 @@
 // Decisions are Answer's; this class only performs them.
 
 import Curl
+import Dialects
 import EventLoop
 import Gateway
 import IPC
@@ -53,32 +54,40 @@ final class Exchange: TransferDelegate {
 
     private enum Resolution {
         case fail(Answer.Failure)
+        /// The client has everything although the upstream would go on.
+        case finish
         case abandon(ExchangeOutcome)
         /// The provider refused the token: the same bytes go out once more with a newer one.
         case authorize
     }
 
-    init(_ handoff: HandoffRequest, client: consuming FileDescriptor, link: FrontLink, worker: WorkerProcess)
-    {
+    /// - Parameter translation: how the provider's answer becomes the client's; nil when its bytes pass.
+    init(
+        _ handoff: HandoffRequest, client: consuming FileDescriptor, link: FrontLink, worker: WorkerProcess,
+        translation: Translation?
+    ) {
         self.handoff = handoff
         self.link = link
         self.worker = worker
         startedUsec = Clock.monotonicUsec()
         deadlineUsec = min(handoff.deadlineUsec, startedUsec + UInt64(worker.config.timeouts.total) * 1000)
         lastUpstreamUsec = startedUsec
-        answer = Exchange.answer(to: handoff, provider: worker.config.provider)
+        answer = Exchange.answer(to: handoff, provider: worker.config.provider, translation)
         writer = ClientWriter(
             worker.loop, client, onDrained: { [unowned self] in self.clientDrained() },
             onBroken: { [unowned self] in self.clientGone() })
     }
 
-    private static func answer(to handoff: HandoffRequest, provider: String) -> Answer {
+    private static func answer(to handoff: HandoffRequest, provider: String, _ translation: Translation?)
+        -> Answer
+    {
         Answer(
             endpoint: handoff.endpoint,
             request: Answer.RequestFacts(
                 requestID: handoff.requestID, provider: provider, isLastCandidate: handoff.isLastCandidate,
                 keepAlive: handoff.keepAlive, isHTTP11: handoff.isHTTP11,
-                modelChanged: !handoff.splices.isEmpty))
+                modelChanged: !handoff.splices.isEmpty),
+            translation: translation)
     }
 
     /// Starts the upstream that this exchange reads from, with a token of the provider's if the refresher keeps one.
@@ -137,8 +146,12 @@ final class Exchange: TransferDelegate {
         case .forward:
             bodyBytes += UInt64(body.count)
             writer.write(body: body, chunked: answer.framing == .chunked)
+        case .send(let translated):
+            bodyBytes += UInt64(translated.count)
+            translated.withUnsafeBytes { writer.write(body: $0, chunked: answer.framing == .chunked) }
         case .fail(let failure): resolve(.fail(failure))
         }
+        if answer.needsNoMore { resolve(.finish) }
         if writer.isBroken { resolve(.abandon(answer.isOver ? .completed : .aborted)) }
         if case .relaying = state { return .taken }
         return .giveUp
@@ -149,7 +162,8 @@ final class Exchange: TransferDelegate {
         switch state {
         case .relaying:
             switch result {
-            case .complete: perform(answer.upstreamCompleted(), breakOutcome: .upstreamFailed)
+            case .complete:
+                perform(answer.upstreamCompleted(parser: worker.parser), breakOutcome: .upstreamFailed)
             case .failed(let failure, let text):
                 let error = UpstreamFailure.error(failure, text, provider: worker.config.provider)
                 perform(answer.upstreamBroke(error), breakOutcome: .upstreamFailed)
@@ -205,7 +219,8 @@ final class Exchange: TransferDelegate {
                 if answer.holdExpired() == .commit { sendCommit(isLast: false) }
                 return
             }
-            if now > startedUsec + UInt64(timeouts.firstEvent) * 1000 || now > deadlineUsec {
+            let isLate = !answer.hasContent && now > startedUsec + UInt64(timeouts.firstEvent) * 1000
+            if isLate || now > deadlineUsec {
                 timeOut("provider \(provider) did not answer in time")
             }
             return
@@ -252,11 +267,14 @@ final class Exchange: TransferDelegate {
         guard let writer else { return }
         switch ending {
         case .fail(let failure): fail(failure)
-        case .finish:
+        case .finish(let last):
             if firstByteUsec == 0 {
                 sendCommit(isLast: true)
-            } else if answer.framing == .chunked {
-                writer.write(body: UnsafeRawBufferPointer(start: nil, count: 0), chunked: true, isLast: true)
+            } else if answer.framing == .chunked || !last.isEmpty {
+                bodyBytes += UInt64(last.count)
+                last.withUnsafeBytes {
+                    writer.write(body: $0, chunked: answer.framing == .chunked, isLast: true)
+                }
             }
             let failed = answer.status >= 400 || answer.upstreamReportedFailure
             flush(failed ? .upstreamFailed : .completed, keepAlive: answer.keepsConnection)
@@ -288,10 +306,11 @@ final class Exchange: TransferDelegate {
         upstream = nil
         switch resolution {
         case .fail(let failure): fail(failure)
+        case .finish: perform(.finish(last: []), breakOutcome: .upstreamFailed)
         case .abandon(let outcome): end(outcome, keepAlive: false)
         case .authorize:
             guard let lease else { return }
-            answer = Exchange.answer(to: handoff, provider: worker.config.provider)
+            answer = Exchange.answer(to: handoff, provider: worker.config.provider, answer.translation)
             state = .relaying
             worker.credentials?.refused(lease) { [weak self] in self?.go(on: $0) }
         }
@@ -323,7 +342,7 @@ final class Exchange: TransferDelegate {
                 tag: handoff.tag, outcome: outcome, status: answer.status, usage: answer.usage,
                 keepAlive: keepAlive,
                 firstByteUsec: firstByteUsec, bodyBytes: bodyBytes, backpressureCount: fullCount,
-                transformers: transformers))
-        worker.ended(self, link)
+                transformers: transformers, losses: answer.losses))
+        worker.ended(self, link, usage: answer.usage)
     }
 }

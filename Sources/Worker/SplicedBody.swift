@@ -85,6 +85,13 @@ package final class SplicedBody: RequestBody {
         owned.map { UnsafeRawBufferPointer(rebasing: $0[..<size]) }
     }
 
+    /// The whole body, copied.
+    package var bytes: [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            count = read(from: 0, into: UnsafeMutableRawBufferPointer(buffer))
+        }
+    }
+
     package func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         if let whole = contiguous {
             let count = min(max(whole.count - offset, 0), buffer.count)

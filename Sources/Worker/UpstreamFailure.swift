@@ -19,6 +19,8 @@ package enum UpstreamFailure {
     /// The kind of a failed status.
     package static func kind(ofStatus status: Int) -> ErrorKind {
         switch status {
+        case 400, 422: .invalidRequest
+        case 413: .tooLarge
         case 401: .authentication
         case 402, 403: .permission
         case 404: .modelNotFound

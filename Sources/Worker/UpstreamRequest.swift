@@ -55,6 +55,19 @@ package struct UpstreamHeaders {
         if !block.contains("content-type") { block.suppress("Content-Type") }
         return block
     }
+
+    /// The fields for a request that ccr wrote itself: the client's belong to another dialect.
+    package func fields(translatedTo dialect: Dialect, streaming: Bool, credential: HeaderBlock? = nil)
+        -> HeaderBlock
+    {
+        var block = HeaderBlock()
+        block.append("Content-Type", "application/json")
+        block.append("Accept", streaming ? "text/event-stream" : "application/json")
+        if dialect == .messages { block.append(versionField) }
+        block.append(ownFields)
+        if let credential { block.append(credential) }
+        return block
+    }
 }
 
 package enum UpstreamURL {
@@ -62,13 +75,19 @@ package enum UpstreamURL {
     /// provider's.
     /// - Parameter model: the provider's name of it.
     package static func make(_ template: String, model: String, for handoff: HandoffRequest) -> String {
+        let url = make(template, model: model)
+        // Of a Gemini client's query, the key is ccr's and "alt" follows from the endpoint.
+        guard !handoff.query.isEmpty, handoff.endpoint.dialect != .gemini else { return url }
+        return url + (url.utf8.contains(UInt8(ascii: "?")) ? "&" : "?") + handoff.query
+    }
+
+    /// The URL for a request that ccr wrote itself.
+    package static func make(_ template: String, model: String) -> String {
         var url = template
         if url.utf8.contains(UInt8(ascii: "{")), let place = url.firstRange(of: Endpoint.modelPlaceholder) {
             url.replaceSubrange(place, with: encoded(model))
         }
-        // Of a Gemini client's query, the key is ccr's and "alt" follows from the endpoint.
-        guard !handoff.query.isEmpty, handoff.endpoint.dialect != .gemini else { return url }
-        return url + (url.utf8.contains(UInt8(ascii: "?")) ? "&" : "?") + handoff.query
+        return url
     }
 
     /// The URL at another server of the same provider.

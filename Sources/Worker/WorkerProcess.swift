@@ -50,6 +50,7 @@ package final class WorkerProcess {
     private var adaptations: [Adaptation.Key: Adaptation] = [:]
     /// The provider's credentials, if the refresher keeps them.
     private(set) var credentials: CredentialSource?
+    private var planner: RequestPlanner
     private var keepalives: [Dialect: [UInt8]] = [:]
     private var links: [FrontLink] = []
     private var sweep: Sweep?
@@ -98,6 +99,7 @@ package final class WorkerProcess {
                 tokensPath: config.tokenDirectory + "/tokens.db", loop,
                 complain: { [unowned child] in child.journal.log(.error, .credentialTrouble, $0) })
         }
+        planner = RequestPlanner(config)
         for dialect in Dialect.allCases { keepalives[dialect] = Keepalive.bytes(dialect) }
         sweep = try Sweep(child.loop, intervalMsec: 200) { [unowned self] in self.sweepExchanges($0) }
     }
@@ -169,25 +171,35 @@ package final class WorkerProcess {
             unchanged = SplicedBody(file: descriptor, size: handoff.bodySize, splices: handoff.splices)
         }
         guard let unchanged else { throw .invalidValue("splices") }
-        let adaptation = adaptation(handoff)
-        let body = adapted(unchanged, adaptation.adapter)
-        let exchange = Exchange(handoff, client: client, link: link, worker: self)
+        let adaptation = adaptation(handoff.endpoint, handoff.model)
+        let plan: RequestPlan
+        do {
+            let nowUnix = Int(Clock.realtimeUsec() / 1_000_000)
+            plan = try planner.plan(handoff, adaptation.model, nowUnix: nowUnix, parser: parser) {
+                unchanged.bytes
+            }
+        } catch {
+            let refusal = HandoffFailed(
+                tag: handoff.tag, kind: error.kind, message: error.message, mayTryElsewhere: false)
+            return link.send(.workerFailed, refusal)
+        }
+        let exchange = Exchange(
+            handoff, client: client, link: link, worker: self, translation: plan.translation)
         exchange.transformers = adaptation.model.rules.transformers
         link.exchanges[handoff.tag] = exchange
         activeCount += 1
         sweep?.wake()
         exchange.begin { [unowned self] lease, delegate in
-            self.upstream(for: handoff, adaptation.model, body, lease, delegate)
+            self.upstream(for: handoff, unchanged, adaptation, plan, lease, delegate)
         }
     }
 
     /// What the model's name stands for, and what follows for requests to this endpoint.
-    private func adaptation(_ handoff: HandoffRequest) -> Adaptation {
-        let key = Adaptation.Key(endpoint: handoff.endpoint, model: handoff.model)
+    private func adaptation(_ endpoint: Endpoint, _ name: String) -> Adaptation {
+        let key = Adaptation.Key(endpoint: endpoint, model: name)
         if let known = adaptations[key] { return known }
-        let model = ResolvedModel(handoff.model, kind: config.profile.kind, rows: config.models)
-        let adapter = RequestAdapter(
-            config.profile, endpoint: handoff.endpoint, wanted: handoff.model, model: model)
+        let model = ResolvedModel(name, kind: config.profile.kind, rows: config.models)
+        let adapter = RequestAdapter(config.profile, endpoint: endpoint, wanted: name, model: model)
         let adaptation = Adaptation(model: model, adapter: adapter)
         // Clients may pin models of any name.
         if adaptations.count >= Adaptation.maximumCount { adaptations = [:] }
@@ -198,8 +210,7 @@ package final class WorkerProcess {
     /// The body as the provider wants it; the same body when nothing has to change.
     private func adapted(_ body: SplicedBody, _ adapter: RequestAdapter) -> SplicedBody {
         guard !config.isEcho, !adapter.isIdle else { return body }
-        var bytes = [UInt8](repeating: 0, count: body.size)
-        bytes.withUnsafeMutableBytes { _ = body.read(from: 0, into: $0) }
+        let bytes = body.bytes
         let splices = bytes.withUnsafeBytes { text -> [Splice] in
             // Front has parsed it before; what is no object here stays as it is.
             guard let root = try? parser.parse(text, padded: false), root.isObject,
@@ -211,30 +222,55 @@ package final class WorkerProcess {
     }
 
     private func upstream(
-        for handoff: HandoffRequest, _ model: ResolvedModel, _ body: SplicedBody, _ lease: CredentialLease?,
+        for handoff: HandoffRequest, _ body: SplicedBody, _ adaptation: Adaptation, _ plan: RequestPlan,
+        _ lease: CredentialLease?,
         _ delegate: any TransferDelegate
     ) -> any Upstream {
-        if config.isEcho {
-            var bytes = [UInt8](repeating: 0, count: body.size)
-            bytes.withUnsafeMutableBytes { _ = body.read(from: 0, into: $0) }
-            let answer = EchoProvider.answer(
-                endpoint: handoff.endpoint, streaming: handoff.streaming, model: handoff.model, body: bytes,
-                requestID: handoff.requestID, parser: parser)
-            return EchoUpstream(loop, answer, delegate: delegate)
+        switch plan {
+        case .local(let answer): return EchoUpstream(loop, answer, delegate: delegate)
+        case .passThrough(let url):
+            if config.isEcho { return echo(handoff, handoff.endpoint, body.bytes, delegate) }
+            let fields = headers.fields(for: handoff, credential: lease?.fields)
+            return transfer(url, fields, adapted(body, adaptation.adapter), lease, delegate)
+        case .translated(let translation, let bytes, let endpoint, let url):
+            if config.isEcho { return echo(handoff, endpoint, bytes, delegate) }
+            let fields = headers.fields(
+                translatedTo: endpoint.dialect, streaming: translation.upstreamStreams,
+                credential: lease?.fields)
+            guard let written = SplicedBody(inline: bytes, splices: []) else {
+                fatalError("a body without changes has impossible ones")
+            }
+            let adapter = self.adaptation(endpoint, handoff.model).adapter
+            return transfer(url, fields, adapted(written, adapter), lease, delegate)
         }
-        guard let template = config.url(handoff.endpoint, streaming: handoff.streaming) else {
-            child.protocolViolation("front routed \(handoff.endpoint) to \(config.provider)")
-        }
-        var url = UpstreamURL.make(template, model: model.name, for: handoff)
-        if let origin = lease?.origin { url = UpstreamURL.moved(url, to: origin) }
+    }
+
+    private func transfer(
+        _ url: String, _ fields: HeaderBlock, _ body: SplicedBody, _ lease: CredentialLease?,
+        _ delegate: any TransferDelegate
+    ) -> any Upstream {
+        let url = lease?.origin.map { UpstreamURL.moved(url, to: $0) } ?? url
         let request = TransferRequest(
-            url: url, headers: headers.fields(for: handoff, credential: lease?.fields).bytes, body: body,
-            connectTimeoutMsec: config.timeouts.connect, proxy: config.proxy)
+            url: url, headers: fields.bytes, body: body, connectTimeoutMsec: config.timeouts.connect,
+            proxy: config.proxy)
         return transfers.start(request, delegate: delegate)
     }
 
+    private func echo(
+        _ handoff: HandoffRequest, _ endpoint: Endpoint, _ body: [UInt8], _ delegate: any TransferDelegate
+    ) -> any Upstream {
+        let answer = EchoProvider.answer(
+            endpoint: endpoint, streaming: handoff.streaming, model: handoff.model, body: body,
+            requestID: handoff.requestID, parser: parser)
+        return EchoUpstream(loop, answer, delegate: delegate)
+    }
+
     /// An exchange is over and has told its front.
-    func ended(_ exchange: Exchange, _ link: FrontLink) {
+    ///
+    /// - Parameter usage: what the provider reported; zero when it reported nothing.
+    func ended(_ exchange: Exchange, _ link: FrontLink, usage: Usage = Usage()) {
+        planner.calibration.learn(
+            estimated: exchange.handoff.estimatedInput, usage: usage, model: exchange.handoff.model)
         link.exchanges[exchange.handoff.tag] = nil
         activeCount -= 1
         dropIfUnused(link)

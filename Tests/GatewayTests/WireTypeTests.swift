@@ -43,7 +43,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
     static let handoff = HandoffRequest(
         tag: .max, requestID: "req_1", endpoint: .images, streaming: true, isLastCandidate: false,
         keepAlive: true,
-        isHTTP11: true, model: "gpt-5", bodySize: 1 << 40, inlineBody: nil,
+        isHTTP11: true, model: "gpt-5", clientModel: "gpt", carriesEnvelope: true, bodySize: 1 << 40,
+        inlineBody: nil,
         splices: [
             Splice(offset: 1, length: 2, replacement: [3, 4]), Splice(offset: 9, length: 0, replacement: []),
         ], headers: headers, query: "beta=true", deadlineUsec: 123)

@@ -50,12 +50,15 @@ struct ResolveTests {
             ),
             ("fast", .chatCompletions, .codex, ["chatty/small", "echo/echo", "chatty/big"]),
             // A mapping comes before the model of that name, for Codex alone.
-            ("big", .responses, .codex, ["resp/gpt-5.5", "echo/echo"]),
+            ("big", .responses, .codex, ["resp/gpt-5.5", "echo/echo", "chatty/small", "chatty/big"]),
             ("big", .chatCompletions, .claudeCode, ["chatty/big", "echo/echo", "chatty/small"]),
             // Codex's default comes after listed models and before Router.default.
-            ("unknown", .responses, .codex, ["echo/codex", "echo/echo"]),
-            (nil, .responses, .codex, ["echo/codex", "echo/echo"]),
-            ("echo:tools", .responses, .codex, ["echo/echo:tools", "echo/echo"]),
+            ("unknown", .responses, .codex, ["echo/codex", "echo/echo", "chatty/small", "chatty/big"]),
+            (nil, .responses, .codex, ["echo/codex", "echo/echo", "chatty/small", "chatty/big"]),
+            (
+                "echo:tools", .embeddings, .codex,
+                ["echo/echo:tools", "echo/echo", "chatty/small", "chatty/big"]
+            ),
             // A preset by its name counts after a model of that name.
             ("p", .chatCompletions, .other, ["chatty/small", "echo/echo", "chatty/big"]),
             ("small", .chatCompletions, .other, ["chatty/small", "echo/echo", "chatty/big"]),
@@ -65,7 +68,7 @@ struct ResolveTests {
     }
 
     @Test(
-        "asks only providers that speak the endpoint's dialect",
+        "asks first who speaks the endpoint's dialect",
         arguments: [
             (.chatCompletions, ["chatty/shared", "echo/echo"]),
             (.embeddings, ["chatty/shared", "echo/echo"]),
@@ -77,18 +80,26 @@ struct ResolveTests {
         #expect(outcome(table, "shared", endpoint) == candidates)
     }
 
-    @Test("passes over a first choice of another dialect")
+    @Test(
+        "asks a provider of another dialect where requests can be translated or estimated",
+        arguments: [Endpoint.responses, .messages, .countTokens, .generateContent, .streamGenerateContent])
+    func translated(endpoint: Endpoint) throws {
+        let table = try table(with: #""Router": {"default": "echo,echo"}"#)
+        #expect(outcome(table, "big", endpoint) == ["chatty/big", "echo/echo"])
+    }
+
+    @Test("passes over a first choice of another dialect where nothing can be translated")
     func skipped() throws {
         let table = try table(with: #""Router": {"default": "echo,echo"}"#)
-        #expect(outcome(table, "big", .messages) == ["echo/echo"])
+        #expect(outcome(table, "claude-opus-4-6", .embeddings) == ["echo/echo"])
     }
 
     @Test("says which dialects the provider speaks when none is left")
     func mismatch() throws {
         let table = try table(with: #""Router": {"default": "claude,claude-opus-4-6"}"#)
         #expect(
-            outcome(table, "big", .responses) == [
-                "400: /v1/responses needs a provider that speaks responses: “chatty” speaks chat, not responses"
+            outcome(table, "big", .responsesCompact) == [
+                "400: /v1/responses/compact needs a provider that speaks responses: “chatty” speaks chat, not responses"
             ])
     }
 
@@ -99,9 +110,10 @@ struct ResolveTests {
                 "Router": {"default": "echo,echo", "think": "chatty,big",
                   "tiers": ["chatty,small", "echo,echo", "claude,claude-opus-4-6", "small"]}
                 """)
-        #expect(outcome(table, nil) == ["echo/echo", "chatty/small"])
-        #expect(outcome(table, "big") == ["chatty/big", "chatty/small", "echo/echo"])
-        #expect(outcome(table, nil, .messages) == ["echo/echo", "claude/claude-opus-4-6"])
+        #expect(outcome(table, nil) == ["echo/echo", "chatty/small", "claude/claude-opus-4-6"])
+        #expect(
+            outcome(table, "big") == ["chatty/big", "chatty/small", "echo/echo", "claude/claude-opus-4-6"])
+        #expect(outcome(table, nil, .embeddings) == ["echo/echo", "chatty/small"])
     }
 
     @Test("has one candidate when Router.tiers is empty")
@@ -163,8 +175,10 @@ struct ResolveTests {
             explanation.steps == [
                 "Frontend.codex.modelMappings maps “big”: model “gpt-5.5” at resp",
                 "fallback from Router: “echo” at echo",
-                "fallback from Router skipped: “chatty” speaks chat, not responses",
-                "fallback from Router skipped: “chatty” speaks chat, not responses",
+                "fallback from Router: “small” at chatty",
+                "“chatty” speaks chat; responses is translated",
+                "fallback from Router: “big” at chatty",
+                "“chatty” speaks chat; responses is translated",
             ])
         #expect(
             try explanation.result.get() == table.resolve(model: "big", endpoint: .responses, client: .codex))

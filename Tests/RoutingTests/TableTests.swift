@@ -109,12 +109,13 @@ struct CatalogueTests {
         withExtendedLifetime(parser) {}
     }
 
-    @Test("offers Codex only what it can use, the default first")
+    @Test("offers Codex every model, the default first, since requests are translated")
     func codex() throws {
         let root = try catalogue(Self.members)
         #expect(
             strings(root.member("models"), "slug") == [
-                "smart", "shared", "gpt-5.5", "echo", "echo:tools", "echo:think", "gpt-9", "r",
+                "fast", "smart", "small", "big", "shared", "gpt-5.5", "claude-opus-4-6", "echo", "echo:tools",
+                "echo:think", "gpt-9", "p", "r",
             ])
         let preferred = try catalogue(#""Router": {"default": "echo:think"}"#)
         #expect(strings(preferred.member("models"), "slug").first == "echo:think")
@@ -143,7 +144,7 @@ struct CatalogueTests {
             #expect(reasons == ["smart", "gpt-5.5", "gpt-9", "r"].contains(entry.member("slug")?.string))
             priorities.append(try #require(entry.member("priority")?.int))
         }
-        #expect(priorities == Array(1...8))
+        #expect(priorities == Array(1...13))
         withExtendedLifetime(parser) {}
     }
 

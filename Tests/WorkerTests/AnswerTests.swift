@@ -50,7 +50,7 @@ struct Player {
         case .body(let text):
             return describe(body(Array(text.utf8)))
         case .holdExpired: return describe(answer.holdExpired())
-        case .completed: return describe(answer.upstreamCompleted())
+        case .completed: return describe(answer.upstreamCompleted(parser: parser))
         case .broke:
             return describe(answer.upstreamBroke(GatewayError(.upstreamUnreachable, "the connection broke")))
         }
@@ -67,6 +67,7 @@ struct Player {
         case .hold: "hold"
         case .commit: "commit"
         case .forward: "forward"
+        case .send(let bytes): "send " + String(decoding: bytes, as: UTF8.self)
         case .fail(let failure): describe(failure)
         }
     }
@@ -289,6 +290,7 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
                     sent += player.answer.held
                     player.answer.dropSent()
                 case .forward: sent += part
+                case .send: Issue.record("bytes that pass are not replaced")
                 case .fail: failed = true
                 }
             }

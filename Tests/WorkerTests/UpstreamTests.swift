@@ -74,7 +74,8 @@ import Testing
         let handoff = HandoffRequest(
             tag: 1, requestID: "r", endpoint: endpoint, streaming: false, isLastCandidate: true,
             keepAlive: true,
-            isHTTP11: true, model: model, bodySize: 0, inlineBody: [], splices: [], headers: HeaderBlock(),
+            isHTTP11: true, model: model, clientModel: model, bodySize: 0, inlineBody: [], splices: [],
+            headers: HeaderBlock(),
             query: query, deadlineUsec: 0)
         #expect(UpstreamURL.make(template, model: model, for: handoff) == expected)
     }
@@ -99,7 +100,8 @@ import Testing
         let handoff = HandoffRequest(
             tag: 1, requestID: "r", endpoint: endpoint, streaming: false, isLastCandidate: true,
             keepAlive: true,
-            isHTTP11: true, model: "m", bodySize: 0, inlineBody: [], splices: [], headers: headers, query: "",
+            isHTTP11: true, model: "m", clientModel: "m", bodySize: 0, inlineBody: [], splices: [],
+            headers: headers, query: "",
             deadlineUsec: 0)
         let block = UpstreamHeaders(config).fields(for: handoff).bytes
         return block.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }

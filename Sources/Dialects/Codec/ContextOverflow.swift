@@ -5,17 +5,28 @@
 
 import Gateway
 
+enum ContextOverflow {
+    /// Whether an error's text says that the input is too long.
+    static func isTold(by text: String) -> Bool {
+        let text = text.lowercased()
+        return wordings.contains { text.contains($0) }
+    }
+
+    private static let wordings = [
+        "context_length_exceeded", "context length", "context limit", "context window", "context size",
+        "prompt is too long", "input is too long", "maximum prompt length",
+        "exceeds the maximum number of tokens",
+        "input token count", "too many tokens", "exceeds the limit of", "reduce the length",
+    ]
+}
+
 extension GatewayError {
     /// The provider refused the request because its input is too long.
     var isContextOverflow: Bool {
-        guard kind == .invalidRequest || kind == .tooLarge else { return false }
-        let text = quote.isEmpty ? message.lowercased() : quote.lowercased()
-        return GatewayError.overflowWordings.contains { text.contains($0) }
+        switch kind {
+        case .contextTooLong: true
+        case .invalidRequest, .tooLarge: ContextOverflow.isTold(by: quote.isEmpty ? message : quote)
+        default: false
+        }
     }
-
-    private static let overflowWordings = [
-        "context_length_exceeded", "context length", "context window", "context size", "prompt is too long",
-        "input is too long", "maximum prompt length", "exceeds the maximum number of tokens",
-        "input token count", "too many tokens", "exceeds the limit of", "reduce the length",
-    ]
 }

@@ -8,12 +8,16 @@ package import Gateway
 import IPC
 
 package enum ReasoningEnvelope {
-    package static let prefix = "ccr1:"
+    package static let prefix: StaticString = "ccr1:"
+    /// How an envelope begins in base64, the form of Gemini's signatures.
+    package static let encodedPrefix: StaticString = "Y2NyMT"
     /// Longer envelopes are not opened. Encrypted thoughts of one turn have some 10 to 100 KB.
     package static let maximumBytes = 8 << 20
 
     /// Whether a text claims to be an envelope.
-    package static func isEnvelope(_ text: String) -> Bool { text.hasPrefix(prefix) }
+    package static func isEnvelope(_ text: String) -> Bool {
+        text.utf8.starts(with: UnsafeBufferPointer(start: prefix.utf8Start, count: prefix.utf8CodeUnitCount))
+    }
 
     /// The text for the client's opaque field; nil for a state without a known origin, which needs none.
     package static func seal(_ state: ReasoningState) -> String? {
@@ -24,13 +28,13 @@ package enum ReasoningEnvelope {
         writer.put(origin.model)
         writer.put(state.itemID) { $0.put($1) }
         writer.put(state.bytes)
-        return prefix + Base64URL.encode(writer.bytes)
+        return "\(prefix)\(Base64URL.encode(writer.bytes))"
     }
 
     /// The state inside; nil when the text is no envelope or a damaged one, which is then dropped.
     package static func open(_ text: String) -> ReasoningState? {
         guard isEnvelope(text), text.utf8.count <= maximumBytes,
-            let bytes = Base64URL.decode(text.utf8.dropFirst(prefix.utf8.count))
+            let bytes = Base64URL.decode(text.utf8.dropFirst(prefix.utf8CodeUnitCount))
         else { return nil }
         return bytes.withUnsafeBytes { view in
             var reader = WireReader(view)

@@ -103,6 +103,19 @@ extension EchoAnswer {
         return EchoAnswer(status: 200, contentType: "application/json", chunks: [writer.bytes])
     }
 
+    /// The answer to a question for a number of tokens, which no provider was asked.
+    package static func count(_ tokens: Int, _ endpoint: Endpoint) -> EchoAnswer {
+        document { writer in
+            writer.object {
+                if endpoint == .geminiCountTokens {
+                    $0.member("totalTokens", tokens)
+                } else {
+                    $0.member("input_tokens", tokens)
+                }
+            }
+        }
+    }
+
     /// A stream of events.
     static func stream(_ events: [[UInt8]]) -> EchoAnswer {
         EchoAnswer(status: 200, contentType: "text/event-stream; charset=utf-8", chunks: events)

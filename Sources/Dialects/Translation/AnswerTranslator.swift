@@ -67,6 +67,12 @@ package struct AnswerTranslator {
         }
     }
 
+    /// The client has everything before the provider has said everything.
+    package var endsEarly: Bool {
+        if case .failed = phase { return true }
+        return phase == .finished && !decoder.isOver
+    }
+
     /// Takes the bytes that are ready for the client.
     package mutating func takeOutput() -> [UInt8] {
         defer { output = [] }

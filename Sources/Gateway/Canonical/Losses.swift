@@ -56,7 +56,7 @@ package enum Loss: UInt8, CaseIterable, Sendable {
 }
 
 /// How often each kind of loss happened in one exchange.
-package struct Losses: Equatable, Sendable, WireCodable {
+package struct Losses: Equatable, Sendable, CustomStringConvertible, WireCodable {
     private var counts = [UInt32](repeating: 0, count: Loss.allCases.count)
     /// Names of dropped parameters, at most `maximumNames` and each cut to 64 bytes, for the debugging header.
     package private(set) var parameters: [String] = []
@@ -77,7 +77,20 @@ package struct Losses: Equatable, Sendable, WireCodable {
     package mutating func add(parameter name: String) {
         add(.parameter)
         guard parameters.count < Losses.maximumNames, !parameters.contains(name) else { return }
-        parameters.append(String(name.prefix(64)))
+        // It becomes part of a header field.
+        parameters.append(
+            String(decoding: name.utf8.prefix(64).filter { $0 > 0x20 && $0 < 0x7F }, as: UTF8.self))
+    }
+
+    /// For people: "parameter=2 (top_k, seed), cache_hint=4".
+    package var description: String {
+        var items: [String] = []
+        for loss in Loss.allCases where self[loss] > 0 {
+            let names =
+                loss == .parameter && !parameters.isEmpty ? " (\(parameters.joined(separator: ", ")))" : ""
+            items.append("\(loss.name)=\(self[loss])\(names)")
+        }
+        return items.joined(separator: ", ")
     }
 
     package mutating func add(_ other: Losses) {
@@ -89,11 +102,15 @@ package struct Losses: Equatable, Sendable, WireCodable {
     }
 
     package func encode(to writer: inout WireWriter) {
+        // Most exchanges lose nothing and should not pay for it.
+        writer.put(!isEmpty)
+        guard !isEmpty else { return }
         writer.put(list: counts) { $0.put($1) }
         writer.put(list: parameters) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
+        guard try reader.getBool() else { return }
         let counts = try reader.getList { (reader) throws(WireError) in try reader.get(UInt32.self) }
         guard counts.count == self.counts.count else { throw WireError.invalidValue("losses") }
         self.counts = counts

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The answer of a provider that speaks another dialect than the client: what Answer does with the translator's bytes in
+// place of the provider's.
+
+import Dialects
+import Gateway
+import JSON
+
+extension Answer {
+    /// What the translation of the request left out.
+    var losses: Losses { translation?.losses ?? Losses() }
+
+    /// Whether the body goes to the client piece by piece.
+    var isTranslatedStream: Bool { translator != nil && translation?.clientStreams == true }
+
+    /// The content type for the client; nil when the provider's own passes.
+    var translatedType: String? {
+        guard let translation else { return nil }
+        return translator == nil ? "application/json" : translation.contentType
+    }
+
+    /// The client has everything, while the provider may go on for long: a stop sequence that only ccr knows was reached,
+    /// or an error was told.
+    var needsNoMore: Bool { isCommitted && translator?.endsEarly == true }
+
+    mutating func beginTranslation() {
+        guard status < 300, let translation else { return }
+        let isStream = isEventStream || (translation.upstreamStreams && !isJSON)
+        translator = translation.translator(isStream ? .eventStream : .document)
+    }
+
+    mutating func translate(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) -> Step {
+        guard translator != nil else {
+            // An error's body, whose beginning says what matters.
+            if held.count < UpstreamErrorBody.maximumBytes { held.append(contentsOf: bytes) }
+            return .hold
+        }
+        translator?.received(bytes, parser: parser)
+        let output = translator?.takeOutput() ?? []
+        if isCommitted { return output.isEmpty ? .hold : .send(output) }
+        held.append(contentsOf: output)
+        switch translator?.phase {
+        case .failed(let error): return .fail(describe(error))
+        case .finished: return commit()
+        case .content where isTranslatedStream: return commit()
+        case .content, .undecided, nil: return .hold
+        }
+    }
+
+    mutating func translationCompleted(_ parser: JSONParser) -> Ending {
+        guard translator != nil else { return translateError(parser) }
+        translator?.ended(parser: parser)
+        let output = translator?.takeOutput() ?? []
+        if case .failed(let error) = translator?.phase {
+            return isCommitted ? .breakOff(failureEvent: output) : .fail(describe(error))
+        }
+        if isCommitted { return .finish(last: output) }
+        held.append(contentsOf: output)
+        _ = commit()
+        return .finish(last: [])
+    }
+
+    mutating func translationBroke(_ error: GatewayError) -> Ending {
+        // Everything the dialect needs has been sent; what got lost is the end of the transport.
+        if translator?.phase == .finished { return .finish(last: []) }
+        translator?.broke(error)
+        return .breakOff(failureEvent: isTranslatedStream ? translator?.takeOutput() ?? [] : [])
+    }
+
+    /// The provider refused: the same error in the client's dialect.
+    private mutating func translateError(_ parser: JSONParser) -> Ending {
+        let error = held.withUnsafeBytes {
+            UpstreamErrorBody.read(
+                $0, status: status, kind: UpstreamFailure.kind(ofStatus: status), provider: request.provider,
+                retryAfter: retryAfter, parser: parser)
+        }
+        // Only Anthropic's clients know 529.
+        if status == 529, translation?.client != .messages { status = 503 }
+        held = ErrorBody.render(
+            error, dialect: translation?.client ?? .chat, requestID: request.requestID)
+        _ = commit()
+        return .finish(last: [])
+    }
+
+    /// Names the provider; its own words go to the client alone.
+    private func describe(_ error: GatewayError) -> Failure {
+        let named = GatewayError(
+            error.kind, "provider \(request.provider): \(error.message)", quote: error.quote,
+            retryAfter: error.retryAfter ?? retryAfter)
+        // A request that is wrong in itself is wrong everywhere; a longer one may fit elsewhere.
+        return Failure(error: named, mayTryElsewhere: error.kind != .invalidRequest)
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decides how a request is put to this worker's provider: as it is, translated into a dialect the provider speaks, or not
+// at all because the answer can be estimated here.
+
+import Dialects
+import Gateway
+import JSON
+
+/// How one request is answered.
+enum RequestPlan {
+    /// The provider speaks the client's dialect: bytes pass.
+    case passThrough(url: String)
+    /// The provider is asked in another dialect, or in the client's own with another form of answer.
+    case translated(Translation, body: [UInt8], endpoint: Endpoint, url: String)
+    /// No provider is asked.
+    case local(EchoAnswer)
+
+    var translation: Translation? {
+        if case .translated(let translation, _, _, _) = self { return translation }
+        return nil
+    }
+}
+
+/// The rules for one provider.
+struct RequestPlanner {
+    private let config: WorkerConfig
+    /// Learns from what the provider reports.
+    var calibration = TokenCalibration()
+
+    init(_ config: WorkerConfig) {
+        self.config = config
+    }
+
+    /// The path on which a dialect is asked for an answer.
+    private static func endpoint(_ dialect: Dialect, streaming: Bool) -> Endpoint {
+        switch dialect {
+        case .chat: .chatCompletions
+        case .responses: .responses
+        case .messages: .messages
+        case .gemini: streaming ? .streamGenerateContent : .generateContent
+        }
+    }
+
+    /// - Parameters:
+    ///   - model: what the provider calls the model the handoff names, and what is known of it.
+    ///   - body: the whole body with its changes in place; asked for only when it has to be read.
+    ///   - nowUnix: seconds since 1970.
+    ///   - parser: any parser; values that the caller has from it become invalid.
+    /// - Throws: an error for the client.
+    func plan(
+        _ handoff: HandoffRequest, _ model: ResolvedModel, nowUnix: Int, parser: JSONParser,
+        body: () -> [UInt8]
+    ) throws(GatewayError) -> RequestPlan {
+        let streaming = upstreamStreams(handoff)
+        // State of other providers must not reach this one, not even between a client and a provider of one dialect, and
+        // what this one gave in an envelope has to be unpacked.
+        let inArray = handoff.endpoint == .streamGenerateContent && !handoff.query.contains("alt=sse")
+        let mustRead =
+            handoff.endpoint.isTranslatable
+            && (handoff.carriesEnvelope || streaming != handoff.streaming || inArray)
+        if let url = config.url(handoff.endpoint, streaming: handoff.streaming), !mustRead {
+            return .passThrough(url: UpstreamURL.make(url, model: model.name, for: handoff))
+        }
+        if handoff.endpoint.isEstimable {
+            return .local(EchoAnswer.count(calibrated(handoff), handoff.endpoint))
+        }
+        guard handoff.endpoint.isTranslatable,
+            let dialect = config.profile.dialect(for: handoff.endpoint.dialect),
+            let url = config.url(RequestPlanner.endpoint(dialect, streaming: streaming), streaming: streaming)
+        else {
+            throw GatewayError(
+                .invalidRequest,
+                "provider \(config.provider) does not answer \(handoff.endpoint.clientPath)")
+        }
+        let request = TranslationRequest(
+            client: handoff.endpoint.dialect, upstream: dialect,
+            target: RequestTarget(
+                origin: Origin(provider: config.provider, model: model.name), streaming: streaming,
+                rules: config.profile.rules, model: model.rules),
+            streamingByPath: handoff.endpoint.hasModelInPath ? handoff.streaming : nil,
+            inArray: inArray, effort: model.effort, requestID: handoff.requestID, nowUnix: nowUnix)
+        let bytes = body()
+        let made = bytes.withUnsafeBytes { view in
+            Result { () throws(GatewayError) in
+                try Translation.make(
+                    request, body: view, clientModel: handoff.clientModel,
+                    estimatedInput: calibrated(handoff),
+                    parser: parser)
+            }
+        }
+        let (translation, encoded) = try made.get()
+        return .translated(
+            translation, body: encoded,
+            endpoint: RequestPlanner.endpoint(dialect, streaming: streaming),
+            url: UpstreamURL.make(url, model: model.name))
+    }
+
+    /// Whether the provider is asked for a stream: as the client wants, unless it offers only one of both.
+    private func upstreamStreams(_ handoff: HandoffRequest) -> Bool {
+        if config.profile.rules.has(.streamOnly) { return true }
+        return handoff.streaming && !config.profile.rules.has(.documentOnly)
+    }
+
+    private func calibrated(_ handoff: HandoffRequest) -> Int {
+        calibration.calibrated(handoff.estimatedInput, model: handoff.model)
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import Dialects
+import JSON
+import Testing
+
+@Suite struct TokenEstimateTests {
+    private func tokens(_ text: String) throws -> Int {
+        let parser = JSONParser()
+        let root = try parser.parse(Array(text.utf8))
+        return withExtendedLifetime(parser) { TokenEstimate(root).tokens }
+    }
+
+    @Test func `English costs a token for about every four letters`() throws {
+        let words = String(repeating: "the quick brown fox jumps over the lazy dog ", count: 100)
+        let estimate = try tokens(#"{"content":"\#(words)"}"#)
+        #expect((1000...1350).contains(estimate), "\(estimate) for \(words.utf8.count) bytes")
+    }
+
+    @Test func `other scripts cost more by the letter and less by the byte`() throws {
+        let chinese = try tokens(#"{"content":"\#(String(repeating: "世界", count: 500))"}"#)
+        #expect((700...1300).contains(chinese), "\(chinese)")
+    }
+
+    @Test func `an image costs what images cost and not what its base64 weighs`() throws {
+        let data = String(repeating: "iVBORw0KGgo", count: 20_000)
+        for part in [
+            #"{"type":"image","source":{"type":"base64","media_type":"image/png","data":"\#(data)"}}"#,
+            #"{"type":"image_url","image_url":{"url":"data:image/png;base64,\#(data)"}}"#,
+            #"{"inlineData":{"mimeType":"image/png","data":"\#(data)"}}"#,
+        ] {
+            let estimate = try tokens(#"{"messages":[{"role":"user","content":[\#(part)]}]}"#)
+            #expect((1000...2500).contains(estimate), "\(estimate)")
+        }
+    }
+
+    @Test func `long text without spaces is text where no image stands`() throws {
+        let estimate = try tokens(#"{"content":"\#(String(repeating: "abcdefghij", count: 2_000))"}"#)
+        #expect(estimate > 5_000)
+    }
+
+    @Test func `nothing costs at least one token`() throws {
+        #expect(try tokens("{}") == 1)
+    }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Translated answers as transcripts: a Messages client, a Chat provider.
+
+import Dialects
+import Gateway
+import JSON
+import Testing
+
+@testable import Worker
+
+@Suite struct TranslatedAnswerTests {
+    private let parser = JSONParser()
+
+    private func answer(streaming: Bool, isLast: Bool = true) throws -> Answer {
+        let body =
+            #"{"model":"x","max_tokens":9,"stream":\#(streaming),"messages":[{"role":"user","content":"Hi"}]}"#
+        let request = TranslationRequest(
+            client: .messages, upstream: .chat,
+            target: RequestTarget(origin: Origin(provider: "p", model: "m"), streaming: streaming),
+            streamingByPath: nil, requestID: "req_1", nowUnix: 1)
+        let bytes = Array(body.utf8)
+        let (translation, _) = try bytes.withUnsafeBytes {
+            try Translation.make(request, body: $0, clientModel: "x", estimatedInput: 7, parser: parser)
+        }
+        return Answer(
+            endpoint: .messages,
+            request: Answer.RequestFacts(
+                requestID: "req_1", provider: "p", isLastCandidate: isLast, keepAlive: true, isHTTP11: true,
+                modelChanged: true),
+            translation: translation)
+    }
+
+    private func head(_ answer: inout Answer, _ status: Int, _ type: String) -> Answer.Step {
+        Array("content-type: \(type)".utf8).withUnsafeBytes { answer.headLineReceived($0) }
+        Array("content-length: 9999".utf8).withUnsafeBytes { answer.headLineReceived($0) }
+        return answer.headReceived(status: status)
+    }
+
+    private func feed(_ answer: inout Answer, _ text: String) -> Answer.Step {
+        Array(text.utf8).withUnsafeBytes { answer.bodyReceived($0, parser: parser) }
+    }
+
+    private func chunk(_ delta: String, _ reason: String = "null") -> String {
+        #"data: {"id":"c","choices":[{"index":0,"delta":\#(delta),"finish_reason":\#(reason)}]}"# + "\n\n"
+    }
+
+    private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+    @Test func `a stream is committed at its first content and sent event for event`() throws {
+        var answer = try answer(streaming: true)
+        #expect(head(&answer, 200, "text/event-stream") == .hold)
+        #expect(feed(&answer, chunk(#"{"role":"assistant","content":""}"#)) == .hold)
+        #expect(feed(&answer, chunk(#"{"content":"Hel"}"#)) == .commit)
+        #expect(text(answer.head).contains("content-type: text/event-stream; charset=utf-8\r\n"))
+        #expect(!text(answer.head).contains("9999"))
+        #expect(answer.framing == .chunked)
+        #expect(text(answer.held).hasPrefix("event: message_start\n"))
+        answer.dropSent()
+        guard case .send(let bytes) = feed(&answer, chunk(#"{"content":"lo"}"#)) else {
+            Issue.record("nothing was sent")
+            return
+        }
+        #expect(text(bytes).contains(#""text_delta","text":"lo""#))
+        #expect(answer.acceptsKeepalive)
+        _ = feed(&answer, chunk("{}", #""stop""#) + "data: [DONE]\n\n")
+        #expect(answer.isOver)
+        #expect(!answer.needsNoMore)
+        #expect(answer.upstreamCompleted(parser: parser) == .finish(last: []))
+    }
+
+    @Test func `a document is committed whole, with its own length`() throws {
+        var answer = try answer(streaming: false)
+        #expect(head(&answer, 200, "application/json") == .hold)
+        let document =
+            #"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}]}"#
+        #expect(feed(&answer, document) == .hold)
+        #expect(answer.upstreamCompleted(parser: parser) == .finish(last: []))
+        #expect(answer.framing == .length(answer.held.count))
+        #expect(text(answer.held).contains(#""text":"Hello""#))
+        #expect(text(answer.head).contains("content-type: application/json\r\n"))
+    }
+
+    @Test func `a stream that ends too early is told in the client's dialect and broken off`() throws {
+        var answer = try answer(streaming: true)
+        _ = head(&answer, 200, "text/event-stream")
+        _ = feed(&answer, chunk(#"{"content":"Hel"}"#))
+        answer.dropSent()
+        let ending = answer.upstreamBroke(GatewayError(.upstreamUnreachable, "the connection broke"))
+        guard case .breakOff(let event) = ending else {
+            Issue.record("\(ending)")
+            return
+        }
+        #expect(text(event).hasPrefix("event: error\n") || text(event).contains("\nevent: error\n"))
+    }
+
+    @Test func `an error before content may be tried elsewhere`() throws {
+        var answer = try answer(streaming: true, isLast: false)
+        _ = head(&answer, 200, "text/event-stream")
+        let step = feed(&answer, #"data: {"error":{"message":"busy","code":"rate_limit_exceeded"}}"# + "\n\n")
+        guard case .fail(let failure) = step else {
+            Issue.record("\(step)")
+            return
+        }
+        #expect(failure.mayTryElsewhere)
+        #expect(failure.error.kind == .rateLimited)
+    }
+
+    @Test(arguments: [
+        (
+            429, #"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#, 429, "rate_limit_error",
+            "slow down"
+        ),
+        (
+            400, #"{"error":{"message":"This model's maximum context length is 8 tokens"}}"#, 400,
+            "invalid_request_error", "prompt is too long"
+        ),
+        (529, #"{"error":{"type":"overloaded_error","message":"later"}}"#, 529, "overloaded_error", "later"),
+        (500, "<html>", 500, "api_error", "provider p answered 500"),
+    ])
+    func `a refusal becomes one of the client's dialect`(
+        _ status: Int, _ body: String, _ told: Int, _ type: String, _ words: String
+    ) throws {
+        var answer = try answer(streaming: true)
+        #expect(head(&answer, status, "application/json") == .hold)
+        #expect(feed(&answer, body) == .hold)
+        #expect(answer.upstreamCompleted(parser: parser) == .finish(last: []))
+        #expect(answer.status == told)
+        #expect(text(answer.held).contains(type))
+        #expect(text(answer.held).contains(words))
+        #expect(text(answer.head).hasPrefix("HTTP/1.1 \(told) "))
+    }
+}
+
+@Suite struct TokenCalibrationTests {
+    @Test func `an estimate is corrected by what the provider counts`() {
+        var calibration = TokenCalibration()
+        #expect(calibration.calibrated(1000, model: "m") == 1050)
+        for _ in 0..<50 {
+            calibration.learn(
+                estimated: 1000, usage: Usage(input: 300, cacheRead: 1000, cacheWrite: 200), model: "m")
+        }
+        #expect(calibration.calibrated(1000, model: "m") == 1575)
+        #expect(calibration.calibrated(1000, model: "other") == 1050)
+    }
+
+    @Test func `nothing is learnt from short requests, missing counts and absurd ones`() {
+        var calibration = TokenCalibration()
+        calibration.learn(estimated: 10, usage: Usage(input: 20), model: "m")
+        calibration.learn(estimated: 1000, usage: Usage(), model: "m")
+        calibration.learn(estimated: 1000, usage: Usage(input: 1_000_000), model: "m")
+        #expect(calibration.calibrated(1000, model: "m") == 1050)
+        #expect(calibration.calibrated(0, model: "m") == 1)
+    }
+}
+
+@Suite struct RequestPlannerTests {
+    private let parser = JSONParser()
+
+    private func planner(_ urls: [Endpoint: String], _ quirks: Quirks = []) -> RequestPlanner {
+        var dialects: [Dialect] = []
+        for endpoint in Endpoint.allCases where urls[endpoint] != nil && !dialects.contains(endpoint.dialect)
+        {
+            dialects.append(endpoint.dialect)
+        }
+        var rules = UpstreamRules()
+        rules.quirks = quirks
+        return RequestPlanner(
+            WorkerConfig(
+                provider: "p", isEcho: false,
+                profile: ProviderProfile("k", dialects.map { Surface($0) }, rules: rules),
+                models: [], urls: urls, streamURLs: [:], key: [],
+                anthropicVersion: "2023-06-01",
+                extraHeaders: [:], proxy: nil,
+                timeouts: ExchangeTimeouts(
+                    connect: 1, firstEvent: 1, total: 1, idle: 1, keepalive: 1, commitHold: 1,
+                    unusedConnection: 1)))
+    }
+
+    private func handoff(_ endpoint: Endpoint, streaming: Bool = true, carriesEnvelope: Bool = false)
+        -> HandoffRequest
+    {
+        HandoffRequest(
+            tag: 1, requestID: "req_1", endpoint: endpoint, streaming: streaming, isLastCandidate: true,
+            keepAlive: true, isHTTP11: true, model: "m", clientModel: "c", estimatedInput: 100,
+            carriesEnvelope: carriesEnvelope, bodySize: 0, inlineBody: [], splices: [],
+            headers: HeaderBlock(),
+            query: "beta=true", deadlineUsec: 0)
+    }
+
+    private static let body = Array(
+        #"{"model":"c","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#.utf8)
+
+    private func describe(_ plan: RequestPlan) -> String {
+        switch plan {
+        case .passThrough(let url): "pass \(url)"
+        case .translated(_, _, let endpoint, let url): "translate \(endpoint) \(url)"
+        case .local(let answer): String(decoding: answer.chunks.joined(), as: UTF8.self)
+        }
+    }
+
+    private func plan(_ planner: RequestPlanner, _ handoff: HandoffRequest) throws -> String {
+        describe(
+            try planner.plan(
+                handoff, ResolvedModel(handoff.model, kind: "k", rows: []), nowUnix: 1, parser: parser
+            ) { Self.body })
+    }
+
+    @Test func `bytes pass where the provider speaks the client's dialect`() throws {
+        let planner = planner([
+            .messages: "http://h/v1/messages", .chatCompletions: "http://h/v1/chat/completions",
+        ])
+        #expect(try plan(planner, handoff(.messages)) == "pass http://h/v1/messages?beta=true")
+    }
+
+    @Test func `state of another provider makes the request be read`() throws {
+        let planner = planner([.messages: "http://h/v1/messages"])
+        #expect(
+            try plan(planner, handoff(.messages, carriesEnvelope: true))
+                == "translate messages http://h/v1/messages")
+    }
+
+    @Test func `the dialect that carries most is asked`() throws {
+        let both = planner([.responses: "http://h/r", .chatCompletions: "http://h/c"])
+        #expect(try plan(both, handoff(.messages)) == "translate responses http://h/r")
+        let gemini = planner([
+            .generateContent: "http://h/{model}:generateContent",
+            .streamGenerateContent: "http://h/{model}:s?alt=sse",
+        ])
+        #expect(
+            try plan(gemini, handoff(.messages)) == "translate streamGenerateContent http://h/m:s?alt=sse")
+        #expect(
+            try plan(gemini, handoff(.messages, streaming: false))
+                == "translate generateContent http://h/m:generateContent")
+    }
+
+    @Test func `a provider that only streams, or never does, is asked for what it has`() throws {
+        let urls: [Endpoint: String] = [.chatCompletions: "http://h/c"]
+        #expect(
+            try plan(planner(urls, [.streamOnly]), handoff(.chatCompletions)) == "pass http://h/c?beta=true")
+        let document = handoff(.chatCompletions, streaming: false)
+        #expect(try plan(planner(urls, [.streamOnly]), document) == "translate chatCompletions http://h/c")
+        #expect(
+            try plan(planner(urls, [.documentOnly]), handoff(.chatCompletions))
+                == "translate chatCompletions http://h/c")
+    }
+
+    @Test func `tokens are estimated where the provider does not count them`() throws {
+        let chat = planner([.chatCompletions: "http://h/c"])
+        #expect(try plan(chat, handoff(.countTokens)) == #"{"input_tokens":105}"#)
+        #expect(try plan(chat, handoff(.geminiCountTokens)) == #"{"totalTokens":105}"#)
+    }
+
+    @Test func `what nobody can translate is refused`() {
+        let chat = planner([.chatCompletions: "http://h/c"])
+        #expect(throws: GatewayError.self) { try plan(chat, handoff(.responsesCompact)) }
+    }
+}
