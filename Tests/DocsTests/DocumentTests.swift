@@ -39,6 +39,14 @@ import Testing
         #expect(try Self.section(of: kind).contains("`\(kind.messageID)`"))
     }
 
+    @Test("every kind of loss is explained")
+    func losses() throws {
+        for loss in Loss.allCases {
+            #expect(
+                try Self.rows(of: "docs/dialects.md", beginningWith: "`\(loss.name)`").count == 1, "\(loss)")
+        }
+    }
+
     @Test("docs/logging.md describes no kind that does not exist")
     func noOtherLogKind() throws {
         let names = Set(LogKind.allCases.map { "\($0)" })
