@@ -58,22 +58,21 @@ struct RequestPlanner {
         let mustRead =
             handoff.endpoint.isTranslatable
             && (handoff.carriesEnvelope || streaming != handoff.streaming || inArray)
-        if let url = config.url(handoff.endpoint, streaming: handoff.streaming), !mustRead {
+        if let url = url(handoff.endpoint, streaming: handoff.streaming), !mustRead {
             return .passThrough(url: UpstreamURL.make(url, model: model.name, for: handoff))
         }
         if handoff.endpoint.isEstimable {
             return .local(EchoAnswer.count(calibrated(handoff), handoff.endpoint))
         }
         guard handoff.endpoint.isTranslatable,
-            let dialect = config.profile.dialect(for: handoff.endpoint.dialect),
-            let url = config.url(RequestPlanner.endpoint(dialect, streaming: streaming), streaming: streaming)
+            let (endpoint, url) = translationTarget(handoff.endpoint.dialect, streaming: streaming)
         else {
             throw GatewayError(
                 .invalidRequest,
                 "provider \(config.provider) does not answer \(handoff.endpoint.clientPath)")
         }
         let request = TranslationRequest(
-            client: handoff.endpoint.dialect, upstream: dialect,
+            client: handoff.endpoint.dialect, upstream: endpoint.dialect,
             target: RequestTarget(
                 origin: Origin(provider: config.provider, model: model.name), streaming: streaming,
                 rules: config.profile.rules, model: model.rules),
@@ -91,8 +90,23 @@ struct RequestPlanner {
         let (translation, encoded) = try made.get()
         return .translated(
             translation, body: encoded,
-            endpoint: RequestPlanner.endpoint(dialect, streaming: streaming),
+            endpoint: endpoint,
             url: UpstreamURL.make(url, model: model.name))
+    }
+
+    /// The URL of an endpoint; nil for what the provider does not answer. The embedded provider has none to speak of.
+    private func url(_ endpoint: Endpoint, streaming: Bool) -> String? {
+        if config.isEcho { return config.profile.serves(endpoint) ? "" : nil }
+        return config.url(endpoint, streaming: streaming)
+    }
+
+    /// The path that the provider is asked on, and its URL; nil when it answers on none.
+    private func translationTarget(_ client: Dialect, streaming: Bool) -> (Endpoint, String)? {
+        for dialect in config.profile.dialects(for: client) {
+            let endpoint = RequestPlanner.endpoint(dialect, streaming: streaming)
+            if let url = url(endpoint, streaming: streaming) { return (endpoint, url) }
+        }
+        return nil
     }
 
     /// Whether the provider is asked for a stream: as the client wants, unless it offers only one of both.

@@ -156,8 +156,11 @@ import Testing
 @Suite struct RequestPlannerTests {
     private let parser = JSONParser()
 
-    private func planner(_ urls: [Endpoint: String], _ quirks: Quirks = []) -> RequestPlanner {
-        var dialects: [Dialect] = []
+    /// - Parameter dialects: what the provider's kind speaks besides what there are URLs for.
+    private func planner(
+        _ urls: [Endpoint: String], _ quirks: Quirks = [], dialects: [Dialect] = [], isEcho: Bool = false
+    ) -> RequestPlanner {
+        var dialects = dialects
         for endpoint in Endpoint.allCases where urls[endpoint] != nil && !dialects.contains(endpoint.dialect)
         {
             dialects.append(endpoint.dialect)
@@ -166,7 +169,7 @@ import Testing
         rules.quirks = quirks
         return RequestPlanner(
             WorkerConfig(
-                provider: "p", isEcho: false,
+                provider: "p", isEcho: isEcho,
                 profile: ProviderProfile("k", dialects.map { Surface($0) }, rules: rules),
                 models: [], urls: urls, streamURLs: [:], key: [],
                 anthropicVersion: "2023-06-01",
@@ -231,6 +234,18 @@ import Testing
         #expect(
             try plan(gemini, handoff(.messages, streaming: false))
                 == "translate generateContent http://h/m:generateContent")
+    }
+
+    @Test func `a dialect that the configuration gives no URL for is passed over`() throws {
+        let planner = planner([.messages: "http://h/m"], dialects: [.gemini])
+        #expect(
+            try plan(planner, handoff(.generateContent, streaming: false)) == "translate messages http://h/m")
+    }
+
+    @Test func `the embedded provider answers without a URL, other dialects by translation`() throws {
+        let planner = planner([:], dialects: [.chat], isEcho: true)
+        #expect(try plan(planner, handoff(.chatCompletions)).hasPrefix("pass "))
+        #expect(try plan(planner, handoff(.messages)).hasPrefix("translate chatCompletions "))
     }
 
     @Test func `a provider that only streams, or never does, is asked for what it has`() throws {

@@ -149,9 +149,9 @@ package struct ProviderProfile: Equatable, Sendable {
         surface(endpoint.dialect)?.endpoints.contains(endpoint) == true
     }
 
-    /// The dialect in which to ask for what a client asked in `dialect`: its own if the provider has it, else the one
-    /// that loses least.
-    package func dialect(for dialect: Dialect) -> Dialect? {
+    /// The dialects in which to ask for what a client asked in `dialect`: its own first if the provider has it, then by how
+    /// little is lost.
+    package func dialects(for dialect: Dialect) -> [Dialect] {
         let order: [Dialect] =
             switch dialect {
             case .chat: [.chat, .responses, .messages, .gemini]
@@ -159,7 +159,7 @@ package struct ProviderProfile: Equatable, Sendable {
             case .messages: [.messages, .responses, .chat, .gemini]
             case .gemini: [.gemini, .messages, .responses, .chat]
             }
-        return order.first { surface($0) != nil }
+        return order.filter { surface($0) != nil }
     }
 }
 
