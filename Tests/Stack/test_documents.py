@@ -99,7 +99,7 @@ class Documents(Case):
 
     def test_completions_offer_what_fits(self):
         cases = (
-            ("ccr va", ["validate"]),
+            ("ccr va", ["validate", "vault"]),
             ("ccr route ", ["explain"]),
             ("ccr route explain --endpoint ch", ["chat"]),
             ("ccr validate --js", ["--json"]),

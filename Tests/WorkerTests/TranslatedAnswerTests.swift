@@ -237,9 +237,9 @@ import Testing
     }
 
     @Test func `a dialect that the configuration gives no URL for is passed over`() throws {
-        let planner = planner([.messages: "http://h/m"], dialects: [.gemini])
+        let planner = planner([.messages: "http://h/m"], dialects: [.responses])
         #expect(
-            try plan(planner, handoff(.generateContent, streaming: false)) == "translate messages http://h/m")
+            try plan(planner, handoff(.chatCompletions)) == "translate messages http://h/m")
     }
 
     @Test func `the embedded provider answers without a URL, other dialects by translation`() throws {
