@@ -24,16 +24,23 @@ def entry(name, upstream, dialect):
 
 @needs_gateway
 class TranslatedSDKs(Case):
+    @classmethod
+    def open_all(cls):
+        cls.upstreams = {d: cls.enterClassContext(StrictUpstream(d)) for d in DIALECTS}
+        providers = [entry(d, upstream, d) for d, upstream in cls.upstreams.items()]
+        tiers = [f"{d},model-{d}" for d in DIALECTS]
+        cls.gateway = cls.enterClassContext(Gateway(Providers=providers, Router={"tiers": tiers}))
+
     def converse(self, client, dialect, turns, results=(), stream=True, **more):
         """Hold the conversation; returns what the client and what the upstream saw."""
-        with StrictUpstream(dialect, turns) as upstream:
-            with Gateway(Providers=[entry("strict", upstream, dialect)]) as gateway:
-                try:
-                    outcome = CLIENTS[client](gateway.url).hold(
-                        f"model-{dialect}", "Weather?", iter(results), stream, **more
-                    )
-                except Exception as error:
-                    raise AssertionError(f"{error!r}; refused: {upstream.refusals}\n{gateway.tail()}") from error
+        upstream = self.upstreams[dialect]
+        upstream.begin(turns)
+        try:
+            outcome = CLIENTS[client](self.gateway.url).hold(
+                f"model-{dialect}", "Weather?", iter(results), stream, **more
+            )
+        except Exception as error:
+            raise AssertionError(f"{error!r}; refused: {upstream.refusals}\n{self.gateway.tail()}") from error
         self.assertEqual(upstream.refusals, [])
         return outcome, upstream.requests
 
@@ -142,18 +149,20 @@ class TranslatedSDKs(Case):
                     self.move(client, first, second, turns)
 
     def move(self, client, first, second, turns):
-        """The provider of the first turn disappears; the second gets the conversation without foreign state."""
-        with StrictUpstream(first, turns) as a, StrictUpstream(second, turns[1:]) as b:
-            providers = [entry("one", a, first), entry("two", b, second)]
-            with Gateway(Providers=providers, Router={"tiers": [f"two,model-{second}"]}) as gateway:
+        """All but the second provider go down after the first turn; it gets the conversation without foreign state."""
+        for upstream in self.upstreams.values():
+            upstream.begin(turns[1:])
+        self.upstreams[first].begin(turns)
 
-                def results():
-                    a.stop()
-                    yield "rain"
+        def results():
+            for dialect, upstream in self.upstreams.items():
+                upstream.is_down = dialect != second
+            yield "rain"
 
-                outcome = CLIENTS[client](gateway.url).hold(f"model-{first}", "Weather?", results(), True)
-                self.assertEqual(outcome.text, "Moved.")
-                self.assertEqual(b.refusals, [])
+        outcome = CLIENTS[client](self.gateway.url).hold(f"model-{first}", "Weather?", results(), True)
+        self.assertEqual(outcome.text, "Moved.")
+        self.assertEqual(self.upstreams[second].refusals, [])
+        self.assertEqual(len(self.upstreams[second].requests), 1)
 
 
 if __name__ == "__main__":

@@ -51,8 +51,10 @@ struct GeminiContentWriter {
         var writer = JSONWriter()
         writer.array { writer in
             if isOwn {
-                for turn in request.turns {
-                    write(turn, isRunning: false, &writer)
+                // Read because state of another provider had to be taken out: its calls need something in its place.
+                let running = GeminiContentWriter.beginningOfRunningTurn(request.turns)
+                for (index, turn) in request.turns.enumerated() {
+                    write(turn, isRunning: index > running, &writer)
                     end(&writer, extra: turn.extra)
                 }
             } else {
@@ -297,7 +299,7 @@ struct GeminiContentWriter {
         count(call.extra)
         let name = tools.name(of: call, &notes)
         names[call.id] = name
-        if signature == nil, !hasCall, isRunning, !isOwn, model.demandsSignatures {
+        if signature == nil, !hasCall, isRunning, model.demandsSignatures {
             signature = GeminiSignature.placeholder
         }
         hasCall = true

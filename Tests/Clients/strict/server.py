@@ -18,16 +18,23 @@ class StrictUpstream:
     """An upstream of one dialect, as a context manager.
 
     turns: told one after the other to requests that offer tools; the last one stays.
+    While `is_down` is set it answers 503 to everything.
     `requests` are the bodies in the order of their arrival, `refusals` the messages of those answered with 400.
     """
 
-    def __init__(self, dialect, turns):
+    def __init__(self, dialect, turns=()):
         self.dialect = DIALECTS[dialect]
-        self.turns = list(turns)
-        self.requests = []
-        self.refusals = []
-        self.told = 0
         self.lock = threading.Lock()
+        self.begin(turns)
+
+    def begin(self, turns):
+        """Forget everything and tell these turns from now on."""
+        with self.lock:
+            self.turns = list(turns)
+            self.requests = []
+            self.refusals = []
+            self.told = 0
+            self.is_down = False
 
     def __enter__(self):
         upstream = self
@@ -70,6 +77,8 @@ class StrictUpstream:
             return self.turns[number]
 
     def answer(self, handler, body):
+        if self.is_down:
+            return self.send(handler, 503, "text/plain", ["down for maintenance"])
         path = handler.path.split("?")[0]
         try:
             streaming = self.dialect.check(path, handler.path, handler.headers, body)
