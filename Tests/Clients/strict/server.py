@@ -2,6 +2,7 @@
 """A threaded HTTP server that validates requests strictly, logs them and answers from a script."""
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +13,15 @@ DIALECTS = {"chat": chat, "gemini": gemini, "messages": messages, "responses": r
 
 # What requests without tools are told (titles, summaries): they are no part of the script.
 ASIDE = Turn((Text('{"title": "A test"}'),))
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        # Clients and gateways close connections when they have what they want.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class StrictUpstream:
@@ -49,8 +59,7 @@ class StrictUpstream:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.port = self.server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
