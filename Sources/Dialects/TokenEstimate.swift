@@ -15,16 +15,9 @@ package struct TokenEstimate: Equatable, Sendable {
     /// Tokens, at least 1.
     package var tokens: Int { max(1, (sixteenths + 15) / 16) }
 
-    package init() {}
-
     /// The estimate for a whole request body, whatever its dialect.
     package init(_ root: JSONValue) {
         add(root, inMedia: false)
-    }
-
-    /// Adds text that is no part of a JSON document.
-    package mutating func add(text: UnsafeRawBufferPointer) {
-        sixteenths += TokenEstimate.sixteenths(of: text)
     }
 
     /// An image or page of average size, whose pixels nobody decodes here.

@@ -142,8 +142,8 @@ package enum GeminiRequests: RequestCodec {
         notes = contents.notes
         var extra = isOwn ? request.extra : []
         if !isOwn { for member in request.extra { notes.losses.add(parameter: member.name) } }
-        let config = take("generationConfig", &extra)
-        let toolConfig = take("toolConfig", &extra)
+        let config = extra.take("generationConfig")
+        let toolConfig = extra.take("toolConfig")
         let format = GeminiFormat(request, model, hasFunctions: tools.hasFunctions, isOwn: isOwn)
         notes.losses.add(.schemaKeyword, format.droppedKeywords)
         var system = contents.system
@@ -173,11 +173,6 @@ package enum GeminiRequests: RequestCodec {
             writer.members(extra)
         }
         return writer.bytes
-    }
-
-    private static func take(_ name: String, _ extra: inout [ExtraMember]) -> JSONText? {
-        guard let index = extra.firstIndex(where: { $0.name == name }) else { return nil }
-        return extra.remove(at: index).value
     }
 
     private static func generationConfig(

@@ -157,10 +157,10 @@ package enum ResponsesRequests: RequestCodec {
         notes = items.notes
         var extra = isOwn ? request.extra : []
         if !isOwn { for member in request.extra { notes.losses.add(parameter: member.name) } }
-        let reasoning = take("reasoning", &extra)
-        let text = take("text", &extra)
-        let store = rules.has(.storeFalse) ? nil : take("store", &extra)
-        let include = take("include", &extra)
+        let reasoning = extra.take("reasoning")
+        let text = extra.take("text")
+        let store = rules.has(.storeFalse) ? nil : extra.take("store")
+        let include = extra.take("include")
         countDropped(request, rules, &notes)
         let sampling = request.sampling
         let temperature = sampling.temperature.map { min($0, Double(rules.temperatureMilli) / 1_000) }
@@ -202,11 +202,6 @@ package enum ResponsesRequests: RequestCodec {
             writer.members(extra)
         }
         return writer.bytes
-    }
-
-    private static func take(_ name: String, _ extra: inout [ExtraMember]) -> JSONText? {
-        guard let index = extra.firstIndex(where: { $0.name == name }) else { return nil }
-        return extra.remove(at: index).value
     }
 
     /// Stop sequences are no loss: the answer is cut at them.

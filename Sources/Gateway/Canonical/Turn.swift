@@ -152,6 +152,14 @@ package struct ExtraMember: Equatable, Sendable {
     }
 }
 
+extension [ExtraMember] {
+    /// Takes the first member of that name out and returns its value; nil when there is none.
+    package mutating func take(_ name: String) -> JSONText? {
+        guard let index = firstIndex(where: { $0.name == name }) else { return nil }
+        return remove(at: index).value
+    }
+}
+
 /// JSON as it was written: numbers keep their digits, members their order.
 package struct JSONText: Equatable, Sendable {
     /// One JSON value, valid UTF-8 and already checked by a parser.
