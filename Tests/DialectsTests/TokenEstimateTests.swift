@@ -38,6 +38,17 @@ import Testing
         #expect(estimate > 5_000)
     }
 
+    @Test func `a byte of another script counts wherever in a text it stands`() throws {
+        // Around the 8 bytes that are looked at together and the 2,040 after which their counters are added up.
+        for length in [0, 1, 7, 8, 9, 2_039, 2_040, 2_041, 4_096] {
+            let ascii = String(repeating: "a", count: length)
+            let before = try tokens(#"{"content":"\#(ascii)"}"#)
+            let with64 = try tokens(#"{"content":"\#(ascii)\#(String(repeating: "é", count: 64))"}"#)
+            // 128 bytes at 6 sixteenths of a token each.
+            #expect(abs(with64 - before - 48) <= 1, "after \(length) bytes")
+        }
+    }
+
     @Test func `nothing costs at least one token`() throws {
         #expect(try tokens("{}") == 1)
     }
