@@ -34,6 +34,7 @@ package final class FrontProcess {
     private var listeners: [SharedDescriptor] = []
     private var listenerWatches: [EventLoop.Watch] = []
     private var connections: [ObjectIdentifier: Connection] = [:]
+    private var heapPeak = HeapPeak()
     private var sweep: Sweep?
     private var traffic = Traffic()
     private var trafficSweep: Sweep?
@@ -121,6 +122,7 @@ package final class FrontProcess {
                 let connection = try Connection(
                     accepted.take(), peerIsLoopback: isLoopback, isAdmin: isAdmin, front: self)
                 connections[ObjectIdentifier(connection)] = connection
+                heapPeak.note(connections.count)
                 gauges.connections = UInt32(connections.count)
                 sweep?.wake()
                 if connections.count > config.limits.connections {
@@ -239,7 +241,7 @@ package final class FrontProcess {
         expireWaiting(now)
         exporter?.reportGauges()
         if gauges.activeRequests == 0 { bodies.empty() }
-        if connections.isEmpty { ProcessMemory.trim() }
+        if heapPeak.hasHalved(connections.count) { ProcessMemory.trim() }
         return !connections.isEmpty
     }
 

@@ -56,6 +56,7 @@ package final class WorkerProcess {
     private var sweep: Sweep?
     private var isDraining = false
     private var activeCount = 0
+    private var heapPeak = HeapPeak()
 
     /// Runs a worker until it is told to end; returns its exit status.
     package static func run() -> Int32 {
@@ -188,6 +189,7 @@ package final class WorkerProcess {
         exchange.transformers = adaptation.model.rules.transformers
         link.exchanges[handoff.tag] = exchange
         activeCount += 1
+        heapPeak.note(activeCount)
         sweep?.wake()
         exchange.begin { [unowned self] lease, delegate in
             self.upstream(for: handoff, unchanged, adaptation, plan, lease, delegate)
@@ -289,8 +291,7 @@ package final class WorkerProcess {
         for link in links {
             for exchange in link.exchanges.values { exchange.sweep(now, config.timeouts) }
         }
-        // Thousands of streams leave thousands of holes behind; give their pages back while there is time.
-        if activeCount == 0 { ProcessMemory.trim() }
+        if heapPeak.hasHalved(activeCount) { ProcessMemory.trim() }
         return activeCount > 0
     }
 }
