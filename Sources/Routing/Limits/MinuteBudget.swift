@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests and tokens a minute of one holder (a client key, a credential, a model), checked and taken in one step.
+
+package import IPC
+
+/// Limits of any 60 s; nil means none.
+package struct MinuteLimits: Equatable, Sendable, WireCodable {
+    package var requests: Int?
+    package var tokens: Int?
+
+    package init(requests: Int? = nil, tokens: Int? = nil) {
+        self.requests = requests
+        self.tokens = tokens
+    }
+
+    package var isEmpty: Bool { requests == nil && tokens == nil }
+
+    package func encode(to writer: inout WireWriter) {
+        for limit in [requests, tokens] { writer.put(limit) { $0.put(UInt64(max(0, $1))) } }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        requests = try reader.getOptional { (reader) throws(WireError) in
+            Int(clamping: try reader.get(UInt64.self))
+        }
+        tokens = try reader.getOptional { (reader) throws(WireError) in
+            Int(clamping: try reader.get(UInt64.self))
+        }
+    }
+}
+
+/// The two windows of a holder.
+package struct MinuteBudget: Equatable, Sendable {
+    /// Which limit stands in the way.
+    package enum Limit: Equatable, Sendable {
+        case requests
+        case tokens
+    }
+
+    package enum Admission: Equatable, Sendable {
+        /// One request and its tokens have been taken.
+        case admitted
+        /// Nothing has been taken; it fits after `usec` at the earliest.
+        case wait(usec: UInt64, Limit)
+        /// More tokens than a whole minute allows.
+        case never
+    }
+
+    private var requests: SlidingWindow?
+    private var tokens: SlidingWindow?
+
+    package init(_ limits: MinuteLimits) {
+        requests = limits.requests.map { SlidingWindow(limit: $0) }
+        tokens = limits.tokens.map { SlidingWindow(limit: $0) }
+    }
+
+    /// The limits and what is left of them at `now`, for header fields and displays; nil without a limit.
+    package mutating func remaining(at now: UInt64) -> (requests: Int?, tokens: Int?) {
+        let left = { (window: inout SlidingWindow?) -> Int? in
+            guard let limit = window?.limit, let used = window?.used(at: now) else { return nil }
+            return max(0, limit - used)
+        }
+        return (left(&requests), left(&tokens))
+    }
+
+    /// What `admit` would say, without taking anything.
+    package mutating func check(tokens amount: Int, at now: UInt64) -> Admission {
+        var longest: (usec: UInt64, limit: Limit) = (0, .requests)
+        if requests != nil {
+            guard let wait = requests?.wait(for: 1, at: now) else { return .never }
+            longest = (wait, .requests)
+        }
+        if tokens != nil {
+            guard let wait = tokens?.wait(for: amount, at: now) else { return .never }
+            if wait > longest.usec { longest = (wait, .tokens) }
+        }
+        return longest.usec == 0 ? .admitted : .wait(usec: longest.usec, longest.limit)
+    }
+
+    /// Takes one request of `amount` tokens, all or nothing.
+    package mutating func admit(tokens amount: Int, at now: UInt64) -> Admission {
+        let admission = check(tokens: amount, at: now)
+        if admission == .admitted {
+            requests?.take(1, at: now)
+            tokens?.take(amount, at: now)
+        }
+        return admission
+    }
+
+    /// The request is over: `actual` tokens in place of the `amount` taken at `then`. What was used beyond it counts
+    /// from `now` on.
+    package mutating func settle(tokens amount: Int, takenAt then: UInt64, actual: Int, at now: UInt64) {
+        if actual < amount {
+            tokens?.giveBack(amount - actual, takenAt: then)
+        } else if actual > amount {
+            tokens?.take(actual - amount, at: now)
+        }
+    }
+
+    /// The request never went out: everything is given back.
+    package mutating func cancel(tokens amount: Int, takenAt then: UInt64) {
+        requests?.giveBack(1, takenAt: then)
+        tokens?.giveBack(amount, takenAt: then)
+    }
+
+    /// The same history under other limits, for a configuration that has changed.
+    package func limited(to limits: MinuteLimits) -> MinuteBudget {
+        var copy = MinuteBudget(limits)
+        if let limit = limits.requests, let requests { copy.requests = requests.limited(to: limit) }
+        if let limit = limits.tokens, let tokens { copy.tokens = tokens.limited(to: limit) }
+        return copy
+    }
+}
+
+extension MinuteBudget: WireCodable {
+    package func encode(to writer: inout WireWriter) {
+        writer.put(requests) { $0.put($1) }
+        writer.put(tokens) { $0.put($1) }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        requests = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
+        tokens = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
+    }
+}
