@@ -8,6 +8,7 @@ RELEASE := .build/release
 SWIFT_RELEASE := swift build -c release --static-swift-stdlib --disable-local-rpath -Xlinker -z -Xlinker now
 DEB := build/deb
 PYTHON := build/venv/bin/python
+PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest
 BENCH := build/bench
 
 .PHONY: help setup setup-build setup-package build binaries docs deb demo test swift-test stack-test client-test \
@@ -50,17 +51,14 @@ swift-test: setup
 	swift test
 
 stack-test: setup build
-	@if [ -d Tests/Stack ]; then \
-	    CCR=$(abspath $(RELEASE)/ccr) $(PYTHON) -m unittest discover -v -s Tests/Stack -t Tests/Stack -p 'test_*.py'; \
-	fi
+	CCR=$(abspath $(RELEASE)/ccr) $(PYTEST) Tests/Stack
 
 client-test: setup build
 	@CCR=$(abspath $(RELEASE)/ccr) scripts/clients
 
 test-systemd: setup deb ## install the package on a booted Debian 12 and hurt it there (root)
 	scripts/systemd-image $(DEB)/ccr_*.deb
-	PYTHONPATH=Tests/Stack:Tests/Clients PYTHONDONTWRITEBYTECODE=1 \
-	    $(PYTHON) -m unittest discover -v -s Tests/Systemd -t Tests/Systemd -p 'test_*.py'
+	PYTHONPATH=Tests/Stack:Tests/Clients $(PYTEST) -n 0 Tests/Systemd
 
 check: lint layers test ## format, layers, tests
 
