@@ -135,22 +135,22 @@ package final class TransferPool {
             switch what {
             case CURL_POLL_IN: .readable
             case CURL_POLL_OUT: .writable
-            case CURL_POLL_INOUT: [.readable, .writable]
-            default: []
+            case CURL_POLL_INOUT: .readableAndWritable
+            default: .init(rawValue: 0)
             }
         if index >= sockets.count {
             sockets.append(contentsOf: repeatElement(nil, count: index + 64 - sockets.count))
         }
         guard let known = sockets[index] else {
-            if !wanted.isEmpty { watch(fd, wanted) }
+            if !wanted.isNothing { watch(fd, wanted) }
             return
         }
-        if !wanted.isEmpty {
+        if !wanted.isNothing {
             sockets[index]?.wanted = wanted
             known.watch.update(wanted)
-        } else if known.wanted == .readable, connections.contains(fd) {
+        } else if known.wanted.rawValue == EventLoop.Interest.readable.rawValue, connections.contains(fd) {
             // A connection that answered and may be kept: taken back only when it reports something.
-            sockets[index]?.wanted = []
+            sockets[index]?.wanted = .init(rawValue: 0)
         } else {
             forget(fd)
         }
@@ -179,7 +179,7 @@ package final class TransferPool {
         if Int(fd) < sockets.count, let stale = sockets[Int(fd)] {
             stale.watch.forget()
             sockets[Int(fd)] = nil
-            if !stale.wanted.isEmpty { watch(fd, stale.wanted) }
+            if !stale.wanted.isNothing { watch(fd, stale.wanted) }
         }
         connections.insert(fd)
         cleanLater(afterUsec: TransferPool.cleaningUsec)
@@ -187,7 +187,7 @@ package final class TransferPool {
 
     private func socketReady(_ fd: Int32, _ ready: EventLoop.Interest) {
         guard let socket = sockets[Int(fd)] else { return }
-        if socket.wanted.isEmpty {
+        if socket.wanted.isNothing {
             // An idle connection was closed by the upstream; libcurl finds out when it wants to use it.
             socket.watch.cancel()
             sockets[Int(fd)] = nil

@@ -62,6 +62,9 @@ package final class EventLoop {
         package let rawValue: UInt32
         package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+        /// Whether nothing is asked for but what is reported always.
+        package var isNothing: Bool { rawValue == 0 }
+
         package static let readable = Interest(rawValue: EPOLLIN.rawValue)
         package static let writable = Interest(rawValue: EPOLLOUT.rawValue)
         /// The peer has closed its sending side.
@@ -74,6 +77,7 @@ package final class EventLoop {
         // What is asked for and looked at with every event. Set literals and set algebra of another module are
         // generic calls at run time, which cost more than the rest of an event.
 
+        package static let readableAndWritable = Interest(rawValue: EPOLLIN.rawValue | EPOLLOUT.rawValue)
         package static let readableOrClosed = Interest(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue)
         /// Nothing more can be sent.
         package static let broken = Interest(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
