@@ -59,9 +59,24 @@ package struct TokenEstimate: Equatable, Sendable {
         text.prefix(mediaBytes).allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 
+    /// Bytes of other scripts. Of a long text one piece in eight is looked at: reading all of a large body once more
+    /// would cost as much as receiving it.
+    private static func foreignBytes(_ text: UnsafeRawBufferPointer) -> Int {
+        let piece = 1 << 10
+        let stride = 8 * piece
+        guard text.count >= 2 * stride else { return text.countAboveASCII }
+        var foreign = 0
+        var seen = 0
+        for start in Swift.stride(from: 0, to: text.count - piece, by: stride) {
+            foreign += UnsafeRawBufferPointer(rebasing: text[start..<start + piece]).countAboveASCII
+            seen += piece
+        }
+        return foreign * text.count / seen
+    }
+
     /// Four sixteenths and a half for an ASCII byte (3.6 bytes a token), six for a byte of another script.
     private static func sixteenths(of text: UnsafeRawBufferPointer) -> Int {
-        let foreign = text.countAboveASCII
+        let foreign = foreignBytes(text)
         return ((text.count - foreign) * 9 + foreign * 12) / 2
     }
 }

@@ -49,6 +49,14 @@ import Testing
         }
     }
 
+    @Test func `a long text costs what its parts cost, whatever scripts they are in`() throws {
+        let english = String(repeating: "the quick brown fox jumps over the lazy dog ", count: 130)
+        let chinese = String(repeating: "世界", count: 900)
+        let parts = try tokens(#"{"a":"\#(english)"}"#) + tokens(#"{"a":"\#(chinese)"}"#)
+        let whole = try tokens(#"{"a":"\#(String(repeating: english + chinese, count: 40))"}"#)
+        #expect(abs(whole - 40 * parts) < 40 * parts / 20, "\(whole) instead of \(40 * parts)")
+    }
+
     @Test func `nothing costs at least one token`() throws {
         #expect(try tokens("{}") == 1)
     }
