@@ -123,8 +123,9 @@ let package = Package(
         library(
             "CLI",
             [
-                "Gateway", "Providers", "Routing", "CredentialStore", "Credentials", "IPC", "Config", "HTTP1",
-                "JSON", "Bytes", "ServiceManager",
+                "Gateway", "Providers", "Dialects", "Routing", "CredentialStore", "Credentials", "IPC",
+                "Config",
+                "HTTP1", "JSON", "Bytes", "ServiceManager",
                 "Journal", "Posix", "CLinux",
             ]),
 

@@ -116,12 +116,16 @@ package enum CommandTable {
                 config,
                 CommandOption(
                     name: "--endpoint", value: "NAME",
-                    help: "chat, responses or messages (default: told from the body)",
+                    help: "chat, responses, compact, messages or gemini (default: told from the body)",
                     completion: .words(RouteCommand.endpointNames)),
                 CommandOption(
                     name: "--client", value: "KIND", help: "codex, claude_code or other (default: other)",
                     completion: .words(RouteCommand.clientNames)),
                 CommandOption(name: "--preset", value: "NAME", help: "as if sent to /preset/NAME/v1/…"),
+                CommandOption(
+                    name: "--header", value: "FIELD", help: "as if sent with this header field, “NAME: VALUE”"
+                ),
+                CommandOption(name: "--key", value: "NAME", help: "as if sent with the key of this client"),
                 json,
             ],
             run: RouteCommand.run),

@@ -2,6 +2,7 @@
 // `ccr route explain`: reads a request body and prints who would be asked and why; nothing is sent.
 
 import Config
+import Dialects
 import Gateway
 import JSON
 import Providers
@@ -10,7 +11,8 @@ import Routing
 enum RouteCommand {
     /// The names of --endpoint.
     private static let endpoints: [(name: String, endpoint: Endpoint)] = [
-        ("chat", .chatCompletions), ("responses", .responses), ("messages", .messages),
+        ("chat", .chatCompletions), ("responses", .responses), ("compact", .responsesCompact),
+        ("messages", .messages), ("gemini", .generateContent),
     ]
 
     /// What --endpoint and --client take.
@@ -19,29 +21,24 @@ enum RouteCommand {
 
     @Sendable static func run(_ context: CommandContext) -> Int32 {
         guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
-        let request: Request
+        let routes = RouteTable(configuration)
+        let request: RoutingRequest
         do {
-            request = try read(context, configuration.limits.bodyBytes)
+            request = try read(context, routes, configuration)
         } catch {
             context.terminal.complain("ccr route explain: \(error.message)")
             return ExitStatus.usage
         }
-        let explanation = RouteTable(configuration).explain(
-            model: request.model, endpoint: request.endpoint, client: request.client,
-            preset: context.options["--preset"])
+        let explanation = routes.explain(request)
         context.terminal.print(
             context.has("--json") ? json(request, explanation) : text(request, explanation, configuration))
         return if case .success = explanation.result { ExitStatus.success } else { ExitStatus.failure }
     }
 
-    /// What routing looks at.
-    private struct Request {
-        var model: String?
-        var endpoint: Endpoint
-        var client: ClientKind
-    }
-
-    private static func read(_ context: CommandContext, _ limit: Int) throws(UsageError) -> Request {
+    private static func read(
+        _ context: CommandContext, _ routes: RouteTable, _ configuration: Configuration
+    ) throws(UsageError) -> RoutingRequest {
+        let limit = configuration.limits.bodyBytes
         let endpoint = try choice("--endpoint", Self.endpoints.map { ($0.name, $0.endpoint) }, context)
         let client = try choice("--client", ClientKind.allCases.map { ($0.name, $0) }, context)
         let body: [UInt8]
@@ -60,20 +57,43 @@ enum RouteCommand {
         } catch {
             throw UsageError(message: "the standard input is no JSON body: \(error)")
         }
+        let key = context.options["--key"]
+        if let key, !configuration.clientKeys.contains(where: { $0.name == key }) {
+            throw UsageError(message: "there is no client \(quoted(key))")
+        }
         return try withExtendedLifetime(parser) { () throws(UsageError) in
             guard root.isObject else { throw UsageError(message: "the body is no JSON object") }
             guard root.member("model")?.string != nil || root.member("model") == nil else {
                 throw UsageError(message: "“model” is no string")
             }
-            return Request(
-                model: root.member("model")?.string, endpoint: endpoint ?? guess(root),
-                client: client ?? .other)
+            let endpoint = endpoint ?? guess(root)
+            var reader = RequestReader(endpoint: endpoint, client: client ?? .other, probes: routes.probes)
+            if let (name, value) = try header(context) {
+                name.withUnsafeBytes { name in value.withUnsafeBytes { reader.header(name, $0) } }
+            }
+            let (traits, _) = body.withUnsafeBytes {
+                reader.read(root, tokens: TokenEstimate(root).tokens, parser: parser, text: $0)
+            }
+            return RoutingRequest(
+                model: root.member("model")?.string, endpoint: endpoint, client: client ?? .other,
+                preset: context.options["--preset"], traits: traits, key: key)
         }
+    }
+
+    /// The header field of --header.
+    private static func header(_ context: CommandContext) throws(UsageError) -> ([UInt8], [UInt8])? {
+        guard let text = context.options["--header"] else { return nil }
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty else {
+            throw UsageError(message: "--header is \(quoted(text)), allowed is “NAME: VALUE”")
+        }
+        return (Array(parts[0].utf8), Array(parts[1].drop { $0 == " " }.utf8))
     }
 
     /// The endpoint whose body this looks like.
     private static func guess(_ root: JSONValue) -> Endpoint {
         if root.member("input") != nil { return .responses }
+        if root.member("contents") != nil { return .generateContent }
         // Messages alone has these two at the top; Chat has its system prompt among the messages.
         return root.member("system") != nil || root.member("anthropic_version") != nil
             ? .messages : .chatCompletions
@@ -91,16 +111,16 @@ enum RouteCommand {
     // MARK: - Output
 
     private static func text(
-        _ request: Request, _ explanation: RouteExplanation, _ configuration: Configuration
+        _ request: RoutingRequest, _ explanation: RouteExplanation, _ configuration: Configuration
     ) -> String {
         var lines = [
             "\(request.endpoint.clientPath), model \(request.model.map { quoted($0) } ?? "missing"), "
-                + "client \(request.client.name)"
+                + "client \(request.client.name), about \(request.traits.tokens) tokens"
         ]
         lines += explanation.steps.map { "  " + $0 }
         switch explanation.result {
         case .success(let decision):
-            lines.append("candidates:")
+            lines.append("decided by \(decision.reason), as \(decision.kind.name); candidates:")
             for (index, candidate) in decision.candidates.enumerated() {
                 let provider = configuration.providers[candidate.providerIndex]
                 // The query may hold a key and is left out.
@@ -109,7 +129,7 @@ enum RouteCommand {
                 }
                 lines.append(
                     "  \(index + 1). \(candidate.provider), model \(quoted(candidate.model)): "
-                        + (place ?? "embedded provider"))
+                        + (place ?? (provider.isEcho ? "embedded provider" : "translated")))
             }
         case .failure(let error):
             lines.append("answer: \(error.kind.status) \(error.message)")
@@ -117,7 +137,7 @@ enum RouteCommand {
         return lines.joined(separator: "\n")
     }
 
-    private static func json(_ request: Request, _ explanation: RouteExplanation) -> String {
+    private static func json(_ request: RoutingRequest, _ explanation: RouteExplanation) -> String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.key("path")
@@ -126,12 +146,15 @@ enum RouteCommand {
             if let model = request.model { writer.string(model) } else { writer.null() }
             writer.key("client")
             writer.string(request.client.name)
+            writer.member("tokens", request.traits.tokens)
             writer.key("steps")
             writer.array { writer in
                 for step in explanation.steps { writer.string(step) }
             }
             switch explanation.result {
             case .success(let decision):
+                writer.member("kind", decision.kind.name)
+                writer.member("reason", decision.reason)
                 writer.key("candidates")
                 writer.array { writer in
                     for candidate in decision.candidates { write(candidate, &writer) }

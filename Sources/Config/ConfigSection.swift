@@ -70,6 +70,9 @@ struct ConfigSection {
         return Route(text)
     }
 
+    /// Whether a key may hold an object with route or split instead of a route.
+    func takesChoice(_ name: String) -> Bool { Schema.key("split", below: row(name).path) != nil }
+
     /// The strings of an array, or nil when it is missing; elements of other types are left out.
     func texts(_ name: String) -> [String]? {
         guard let node = value(name)?.node, case .array(let elements) = node.value else { return nil }

@@ -16,6 +16,11 @@ package struct Configuration: Equatable, Sendable {
     package var codexMappings: [NamedRoute]
     /// The key "default" of Frontend.codex.modelMappings.
     package var codexDefault: Route?
+    /// Frontend.codex and Frontend.claudeCode.
+    package var codex: FrontendSettings
+    package var claudeCode: FrontendSettings
+    /// In the order of matching.
+    package var rules: [RouteRule]
     package var aliases: [NamedRoute]
     package var limits: Limits
     package var timeouts: Timeouts
@@ -79,13 +84,22 @@ package struct NamedRoute: Equatable, Sendable {
 
 /// The object Router.
 package struct RouterSettings: Equatable, Sendable {
-    package var `default`: Route?
+    package var `default`: RouteChoice?
     /// Router.tiers, or nil when it is missing.
     package var tiers: [Route]?
-    /// background, think, longContext, webSearch, image: those that are set, in this order.
-    package var others: [NamedRoute]
+    /// Those that are set, in the order of `RequestKind.routed`.
+    package var kinds: [KindRoute]
+    /// Input tokens above which a request is of the kind longContext.
+    package var longContextThreshold: Int
     /// Of "provider,model" sent by a client only the model counts.
     package var ignoreDirect: Bool
+}
+
+/// What replaces Router's routes for one kind of client.
+package struct FrontendSettings: Equatable, Sendable {
+    package var `default`: RouteChoice?
+    package var kinds: [KindRoute]
+    package var longContextThreshold: Int?
 }
 
 /// One entry of Presets.

@@ -42,11 +42,16 @@ struct ConfigurationReader {
         let router = routes.router(targets)
         let presets = routes.presets(targets)
         let mappings = routes.codexMappings(targets)
+        let codex = routes.frontend("codex", router, targets)
+        let claudeCode = routes.frontend("claudeCode", router, targets)
+        routes.checkThreshold(root.section("Router"), router.kinds + codex.kinds + claudeCode.kinds)
+        let rules = routes.rules(targets, keys: clientKeys.map(\.name))
         problems = routes.problems
         return Configuration(
             listen: listen, clientKeys: clientKeys, providers: providers, models: models(), router: router,
             presets: presets,
-            codexMappings: mappings.named, codexDefault: mappings.default, aliases: aliases, limits: limits,
+            codexMappings: mappings.named, codexDefault: mappings.default, codex: codex,
+            claudeCode: claudeCode, rules: rules, aliases: aliases, limits: limits,
             timeouts: timeouts, stateDirectory: root.text("STATE_DIR") ?? surroundings.stateDirectory
         )
     }

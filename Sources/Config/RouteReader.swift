@@ -9,9 +9,6 @@ struct RouteReader {
 
     private typealias Place = (node: ConfigNode, path: String)
 
-    /// Router's entries beside default and tiers, in the order in which they become candidates.
-    private static let scenarios = ["background", "think", "longContext", "webSearch", "image"]
-
     /// The aliases that lead somewhere; each is checked with the others in place.
     mutating func aliases() -> [NamedRoute] {
         var places: [Place] = []
@@ -49,11 +46,7 @@ struct RouteReader {
 
     mutating func router(_ targets: RouteTargets) -> RouterSettings {
         let section = root.section("Router")
-        var others: [NamedRoute] = []
-        for name in Self.scenarios {
-            guard let route = checked(name, in: section, targets) else { continue }
-            others.append(NamedRoute(name: name, target: route))
-        }
+        let kinds = kinds(in: section, targets)
         var tiers: [Route]?
         if let (node, path) = section.value("tiers"), case .array(let elements) = node.value {
             var list: [Route] = []
@@ -64,9 +57,40 @@ struct RouteReader {
             tiers = list
         }
         return RouterSettings(
-            default: checked("default", in: section, targets), tiers: tiers, others: others,
+            default: choice("default", in: section, targets), tiers: tiers, kinds: kinds,
+            longContextThreshold: section.integerOrDefault("longContextThreshold"),
             ignoreDirect: section.boolean("ignoreDirect")
         )
+    }
+
+    /// What Frontend says of one kind of client. `router` is what counts where it says nothing.
+    mutating func frontend(_ name: String, _ router: RouterSettings, _ targets: RouteTargets)
+        -> FrontendSettings
+    {
+        let section = root.section("Frontend").section(name)
+        let settings = FrontendSettings(
+            default: choice("default", in: section, targets), kinds: kinds(in: section, targets),
+            longContextThreshold: section.integer("longContextThreshold"))
+        checkThreshold(section, settings.kinds + router.kinds)
+        return settings
+    }
+
+    /// A threshold that nothing follows from is a mistake.
+    mutating func checkThreshold(_ section: ConfigSection, _ kinds: [KindRoute]) {
+        guard let (node, path) = section.value("longContextThreshold"),
+            !kinds.contains(where: { $0.kind == .longContext })
+        else { return }
+        problems.error(node, path, "is a threshold without a route: set longContext as well")
+    }
+
+    /// The routes of kinds of requests, in the order in which they become candidates.
+    private mutating func kinds(in section: ConfigSection, _ targets: RouteTargets) -> [KindRoute] {
+        var routes: [KindRoute] = []
+        for kind in RequestKind.routed {
+            guard let choice = choice(kind.name, in: section, targets) else { continue }
+            routes.append(KindRoute(kind: kind, choice: choice))
+        }
+        return routes
     }
 
     mutating func presets(_ targets: RouteTargets) -> [Preset] {
@@ -107,6 +131,52 @@ struct RouteReader {
         }
         return (named, fallback)
     }
+
+    // MARK: - Choices
+
+    /// A route, or an object with route or split.
+    private mutating func choice(_ name: String, in section: ConfigSection, _ targets: RouteTargets)
+        -> RouteChoice?
+    {
+        guard let place = section.value(name) else { return nil }
+        guard case .object = place.node.value, section.takesChoice(name) else {
+            return checked(name, in: section, targets).map { RouteChoice($0) }
+        }
+        let inner = section.section(name)
+        if name == RequestKind.webSearch.name, inner.value("enabled") != nil, !inner.boolean("enabled") {
+            return nil
+        }
+        let choice = choice(of: inner, targets)
+        if choice == nil, inner.value("route") == nil, inner.value("split") == nil {
+            problems.error(place.node, place.path, "leads nowhere: it needs route or split")
+        }
+        return choice
+    }
+
+    /// What the keys route and split of an object say; nil when neither is there.
+    mutating func choice(of section: ConfigSection, _ targets: RouteTargets) -> RouteChoice? {
+        let route = checked("route", in: section, targets)
+        guard let (node, path) = section.value("split") else { return route.map { RouteChoice($0) } }
+        if section.value("route") != nil {
+            problems.error(node, path, "stands beside route; allowed is one of the two")
+        }
+        var shares: [RouteShare] = []
+        for member in node.uniqueMembers {
+            guard let weight = Scalars.integer(member.node, in: RouteReader.weights) else { continue }
+            let route = check(Route(member.key), (member.node, "\(path).\(member.key)"), targets)
+            shares.append(RouteShare(route: route, weight: weight))
+        }
+        guard shares.contains(where: { $0.weight > 0 }) else {
+            if shares.count == node.uniqueMembers.count {
+                problems.error(node, path, "leads nowhere: no share is above 0")
+            }
+            return nil
+        }
+        return RouteChoice(shares)
+    }
+
+    /// What a share may be.
+    static let weights = 0...1_000_000
 
     // MARK: - Checks
 

@@ -22,6 +22,8 @@ extension Schema {
             "The key it sends; unique."),
         SchemaKey("Providers", .objects, required: true, "Where requests go; at least one."),
         SchemaKey("Router", .object, "Which model answers when the client's own choice does not decide."),
+        SchemaKey(
+            "Rules", .objects, "Rules of the operator; the first that matches and has a route decides."),
         SchemaKey("Presets", .map(.object), "Routes with parameters, called as /preset/NAME/v1/…."),
         SchemaKey("Frontend", .object, "Settings for one kind of client."),
         SchemaKey(
@@ -63,53 +65,6 @@ extension Schema {
         SchemaKey(ignored: "Persistence", "Redis.", "counts are kept in usage.db below STATE_DIR"),
         SchemaKey(ignored: "DebugCapture", "Captured bodies.", "ccr writes no request or answer to disk"),
         SchemaKey(ignored: "BROKER_SOCKET", "Broker.", "ccr has no broker"),
-    ]
-
-    static let routingKeys: [SchemaKey] = [
-        SchemaKey("Router.default", .route, "Answers when nothing else decides; also the first fallback."),
-        SchemaKey("Router.background", .route, "A candidate after the first, when Router.tiers is missing."),
-        SchemaKey("Router.think", .route, "A candidate after the first, when Router.tiers is missing."),
-        SchemaKey("Router.longContext", .route, "A candidate after the first, when Router.tiers is missing."),
-        SchemaKey(
-            "Router.webSearch", .either(.route, .object), spellings: ["web_search"],
-            "A candidate after the first, when Router.tiers is missing."),
-        SchemaKey(
-            ignored: "Router.webSearch.enabled", as: .boolean, "Search by tags in the prompt.",
-            "requests are not routed by tags in the prompt"),
-        SchemaKey(
-            ignored: "Router.webSearch.search_provider", as: .route, spellings: ["searchProvider"],
-            "Search by tags in the prompt.", "requests are not routed by tags in the prompt"),
-        SchemaKey("Router.image", .route, "A candidate after the first, when Router.tiers is missing."),
-        SchemaKey("Router.tiers", .list(.route), "The candidates after the first, in order."),
-        SchemaKey(
-            "Router.ignoreDirect", .boolean, default: "false",
-            "Of “provider,model” sent by a client only the model counts."),
-        SchemaKey(
-            ignored: "Router.longContextThreshold", "Tokens from which longContext answers.",
-            "requests are not routed by their size"),
-        SchemaKey(ignored: "Router.tierRetries", "Retries per tier.", "each candidate is asked once"),
-        SchemaKey(
-            ignored: "Router.forceNonStreaming", "Upstream without a stream.",
-            "the client decides about the stream"),
-        SchemaKey(ignored: "Router.topK", "Size of a sample of tiers.", "candidates keep their order"),
-        SchemaKey(ignored: "Router.routingTemperature", "Sampling of tiers.", "candidates keep their order"),
-        SchemaKey(ignored: "Router.gpRouting", "Learned order of tiers.", "candidates keep their order"),
-        SchemaKey(ignored: "Router.batching", "Batched requests.", "each request is sent at once"),
-        SchemaKey("Presets.*.route", .route, spellings: ["model"], required: true, "Where its requests go."),
-        SchemaKey("Presets.*.max_tokens", .integer(1...10_000_000), "Token limit of requests that set none."),
-        SchemaKey("Presets.*.temperature", .number(0...2), "Temperature of requests that set none."),
-        SchemaKey("Frontend.codex", .object, "Settings for Codex."),
-        SchemaKey(
-            "Frontend.codex.modelMappings", .map(.route),
-            "Codex's model names and what answers them; the key “default” answers for missing and unknown ones."
-        ),
-        SchemaKey(
-            ignored: "Frontend.codex.cachePreferences", "Prompt caching.",
-            "ccr passes cache settings on unchanged"),
-        SchemaKey("ModelAliases[].alias", .text, spellings: ["name"], required: true, "The other name."),
-        SchemaKey(
-            "ModelAliases[].target", .route, spellings: ["model", "route"], required: true,
-            "What it stands for."),
     ]
 
     static let tuningKeys: [SchemaKey] = [

@@ -24,6 +24,7 @@ final class ClientRequest {
     var headers = HeaderBlock()
     var candidates: [RouteCandidate] = []
     var overrides = ParameterOverrides()
+    var decision: RouteDecision?
     /// Index of the candidate that is being tried.
     var attempt = 0
     var failedAttempts: [FailedAttempt] = []

@@ -39,8 +39,11 @@ extension FrontProcess {
                 throw GatewayError(.invalidRequest, "the request has no body")
             }
             let path = try pathFacts(request, endpoint)
+            var reader = RequestReader(
+                endpoint: endpoint, client: request.client, probes: config.routes.probes)
+            request.head.forEachHeader { reader.header($0, $1) }
             let facts = try body.withBytes { (bytes, padded) throws(GatewayError) in
-                try RequestBody(bytes, padded: padded, parser: parser, path: path)
+                try RequestBody(bytes, padded: padded, parser: parser, path: path, reader: reader)
             }
             if body.count > FrontProcess.largeDocument { parser.releaseMemory() }
             request.facts = facts
@@ -49,9 +52,12 @@ extension FrontProcess {
                 gauges.peakStreams = max(gauges.peakStreams, gauges.activeStreams)
             }
             let decision = try config.routes.resolve(
-                model: facts.model, endpoint: endpoint, client: request.client, preset: preset)
+                RoutingRequest(
+                    model: facts.model, endpoint: endpoint, client: request.client, preset: preset,
+                    traits: facts.traits, spread: SessionHash.mixed(request.tag)))
             request.candidates = decision.candidates
             request.overrides = decision.overrides
+            request.decision = decision
             var nominated = NominatedFields()
             request.head.forEachHeader { name, value in
                 if ASCII.equalIgnoringCase(name, "connection") { nominated.add(connection: value) }
@@ -128,7 +134,9 @@ extension FrontProcess {
             estimatedInput: facts.estimatedTokens, carriesEnvelope: facts.carriesEnvelope,
             bodySize: body.count, inlineBody: body.inlineBytes, splices: splices,
             headers: request.headers, query: request.head.query,
-            deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000)
+            deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000,
+            session: facts.traits.session,
+            routeNote: facts.traits.wantsExplanation ? request.decision?.note(on: candidate) ?? "" : "")
         IPC.begin(.frontHandoff, in: &handoffBuffer)
         handoffBuffer.put(handoff)
         var descriptors = [request.connection.descriptor.raw]

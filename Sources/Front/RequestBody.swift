@@ -6,6 +6,7 @@ import Bytes
 import Dialects
 package import Gateway
 package import JSON
+package import Routing
 
 package struct RequestBody: Equatable {
     /// The model the client named, or nil.
@@ -22,6 +23,17 @@ package struct RequestBody: Equatable {
     package let estimatedTokens: Int
     /// Some string begins as ccr's envelopes of reasoning state do.
     package let carriesEnvelope: Bool
+    /// What routing has to know; nothing when nobody asked for it.
+    package let traits: RequestTraits
+    /// Changes that take tags out of the prompt, which are not meant for a provider.
+    private let removals: [Splice]
+    /// Where parameters stand below the top, as in Gemini's requests: offset behind the brace, and whether it is empty.
+    private let parameters: Parameters?
+
+    private struct Parameters: Equatable {
+        let insertOffset: Int
+        let isEmpty: Bool
+    }
 
     /// Longest model name that is looked up.
     package static let maximumModelBytes = 512
@@ -39,11 +51,14 @@ package struct RequestBody: Equatable {
 
     /// Reads the body of a request.
     ///
-    /// - Parameter path: for dialects whose paths name the model; members of the body then change nothing.
+    /// - Parameters:
+    ///   - path: for dialects whose paths name the model; members of the body then change nothing.
+    ///   - reader: has seen the header fields, and reads what routing has to know.
     /// - Throws: `.invalidRequest` for what is no JSON object, for a name or switch of the wrong type and for one that
     ///   occurs twice: readers differ in which of the two counts, so a second one could bypass routing.
     package init(
-        _ bytes: UnsafeRawBufferPointer, padded: Bool, parser: JSONParser, path: Path? = nil
+        _ bytes: UnsafeRawBufferPointer, padded: Bool, parser: JSONParser, path: Path? = nil,
+        reader: RequestReader? = nil
     ) throws(GatewayError) {
         guard !bytes.isEmpty else { throw GatewayError(.invalidRequest, "the request has no body") }
         let root: JSONValue
@@ -63,17 +78,31 @@ package struct RequestBody: Equatable {
             throw GatewayError(
                 .invalidRequest, "\"model\" is longer than \(RequestBody.maximumModelBytes) bytes")
         }
+        let configured = path == nil ? nil : root.member("generationConfig")
         hasMaxTokens =
             root.member("max_tokens") != nil || root.member("max_completion_tokens") != nil
-            || root.member("max_output_tokens") != nil
-        hasTemperature = root.member("temperature") != nil
-        estimatedTokens = TokenEstimate(root).tokens
+            || root.member("max_output_tokens") != nil || configured?.member("maxOutputTokens") != nil
+        hasTemperature = root.member("temperature") != nil || configured?.member("temperature") != nil
+        if case .found(let range) = parser.sourceRange(ofTopLevel: "generationConfig"),
+            let configured, configured.isObject
+        {
+            parameters = Parameters(insertOffset: range.lowerBound + 1, isEmpty: configured.count == 0)
+        } else {
+            parameters = nil
+        }
+        let tokens = TokenEstimate(root).tokens
+        estimatedTokens = tokens
         carriesEnvelope =
             parser.holdsString(withPrefix: ReasoningEnvelope.prefix)
             || parser.holdsString(withPrefix: ReasoningEnvelope.encodedPrefix)
         isEmptyObject = root.count == 0
         // Only white space can stand before the brace of a valid object.
         insertOffset = (bytes.firstIndex(of: 0x7B, from: 0) ?? 0) + 1
+        if var reader {
+            (traits, removals) = reader.read(root, tokens: tokens, parser: parser, text: bytes)
+        } else {
+            (traits, removals) = (RequestTraits(), [])
+        }
     }
 
     private static func model(
@@ -103,35 +132,66 @@ package struct RequestBody: Equatable {
         }
     }
 
-    /// The changes that ask a provider for `model` with a preset's parameters; what the client set itself stays.
+    /// The changes that ask a provider for `model` with the parameters of a preset or rule; what the client set itself
+    /// stays. In the order of their offsets.
     package func splices(model wanted: String, maxTokens: Int?, temperature: Double?, dialect: Dialect)
         -> [Splice]
     {
-        // Gemini's model stands in the path, and its parameters are not at the top.
-        guard dialect != .gemini else { return [] }
-        var inserted = JSONWriter()
-        inserted.object { object in
-            if modelRange == nil { object.member("model", wanted) }
-            if let maxTokens, !hasMaxTokens {
-                object.member(dialect == .responses ? "max_output_tokens" : "max_tokens", maxTokens)
+        var splices = removals
+        if dialect == .gemini {
+            if let splice = geminiParameters(maxTokens, temperature) { splices.append(splice) }
+        } else {
+            let members = RequestBody.members { object in
+                if modelRange == nil { object.member("model", wanted) }
+                if let maxTokens, !hasMaxTokens {
+                    object.member(dialect == .responses ? "max_output_tokens" : "max_tokens", maxTokens)
+                }
+                if let temperature, !hasTemperature {
+                    object.key("temperature")
+                    object.double(temperature)
+                }
             }
+            if let splice = RequestBody.insertion(of: members, at: insertOffset, isEmpty: isEmptyObject) {
+                splices.append(splice)
+            }
+            if let modelRange, model != wanted {
+                var value = JSONWriter()
+                value.string(wanted)
+                splices.append(
+                    Splice(offset: modelRange.lowerBound, length: modelRange.count, replacement: value.bytes))
+            }
+        }
+        return splices.count > 1 ? splices.sorted { $0.offset < $1.offset } : splices
+    }
+
+    /// Gemini's model stands in the path, and its parameters in an object of their own.
+    private func geminiParameters(_ maxTokens: Int?, _ temperature: Double?) -> Splice? {
+        let members = RequestBody.members { object in
+            if let maxTokens, !hasMaxTokens { object.member("maxOutputTokens", maxTokens) }
             if let temperature, !hasTemperature {
                 object.key("temperature")
                 object.double(temperature)
             }
         }
-        var splices: [Splice] = []
-        var members = Array(inserted.bytes.dropFirst().dropLast())
-        if !members.isEmpty {
-            if !isEmptyObject { members.append(0x2C) }
-            splices.append(Splice(offset: insertOffset, length: 0, replacement: members))
+        guard !members.isEmpty else { return nil }
+        if let parameters {
+            return RequestBody.insertion(
+                of: members, at: parameters.insertOffset, isEmpty: parameters.isEmpty)
         }
-        if let modelRange, model != wanted {
-            var value = JSONWriter()
-            value.string(wanted)
-            splices.append(
-                Splice(offset: modelRange.lowerBound, length: modelRange.count, replacement: value.bytes))
-        }
-        return splices
+        let whole = Array("\"generationConfig\":{".utf8) + members + Array("}".utf8)
+        return RequestBody.insertion(of: whole, at: insertOffset, isEmpty: isEmptyObject)
+    }
+
+    /// What an object holds between its braces.
+    private static func members(_ write: (inout JSONWriter) -> Void) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object(write)
+        return Array(writer.bytes.dropFirst().dropLast())
+    }
+
+    /// Members in front of the others of an object; nil when there are none.
+    private static func insertion(of members: [UInt8], at offset: Int, isEmpty: Bool) -> Splice? {
+        guard !members.isEmpty else { return nil }
+        return Splice(offset: offset, length: 0, replacement: isEmpty ? members : members + [ASCII.comma])
     }
 }

@@ -53,6 +53,10 @@ package struct HandoffRequest: WireCodable {
     package var query: String
     /// CLOCK_MONOTONIC microseconds after which the exchange is given up.
     package var deadlineUsec: UInt64
+    /// Names the conversation: the same for all its requests, 0 when the client does not say.
+    package var session: UInt64
+    /// The value of x-ccr-route in the answer; "" for none.
+    package var routeNote: String
 
     package init(
         tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool, isLastCandidate: Bool,
@@ -61,7 +65,7 @@ package struct HandoffRequest: WireCodable {
         carriesEnvelope: Bool = false,
         bodySize: Int, inlineBody: [UInt8]?, splices: [Splice],
         headers: HeaderBlock,
-        query: String, deadlineUsec: UInt64
+        query: String, deadlineUsec: UInt64, session: UInt64 = 0, routeNote: String = ""
     ) {
         self.tag = tag
         self.requestID = requestID
@@ -80,6 +84,8 @@ package struct HandoffRequest: WireCodable {
         self.headers = headers
         self.query = query
         self.deadlineUsec = deadlineUsec
+        self.session = session
+        self.routeNote = routeNote
     }
 
     /// Frees what only sending the request needs.
@@ -111,6 +117,8 @@ package struct HandoffRequest: WireCodable {
         writer.put(headers)
         writer.put(query)
         writer.put(deadlineUsec)
+        writer.put(session)
+        writer.put(routeNote)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -137,6 +145,8 @@ package struct HandoffRequest: WireCodable {
         headers = try reader.get()
         query = try reader.getString()
         deadlineUsec = try reader.get()
+        session = try reader.get()
+        routeNote = try reader.getString()
     }
 }
 

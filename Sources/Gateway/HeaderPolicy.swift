@@ -17,7 +17,7 @@ package enum HeaderPolicy {
         // The client's credential for ccr; the worker sets the provider's own.
         "authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie",
         // ccr's own switches.
-        "x-ccr-request-id", "x-ccr-tier",
+        "x-ccr-request-id", "x-ccr-route", "x-ccr-tier",
     ])
 
     /// Fields of an upstream's answer that do not reach the client.

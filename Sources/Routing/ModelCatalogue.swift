@@ -119,7 +119,7 @@ package enum ModelCatalogue {
         let usable = entries.filter {
             !variants.contains($0.id) && $0.destination.candidate(table.providers, .responses) != nil
         }
-        let preferred = table.codexDefault ?? table.routerDefault
+        let preferred = table.codexDefault ?? table.routes(for: .codex).standard?.choice.first
         let first = usable.filter { $0.destination == preferred }
         return first + usable.filter { $0.destination != preferred }
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What routing decides: who is asked in which order, and with which parameters.
 
+package import Config
 package import Gateway
+package import IPC
 
 /// A provider and the model it is asked for.
 package struct RouteCandidate: Equatable, Sendable {
@@ -11,6 +13,9 @@ package struct RouteCandidate: Equatable, Sendable {
     package let providerIndex: Int
     /// The name the provider knows.
     package let model: String
+
+    /// "provider,model".
+    package var pin: String { "\(provider),\(model)" }
 }
 
 /// Parameters for requests that do not set them.
@@ -24,6 +29,43 @@ package struct ParameterOverrides: Equatable, Sendable {
     }
 
     package var isEmpty: Bool { maxTokens == nil && temperature == nil }
+
+    /// These, and the others where these say nothing.
+    func filled(from others: ParameterOverrides) -> ParameterOverrides {
+        ParameterOverrides(
+            maxTokens: maxTokens ?? others.maxTokens, temperature: temperature ?? others.temperature)
+    }
+}
+
+/// What routing looks at.
+package struct RoutingRequest: Sendable {
+    /// What the request says, or nil when it says nothing.
+    package var model: String?
+    package var endpoint: Endpoint
+    package var client: ClientKind
+    /// The name in /preset/NAME/…, or nil on other paths.
+    package var preset: String?
+    package var traits: RequestTraits
+    /// The name of the client key, or nil when none was needed.
+    package var key: String?
+    /// Chooses among shares when the request names no session.
+    package var spread: UInt64
+
+    package init(
+        model: String?, endpoint: Endpoint, client: ClientKind, preset: String? = nil,
+        traits: RequestTraits = RequestTraits(), key: String? = nil, spread: UInt64 = 0
+    ) {
+        self.model = model
+        self.endpoint = endpoint
+        self.client = client
+        self.preset = preset
+        self.traits = traits
+        self.key = key
+        self.spread = spread
+    }
+
+    /// What chooses among shares: the session, if there is one.
+    var session: UInt64 { traits.session != 0 ? traits.session : spread }
 }
 
 /// The outcome for one request.
@@ -31,6 +73,16 @@ package struct RouteDecision: Equatable, Sendable {
     /// In the order in which they are asked; at least one, none twice.
     package let candidates: [RouteCandidate]
     package let overrides: ParameterOverrides
+    /// What the request is for, by its strongest sign.
+    package let kind: RequestKind
+    /// The rule that decided, in a few words without blanks at the ends: "alias", "Router.background", "Rules[3]".
+    package let reason: String
+
+    /// "KIND; REASON; PROVIDER,MODEL" for x-ccr-route: printable ASCII whatever the names hold.
+    package func note(on candidate: RouteCandidate) -> String {
+        let text = "\(kind.name); \(reason); \(candidate.pin)"
+        return String(decoding: text.utf8.prefix(512).map { 0x20...0x7E ~= $0 ? $0 : 0x3F }, as: UTF8.self)
+    }
 }
 
 /// The outcome with the way that led there, for `ccr route explain`.
@@ -38,4 +90,16 @@ package struct RouteExplanation: Sendable {
     /// One sentence for each step.
     package let steps: [String]
     package let result: Result<RouteDecision, GatewayError>
+}
+
+extension ParameterOverrides: WireCodable {
+    package func encode(to writer: inout WireWriter) {
+        writer.put(maxTokens) { $0.put(Int64($1)) }
+        writer.put(temperature) { $0.put($1) }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        maxTokens = try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(Int64.self)) }
+        temperature = try reader.getOptional { (reader) throws(WireError) in try reader.getDouble() }
+    }
 }

@@ -1,97 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decides for one request who is asked. The order of the rules is the manual's (docs/config.md, Routing).
+// Decides for one request who is asked. The order of the rules is the manual's (docs/config.md, Routing), the reasons
+// for it are in docs/decisions/0015-what-a-request-is-for-decides-before-its-model.md.
 
 import Bytes
 import Config
 package import Gateway
 
 extension RouteTable {
-    /// The most names an error lists.
-    static let maximumNames = 5
-    /// The most names that are compared for an error.
-    private static let maximumCompared = 2_000
-
     /// The candidates for a request.
     ///
-    /// - Parameters:
-    ///   - model: what the request says, or nil when it says nothing.
-    ///   - preset: the name in /preset/NAME/…, or nil on other paths.
-    /// - Throws: 404 when nothing routes, 400 when no candidate speaks the endpoint's dialect.
-    package func resolve(
-        model: String?, endpoint: Endpoint, client: ClientKind, preset: String? = nil
-    ) throws(GatewayError) -> RouteDecision {
+    /// - Throws: 404 when nothing routes, 400 when no candidate speaks the endpoint's dialect or the request is too
+    ///   long for all of them.
+    package func resolve(_ request: RoutingRequest) throws(GatewayError) -> RouteDecision {
         var steps: [String]?
-        return try resolve(model, endpoint, client, preset, &steps)
+        return try resolve(request, &steps)
     }
 
     /// As `resolve`, with the reasons.
-    package func explain(
-        model: String?, endpoint: Endpoint, client: ClientKind, preset: String? = nil
-    ) -> RouteExplanation {
+    package func explain(_ request: RoutingRequest) -> RouteExplanation {
         var steps: [String]? = []
-        let result = Result { () throws(GatewayError) in
-            try resolve(model, endpoint, client, preset, &steps)
-        }
+        let result = Result { () throws(GatewayError) in try resolve(request, &steps) }
         return RouteExplanation(steps: steps ?? [], result: result)
     }
 
+    /// Where the first candidate comes from.
+    private struct Origin {
+        let destination: Destination
+        /// The words of `RouteDecision.reason`.
+        let reason: String
+    }
+
     /// `steps` is nil when nobody wants them; then none is composed.
-    private func resolve(
-        _ model: String?, _ endpoint: Endpoint, _ client: ClientKind, _ preset: String?,
-        _ steps: inout [String]?
-    ) throws(GatewayError) -> RouteDecision {
+    private func resolve(_ request: RoutingRequest, _ steps: inout [String]?) throws(GatewayError)
+        -> RouteDecision
+    {
+        let routes = routes(for: request.client)
+        var kinds = RequestKinds(request.traits.signs, from: request.client)
+        explainKinds(request, &steps)
+        if request.traits.tokens > routes.threshold {
+            kinds.insert(RequestKinds(.longContext))
+            steps?.append(
+                "it is longContext: about \(request.traits.tokens) tokens are more than \(routes.threshold)")
+        }
         var overrides = ParameterOverrides()
-        let first: Destination
-        if let preset {
+        let origin = try origin(request, routes, kinds, &overrides, &steps)
+        if let limit = overrides.maxTokens {
+            steps?.append("unless the request does, max_tokens is set to \(limit)")
+        }
+        if let value = overrides.temperature {
+            steps?.append("unless the request does, temperature is set to \(value)")
+        }
+        let candidates = try candidates(request, origin.destination, &steps)
+        return RouteDecision(
+            candidates: candidates, overrides: overrides, kind: kinds.first, reason: origin.reason)
+    }
+
+    // MARK: - Rules in their order
+
+    private func origin(
+        _ request: RoutingRequest, _ routes: ClientRoutes, _ kinds: RequestKinds,
+        _ overrides: inout ParameterOverrides, _ steps: inout [String]?
+    ) throws(GatewayError) -> Origin {
+        if let preset = request.preset {
             guard let entry = index.presets[preset] else { throw unknownPreset(preset) }
             steps?.append("the path names the preset \(quoted(preset)): \(describe(entry.destination))")
             overrides = entry.overrides
-            first = entry.destination
-        } else {
-            first = try destination(model, client, &overrides, &steps)
+            return Origin(destination: entry.destination, reason: "preset \(preset)")
         }
-        if let limit = overrides.maxTokens {
-            steps?.append("unless the request does, the preset sets max_tokens to \(limit)")
+        if let found = rule(request, kinds, &overrides, &steps) { return found }
+        if let tagged = request.traits.taggedModel {
+            steps?.append("the prompt names the model \(quoted(tagged)) for a subagent")
+            if case .pinned(let provider, let model) = Route(tagged) {
+                return Origin(
+                    destination: try pin(provider, model, tagged, &steps), reason: "CCR-SUBAGENT-MODEL")
+            }
+            guard let found = destination(tagged, request.client, &overrides, &steps) else {
+                throw unknown(tagged)
+            }
+            return Origin(destination: found, reason: "CCR-SUBAGENT-MODEL")
         }
-        if let value = overrides.temperature {
-            steps?.append("unless the request does, the preset sets temperature to \(value)")
-        }
-
-        let dialect = endpoint.dialect
-        var candidates: [RouteCandidate] = []
-        if let candidate = first.candidate(providers, endpoint) {
-            candidates.append(candidate)
-            explainTranslation(candidate, dialect, &steps)
-        } else {
-            steps?.append("skipped: \(mismatch(first, dialect))")
-        }
-        let others = index.fallbacks[Int(endpoint.rawValue)]
-        candidates.reserveCapacity(others.count + 1)
-        for candidate in others where candidate != candidates.first { candidates.append(candidate) }
-        if steps != nil { explainFallbacks(endpoint, &steps) }
-        guard !candidates.isEmpty else {
-            throw GatewayError(
-                .invalidRequest,
-                "\(endpoint.clientPath) needs a provider that speaks \(dialect.name): \(mismatch(first, dialect))"
-            )
-        }
-        return RouteDecision(candidates: candidates, overrides: overrides)
-    }
-
-    /// Where the request's model leads.
-    private func destination(
-        _ model: String?, _ client: ClientKind, _ overrides: inout ParameterOverrides,
-        _ steps: inout [String]?
-    ) throws(GatewayError) -> Destination {
-        guard var name = model, !name.isEmpty else {
-            steps?.append("the request names no model")
-            return try fallback(nil, client, &steps)
-        }
+        var name = request.model ?? ""
         if name.utf8.contains(ASCII.comma), case .pinned(let provider, let pinned) = Route(name) {
-            guard ignoresPins else { return try pin(provider, pinned, name, &steps) }
+            guard ignoresPins else {
+                return Origin(destination: try pin(provider, pinned, name, &steps), reason: "pin")
+            }
             steps?.append("\(quoted(name)) is a pin; Router.ignoreDirect drops its provider")
             name = pinned
         }
+        if let found = kindRoute(request, routes, kinds, &steps) { return found }
+        if name.isEmpty {
+            steps?.append("the request names no model")
+        } else if let found = destination(name, request.client, &overrides, &steps) {
+            return Origin(destination: found, reason: "model \(name)")
+        } else {
+            steps?.append("\(quoted(name)) is no alias, no model of a provider and no preset")
+        }
+        return try standard(name.isEmpty ? nil : name, request, routes, &steps)
+    }
+
+    /// The first rule that matches and has a route; those that match before it only add parameters.
+    private func rule(
+        _ request: RoutingRequest, _ kinds: RequestKinds, _ overrides: inout ParameterOverrides,
+        _ steps: inout [String]?
+    ) -> Origin? {
+        for rule in rules {
+            if steps != nil, let reason = rule.mismatch(request, kinds) {
+                steps?.append("\(rule.title): no, \(reason)")
+                continue
+            }
+            guard rule.matches(request, kinds) else { continue }
+            overrides = overrides.filled(from: rule.overrides)
+            guard let found = rule.choice?.pick(request.session) else {
+                steps?.append("\(rule.title): matches, and leaves the route to what follows")
+                continue
+            }
+            steps?.append("\(rule.title): matches: \(describe(found))")
+            return Origin(destination: found, reason: rule.title)
+        }
+        return nil
+    }
+
+    /// The route of the strongest kind that has one.
+    private func kindRoute(
+        _ request: RoutingRequest, _ routes: ClientRoutes, _ kinds: RequestKinds, _ steps: inout [String]?
+    ) -> Origin? {
+        guard !kinds.isEmpty else { return nil }
+        for kind in KindTable.precedence where kinds.contains(RequestKinds(kind)) {
+            guard let route = routes.route(kind), let found = route.choice.pick(request.session) else {
+                steps?.append("there is no route for \(kind.name)")
+                continue
+            }
+            steps?.append("\(route.key) decides: \(describe(found))")
+            return Origin(destination: found, reason: route.key)
+        }
+        return nil
+    }
+
+    /// Where a name leads; nil when nobody knows it.
+    private func destination(
+        _ name: String, _ client: ClientKind, _ overrides: inout ParameterOverrides,
+        _ steps: inout [String]?
+    ) -> Destination? {
         if let found = index.aliases[name] {
             steps?.append("\(quoted(name)) is an alias: \(describe(found))")
             return found
@@ -106,11 +155,10 @@ extension RouteTable {
         }
         if let found = index.presets[name] {
             steps?.append("\(quoted(name)) is a preset: \(describe(found.destination))")
-            overrides = found.overrides
+            overrides = overrides.filled(from: found.overrides)
             return found.destination
         }
-        steps?.append("\(quoted(name)) is no alias, no model of a provider and no preset")
-        return try fallback(name, client, &steps)
+        return nil
     }
 
     private func pin(
@@ -128,69 +176,83 @@ extension RouteTable {
         return found
     }
 
-    /// Where a request goes that no name decides.
-    private func fallback(
-        _ name: String?, _ client: ClientKind, _ steps: inout [String]?
-    ) throws(GatewayError) -> Destination {
-        if client == .codex, let found = codexDefault {
+    /// Where a request goes that nothing else decides.
+    private func standard(
+        _ name: String?, _ request: RoutingRequest, _ routes: ClientRoutes, _ steps: inout [String]?
+    ) throws(GatewayError) -> Origin {
+        if request.client == .codex, let found = codexDefault {
             steps?.append("Frontend.codex.modelMappings has a default: \(describe(found))")
-            return found
+            return Origin(destination: found, reason: "Frontend.codex.modelMappings.default")
         }
-        if let found = routerDefault {
-            steps?.append("Router.default decides: \(describe(found))")
-            return found
+        if let route = routes.standard, let found = route.choice.pick(request.session) {
+            steps?.append("\(route.key) decides: \(describe(found))")
+            return Origin(destination: found, reason: route.key)
         }
         guard let name else {
             throw GatewayError(.modelNotFound, "the request names no model and Router.default is not set")
         }
-        throw GatewayError(.modelNotFound, "no provider answers the model \(quoted(name))\(nearNames(name))")
+        throw unknown(name)
     }
 
-    // MARK: - Words
+    // MARK: - Candidates
 
-    private func nearNames(_ name: String) -> String {
-        let known = (aliases.map(\.name) + providers.flatMap(\.models) + presets.map(\.name))
-            .prefix(Self.maximumCompared)
-        let hint = Spelling.hint(name, in: known, limit: Self.maximumNames)
-        if !hint.isEmpty || known.isEmpty { return hint }
-        let some = known.prefix(Self.maximumNames).map { quoted($0) }.joined(separator: ", ")
-        return " (known are \(some)\(known.count > Self.maximumNames ? ", …" : ""))"
+    private func candidates(
+        _ request: RoutingRequest, _ first: Destination, _ steps: inout [String]?
+    ) throws(GatewayError) -> [RouteCandidate] {
+        let endpoint = request.endpoint
+        var candidates: [RouteCandidate] = []
+        if let candidate = first.candidate(providers, endpoint) {
+            candidates.append(candidate)
+            explainTranslation(candidate, endpoint.dialect, &steps)
+        } else {
+            steps?.append("skipped: \(mismatch(first, endpoint.dialect))")
+        }
+        let others = index.fallbacks[Int(endpoint.rawValue)]
+        candidates.reserveCapacity(others.count + 1)
+        for candidate in others where candidate != candidates.first { candidates.append(candidate) }
+        if steps != nil { explainFallbacks(endpoint, &steps) }
+        guard !candidates.isEmpty else {
+            throw GatewayError(
+                .invalidRequest,
+                "\(endpoint.clientPath) needs a provider that speaks \(endpoint.dialect.name): "
+                    + mismatch(first, endpoint.dialect))
+        }
+        return try capable(candidates, request, &steps)
     }
 
-    private func unknownPreset(_ name: String) -> GatewayError {
-        let hint = Spelling.hint(name, in: presets.map(\.name), limit: Self.maximumNames)
-        return GatewayError(.notFound, "there is no preset \(quoted(name))\(hint)")
-    }
-
-    private func describe(_ destination: Destination) -> String {
-        let names = destination.providers.map { providers[$0].name }.joined(separator: " or ")
-        return "model \(quoted(destination.model)) at \(names)"
-    }
-
-    private func mismatch(_ destination: Destination, _ dialect: Dialect) -> String {
-        destination.providers.map { number in
-            let spoken = providers[number].dialects.map(\.name).joined(separator: ", ")
-            return "\(quoted(providers[number].name)) speaks \(spoken)"
-        }.joined(separator: "; ") + ", not \(dialect.name)"
-    }
-
-    private func explainTranslation(
-        _ candidate: RouteCandidate, _ dialect: Dialect, _ steps: inout [String]?
-    ) {
-        let provider = providers[candidate.providerIndex]
-        guard steps != nil, !provider.speaks(dialect) else { return }
-        let spoken = provider.dialects.map(\.name).joined(separator: ", ")
-        steps?.append("\(quoted(provider.name)) speaks \(spoken); \(dialect.name) is translated")
-    }
-
-    private func explainFallbacks(_ endpoint: Endpoint, _ steps: inout [String]?) {
-        for destination in fallbacks {
-            if let candidate = destination.candidate(providers, endpoint) {
-                steps?.append("fallback from Router: \(quoted(candidate.model)) at \(candidate.provider)")
-                explainTranslation(candidate, endpoint.dialect, &steps)
+    /// The candidates without those for which the request is too long; those that would lose a part of it come last.
+    private func capable(
+        _ candidates: [RouteCandidate], _ request: RoutingRequest, _ steps: inout [String]?
+    ) throws(GatewayError) -> [RouteCandidate] {
+        let traits = request.traits
+        guard traits.tokens > 0 || traits.hasImage || traits.wantsSchema else { return candidates }
+        var fitting: [RouteCandidate] = []
+        var losing: [RouteCandidate] = []
+        var longest = 0
+        for candidate in candidates {
+            guard let limits = index.limits[candidate.providerIndex][candidate.model] else {
+                fitting.append(candidate)
+                continue
+            }
+            if limits.excludes(tokens: traits.tokens), let most = limits.input {
+                longest = max(longest, most)
+                steps?.append(
+                    "skipped: \(quoted(candidate.model)) at \(candidate.provider) takes \(most) tokens, "
+                        + "the request has about \(traits.tokens)")
+            } else if limits.loses(traits) {
+                losing.append(candidate)
+                steps?.append(
+                    "last: \(quoted(candidate.model)) at \(candidate.provider) takes no "
+                        + (traits.hasImage && !limits.takesImages ? "images" : "schema of the answer"))
             } else {
-                steps?.append("fallback from Router skipped: \(mismatch(destination, endpoint.dialect))")
+                fitting.append(candidate)
             }
         }
+        let all = fitting + losing
+        guard !all.isEmpty else {
+            throw GatewayError(
+                .contextTooLong, "prompt is too long: \(traits.tokens) tokens > \(longest) maximum")
+        }
+        return all
     }
 }

@@ -12,12 +12,15 @@ extension RouteTable: WireCodable {
             writer.put(list: provider.dialects) { $0.put($1.rawValue) }
             writer.put(list: provider.models) { $0.put($1) }
             writer.put(list: provider.variants) { $0.put($1) }
+            writer.put(list: provider.limits) { writer, limits in writer.put(limits) { $0.put($1) } }
         }
         writer.put(list: aliases) { $0.put($1) }
         writer.put(list: codexMappings) { $0.put($1) }
         writer.put(codexDefault) { $0.put($1) }
         writer.put(list: presets) { $0.put($1) }
-        writer.put(routerDefault) { $0.put($1) }
+        writer.put(list: clients) { $0.put($1) }
+        writer.put(list: rules) { $0.put($1) }
+        writer.put(probes)
         writer.put(list: fallbacks) { $0.put($1) }
         writer.put(ignoresPins)
     }
@@ -29,7 +32,10 @@ extension RouteTable: WireCodable {
                 tierName: try reader.getString(),
                 dialects: try reader.getList { (reader) throws(WireError) in try reader.getCase() },
                 models: try reader.getList { (reader) throws(WireError) in try reader.getString() },
-                variants: try reader.getList { (reader) throws(WireError) in try reader.getString() }
+                variants: try reader.getList { (reader) throws(WireError) in try reader.getString() },
+                limits: try reader.getList { (reader) throws(WireError) in
+                    try reader.getOptional { (reader) throws(WireError) in try reader.get() }
+                }
             )
         }
         let aliases: [NamedDestination] = try reader.getList { (reader) throws(WireError) in try reader.get()
@@ -42,21 +48,28 @@ extension RouteTable: WireCodable {
         }
         let presets = try reader.getList { (reader) throws(WireError) in try PresetDestination(from: &reader)
         }
-        let routerDefault: Destination? = try reader.getOptional { (reader) throws(WireError) in
-            try reader.get()
+        let clients: [ClientRoutes] = try reader.getList { (reader) throws(WireError) in try reader.get() }
+        guard clients.count == ClientKind.allCases.count else {
+            throw .invalidValue("routes of \(clients.count) kinds of clients")
         }
+        let rules: [RoutingRule] = try reader.getList { (reader) throws(WireError) in try reader.get() }
+        let probes: RuleProbes = try reader.get()
         let fallbacks: [Destination] = try reader.getList { (reader) throws(WireError) in try reader.get() }
         let ignoresPins = try reader.getBool()
 
+        let choices =
+            clients.flatMap { [$0.standard] + $0.kinds }.compactMap { $0?.choice }
+            + rules.compactMap(\.choice)
         let destinations =
             (aliases + codexMappings).map(\.destination) + presets.map(\.destination) + fallbacks
-            + [codexDefault, routerDefault].compactMap { $0 }
+            + [codexDefault].compactMap { $0 } + choices.flatMap(\.shares).map(\.destination)
         for number in destinations.flatMap(\.providers) where !providers.indices.contains(number) {
             throw .invalidValue("provider \(number) of \(providers.count)")
         }
         self.init(
             providers: providers, aliases: aliases, codexMappings: codexMappings, codexDefault: codexDefault,
-            presets: presets, routerDefault: routerDefault, fallbacks: fallbacks, ignoresPins: ignoresPins)
+            presets: presets, clients: clients, rules: rules, probes: probes, fallbacks: fallbacks,
+            ignoresPins: ignoresPins)
     }
 }
 
@@ -64,17 +77,13 @@ extension PresetDestination: WireCodable {
     package func encode(to writer: inout WireWriter) {
         writer.put(name)
         writer.put(destination)
-        writer.put(overrides.maxTokens) { $0.put(Int64($1)) }
-        writer.put(overrides.temperature) { $0.put($1) }
+        writer.put(overrides)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         name = try reader.getString()
         destination = try reader.get()
-        overrides = ParameterOverrides(
-            maxTokens: try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(Int64.self))
-            },
-            temperature: try reader.getOptional { (reader) throws(WireError) in try reader.getDouble() })
+        overrides = try reader.get()
     }
 }
 

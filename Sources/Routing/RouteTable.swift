@@ -15,6 +15,8 @@ package struct RouteProvider: Equatable, Sendable {
     package let models: [String]
     /// Names of its models with an effort behind them: "gpt-5.1-high".
     package let variants: [String]
+    /// What is known of `models`, then of `variants`; nil where nothing is.
+    let limits: [ModelLimits?]
 
     /// Whether the provider needs no translation for the endpoint's requests.
     func speaks(_ dialect: Dialect) -> Bool { dialects.contains(dialect) }
@@ -50,7 +52,11 @@ package struct RouteTable: Equatable, Sendable {
     let codexMappings: [NamedDestination]
     let codexDefault: Destination?
     let presets: [PresetDestination]
-    let routerDefault: Destination?
+    /// By the raw value of the kind of client, less one.
+    let clients: [ClientRoutes]
+    let rules: [RoutingRule]
+    /// What the rules look at.
+    package let probes: RuleProbes
     /// Candidates after the first: Router.tiers, else the entries of Router.
     let fallbacks: [Destination]
     let ignoresPins: Bool
@@ -59,15 +65,17 @@ package struct RouteTable: Equatable, Sendable {
 
     init(
         providers: [RouteProvider], aliases: [NamedDestination], codexMappings: [NamedDestination],
-        codexDefault: Destination?, presets: [PresetDestination], routerDefault: Destination?,
-        fallbacks: [Destination], ignoresPins: Bool
+        codexDefault: Destination?, presets: [PresetDestination], clients: [ClientRoutes],
+        rules: [RoutingRule], probes: RuleProbes, fallbacks: [Destination], ignoresPins: Bool
     ) {
         self.providers = providers
         self.aliases = aliases
         self.codexMappings = codexMappings
         self.codexDefault = codexDefault
         self.presets = presets
-        self.routerDefault = routerDefault
+        self.clients = clients
+        self.rules = rules
+        self.probes = probes
         self.fallbacks = fallbacks
         self.ignoresPins = ignoresPins
         index = RouteIndex(
@@ -88,14 +96,31 @@ package struct RouteTable: Equatable, Sendable {
         }
         let router = configuration.router
         let models = configuration.models.map { ModelRules($0) }
-        let entries = [router.default].compactMap { $0 } + router.others.map(\.target)
+        let chosen = { (choice: RouteChoice) -> Choice? in
+            Choice(
+                choice.shares.compactMap { share in
+                    follow(share.route).map { (destination: $0, weight: share.weight) }
+                })
+        }
+        let clients = ClientKind.allCases.map { client -> ClientRoutes in
+            switch client {
+            case .codex:
+                ClientRoutes(router, own: ("Frontend.codex", configuration.codex), follow: chosen)
+            case .claudeCode:
+                ClientRoutes(router, own: ("Frontend.claudeCode", configuration.claudeCode), follow: chosen)
+            case .other: ClientRoutes(router, own: nil, follow: chosen)
+            }
+        }
+        var probes = RuleProbes()
+        let rules = configuration.rules.enumerated().map {
+            RoutingRule($1, number: $0, probes: &probes, follow: chosen)
+        }
+        probes.readsSearchTags = clients.contains { $0.route(.webSearch) != nil }
+        let entries = ([router.default].compactMap { $0 } + router.kinds.map(\.choice)).flatMap { choice in
+            choice.shares.filter { $0.weight > 0 }.map(\.route)
+        }
         self.init(
-            providers: configuration.providers.map { provider in
-                RouteProvider(
-                    name: provider.name, tierName: provider.tierName,
-                    dialects: ResolvedProvider(provider).profile.dialects, models: provider.models,
-                    variants: RouteTable.variants(provider, models))
-            },
+            providers: configuration.providers.map { RouteTable.provider($0, models) },
             aliases: configuration.aliases.compactMap { named($0, .named($0.name)) },
             codexMappings: configuration.codexMappings.compactMap { named($0, $0.target) },
             codexDefault: follow(configuration.codexDefault),
@@ -107,17 +132,28 @@ package struct RouteTable: Equatable, Sendable {
                             maxTokens: preset.maxTokens, temperature: preset.temperature))
                 }
             },
-            routerDefault: follow(router.default),
+            clients: clients, rules: rules, probes: probes,
             fallbacks: (router.tiers ?? entries).compactMap(follow),
             ignoresPins: router.ignoreDirect
         )
     }
+
+    /// The routes of a kind of client.
+    func routes(for client: ClientKind) -> ClientRoutes { clients[Int(client.rawValue) - 1] }
 }
 
 extension RouteTable {
-    private static func variants(_ provider: Provider, _ models: [ModelRules]) -> [String] {
-        let rows = ModelTable.rows(models, kind: provider.kind)
-        return provider.models.flatMap { ResolvedModel.variants($0, kind: provider.kind, rows: rows) }
+    private static func provider(_ provider: Provider, _ models: [ModelRules]) -> RouteProvider {
+        let profile = ResolvedProvider(provider).profile
+        let rows = ModelTable.rows(models, kind: profile.kind)
+        let variants = provider.models.flatMap { ResolvedModel.variants($0, kind: profile.kind, rows: rows) }
+        return RouteProvider(
+            name: provider.name, tierName: provider.tierName, dialects: profile.dialects,
+            models: provider.models, variants: variants,
+            limits: (provider.models + variants).map { model in
+                let limits = ModelLimits(model, profile, rows: rows)
+                return limits.isEmpty ? nil : limits
+            })
     }
 }
 
@@ -129,6 +165,8 @@ struct RouteIndex: Equatable, Sendable {
     private(set) var codexMappings: [String: Destination] = [:]
     private(set) var listed: [String: Destination] = [:]
     private(set) var presets: [String: PresetDestination] = [:]
+    /// What is known of models, by provider.
+    private(set) var limits: [[String: ModelLimits]] = []
     /// The fallbacks that can answer, by the raw value of the endpoint.
     private(set) var fallbacks: [[RouteCandidate]] = []
 
@@ -139,6 +177,11 @@ struct RouteIndex: Equatable, Sendable {
         var models: [String: [Int]] = [:]
         for (number, provider) in list.enumerated() {
             providers[provider.name.lowercased()] = number
+            var known: [String: ModelLimits] = [:]
+            for (model, limits) in zip(provider.models + provider.variants, provider.limits) {
+                known[model] = known[model] ?? limits
+            }
+            limits.append(known)
             for model in provider.models { models[model, default: []].append(number) }
             for variant in provider.variants where !provider.models.contains(variant) {
                 models[variant, default: []].append(number)

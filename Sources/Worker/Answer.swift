@@ -85,10 +85,12 @@ package struct Answer {
         package let keepAlive: Bool
         package let isHTTP11: Bool
         package let modelChanged: Bool
+        /// The value of x-ccr-route; "" for none.
+        package let routeNote: String
 
         package init(
             requestID: String, provider: String, isLastCandidate: Bool, keepAlive: Bool, isHTTP11: Bool,
-            modelChanged: Bool
+            modelChanged: Bool, routeNote: String = ""
         ) {
             self.requestID = requestID
             self.provider = provider
@@ -96,6 +98,7 @@ package struct Answer {
             self.keepAlive = keepAlive
             self.isHTTP11 = isHTTP11
             self.modelChanged = modelChanged
+            self.routeNote = routeNote
         }
     }
 
@@ -292,6 +295,7 @@ package struct Answer {
         if !hasRequestID { appendField("x-request-id", request.requestID) }
         appendField("x-ccr-request-id", request.requestID)
         appendField("x-ccr-tier", request.provider)
+        if !request.routeNote.isEmpty { appendField("x-ccr-route", request.routeNote) }
         if !losses.isEmpty { appendField("x-ccr-dropped", losses.description) }
         switch framing {
         case .chunked: head.append("transfer-encoding: chunked\r\n")

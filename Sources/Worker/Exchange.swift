@@ -86,7 +86,7 @@ final class Exchange: TransferDelegate {
             request: Answer.RequestFacts(
                 requestID: handoff.requestID, provider: provider, isLastCandidate: handoff.isLastCandidate,
                 keepAlive: handoff.keepAlive, isHTTP11: handoff.isHTTP11,
-                modelChanged: !handoff.splices.isEmpty),
+                modelChanged: !handoff.splices.isEmpty, routeNote: handoff.routeNote),
             translation: translation)
     }
 

@@ -85,7 +85,7 @@ struct CommandTests {
             (
                 ["route", "explain", "--endpoint", "chats"],
                 "note: no configuration file (looked for /etc/ccr/config.json): using the embedded provider “echo” alone\n"
-                    + "ccr route explain: --endpoint is “chats”, allowed are chat, responses, messages\n"
+                    + "ccr route explain: --endpoint is “chats”, allowed are chat, responses, compact, messages, gemini\n"
             ),
         ])
     func usage(arguments: [String], message: String) {
@@ -169,10 +169,10 @@ struct CommandTests {
         #expect(outcome.status == 0)
         #expect(
             outcome.output == """
-                /v1/messages, model “big”, client claude_code
+                /v1/messages, model “big”, client claude_code, about 6 tokens
                   “big” is listed by a provider: model “big” at p
                   fallback from Router: “echo” at e
-                candidates:
+                decided by model big, as main; candidates:
                   1. p, model “big”: https://h.example/v1/messages
                   2. e, model “echo”: embedded provider
 
@@ -185,15 +185,15 @@ struct CommandTests {
             "route", "explain", "--config", "good.json", "--preset", "low", "--json",
             input: #"{"system": "x"}"#)
         #expect(
-            outcome.output == #"{"path":"/v1/messages","model":null,"client":"other","steps":["#
-                + #""the path names the preset “low”: model “big” at p","unless the request does, the preset sets max_tokens to 3","#
-                + #""fallback from Router: “echo” at e"],"candidates":[{"provider":"p","model":"big"},"#
+            outcome.output == #"{"path":"/v1/messages","model":null,"client":"other","tokens":3,"steps":["#
+                + #""the path names the preset “low”: model “big” at p","unless the request does, max_tokens is set to 3","#
+                + #""fallback from Router: “echo” at e"],"kind":"main","reason":"preset low","candidates":[{"provider":"p","model":"big"},"#
                 + #"{"provider":"e","model":"echo"}],"max_tokens":3,"temperature":null}"# + "\n")
         let wrong = run(
             "route", "explain", "--config", "good.json", "--json", input: #"{"model": "q,x", "input": ""}"#)
         #expect(wrong.status == 1)
         #expect(
-            wrong.output == #"{"path":"/v1/responses","model":"q,x","client":"other","steps":[],"#
+            wrong.output == #"{"path":"/v1/responses","model":"q,x","client":"other","tokens":5,"steps":[],"#
                 + #""error":{"status":404,"message":"“q,x” names no configured provider (did you mean “e” or “p”?)"}}"#
                 + "\n")
     }

@@ -84,9 +84,9 @@ struct ConfigurationTests {
         #expect(configuration.providers[1].proxy?.expose() == Array("http://u:p@proxy:1".utf8))
         #expect(configuration.providers[1].kind == "anthropic")
         #expect(configuration.providers[1].authHeader == nil)
-        #expect(configuration.router.default == .pinned(provider: "a", model: "x"))
+        #expect(configuration.router.default == RouteChoice(.pinned(provider: "a", model: "x")))
         #expect(configuration.router.tiers == [.pinned(provider: "b", model: "z"), .named("fast")])
-        #expect(configuration.router.others.map(\.name) == ["think", "webSearch", "image"])
+        #expect(configuration.router.kinds.map(\.kind) == [.think, .webSearch, .image])
         #expect(configuration.router.ignoreDirect)
         #expect(
             configuration.presets == [
@@ -139,7 +139,7 @@ struct ConfigurationTests {
                 {"name": "ollama", "api_base_url": "http://localhost:11434/v1/chat/completions", "api_key": "ollama",
                  "models": ["qwen2.5-coder:latest"]}],
               "Router": {"default": "openrouter,google/gemini-2.5-pro", "background": "ollama,qwen2.5-coder:latest",
-                "longContextThreshold": 60000}
+                "longContext": "openrouter,google/gemini-2.5-pro", "longContextThreshold": 60000}
             }
             """, environment: ["OPENROUTER_KEY": "sk-or"])
         #expect(
@@ -147,7 +147,6 @@ struct ConfigurationTests {
                 " warning: LOG: has no effect: ccr logs to the journal or stderr",
                 " warning: NON_INTERACTIVE_MODE: has no effect: ccr does not start clients",
                 " warning: transformers: has no effect: ccr runs no code from the configuration",
-                " warning: Router.longContextThreshold: has no effect: requests are not routed by their size",
             ])
         let providers = try #require(loaded.configuration).providers
         #expect(providers.map(\.kind) == ["openrouter", "anthropic-compatible", "ollama"])

@@ -41,7 +41,7 @@ struct LoaderTests {
                     + "/h/.claude-code-router/config.json): using the embedded provider “echo” alone"
             ])
         #expect(loaded.configuration?.providers.map(\.name) == ["echo"])
-        #expect(loaded.configuration?.router.default == .pinned(provider: "echo", model: "echo"))
+        #expect(loaded.configuration?.router.default == RouteChoice(.pinned(provider: "echo", model: "echo")))
         #expect(loaded.files == [])
     }
 
@@ -98,7 +98,7 @@ struct LoaderTests {
         #expect(configuration.providers.map(\.name) == ["p", "q"])
         #expect(configuration.providers[0].models == ["m"])
         #expect(configuration.presets.map(\.maxTokens) == [2, nil])
-        #expect(configuration.router.default == .pinned(provider: "p", model: "m"))
+        #expect(configuration.router.default == RouteChoice(.pinned(provider: "p", model: "m")))
     }
 
     @Test("names the drop-in that is broken")

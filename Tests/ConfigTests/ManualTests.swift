@@ -48,7 +48,7 @@ struct ManualTests {
         let surroundings = Surroundings(environment: [:], isRoot: false)
         let loaded = ConfigLoader(files: files, surroundings: surroundings).load(path: "c.json")
         #expect(loaded.lines == [])
-        #expect(loaded.configuration?.router.default == .pinned(provider: "echo", model: "echo"))
+        #expect(loaded.configuration?.router.default == RouteChoice(.pinned(provider: "echo", model: "echo")))
     }
 
     @Test("includes a default configuration whose commented parts are right as well")

@@ -74,7 +74,7 @@ import Testing
         #expect(body.model == "m")
         #expect(body.isStreaming)
         #expect(body.modelRange == nil)
-        #expect(body.splices(model: "n", maxTokens: 5, temperature: 1, dialect: .gemini).isEmpty)
+        #expect(body.splices(model: "n", maxTokens: nil, temperature: nil, dialect: .gemini).isEmpty)
         #expect(throws: GatewayError.self) {
             try Array(text.utf8).withUnsafeBytes {
                 try RequestBody(
@@ -82,5 +82,37 @@ import Testing
                     path: RequestBody.Path(model: String(repeating: "m", count: 513), isStreaming: true))
             }
         }
+    }
+
+    @Test(
+        "Parameters of presets go where Gemini has them, and leave the client's alone",
+        arguments: [
+            (
+                #"{"contents":[]}"#,
+                #"{"generationConfig":{"maxOutputTokens":5,"temperature":1.0},"contents":[]}"#
+            ),
+            (#"{}"#, #"{"generationConfig":{"maxOutputTokens":5,"temperature":1.0}}"#),
+            (
+                #"{"generationConfig": {}}"#,
+                #"{"generationConfig": {"maxOutputTokens":5,"temperature":1.0}}"#
+            ),
+            (
+                #"{"generationConfig":{"temperature":2}}"#,
+                #"{"generationConfig":{"maxOutputTokens":5,"temperature":2}}"#
+            ),
+            (
+                #"{"generationConfig":{"temperature":2,"maxOutputTokens":9}}"#,
+                #"{"generationConfig":{"temperature":2,"maxOutputTokens":9}}"#
+            ),
+        ])
+    func parameters(text: String, changed: String) throws {
+        let parser = JSONParser()
+        let body = try Array(text.utf8).withUnsafeBytes {
+            try RequestBody(
+                $0, padded: false, parser: parser, path: RequestBody.Path(model: "m", isStreaming: true))
+        }
+        #expect(
+            apply(body.splices(model: "n", maxTokens: 5, temperature: 1, dialect: .gemini), to: text)
+                == changed)
     }
 }

@@ -13,7 +13,8 @@ struct ResolveTests {
         preset: String? = nil
     ) -> [String] {
         do {
-            let decision = try table.resolve(model: model, endpoint: endpoint, client: client, preset: preset)
+            let decision = try table.resolve(
+                RoutingRequest(model: model, endpoint: endpoint, client: client, preset: preset))
             return decision.candidates.map { "\($0.provider)/\($0.model)" }
         } catch {
             return ["\(error.kind.status): \(error.message)"]
@@ -147,10 +148,12 @@ struct ResolveTests {
     func presets() throws {
         let table = try table(with: Self.everything)
         let decision = try table.resolve(
-            model: "big", endpoint: .chatCompletions, client: .other, preset: "p")
+            RoutingRequest(model: "big", endpoint: .chatCompletions, client: .other, preset: "p"))
         #expect(decision.candidates.first?.model == "small")
         #expect(decision.overrides == ParameterOverrides(maxTokens: 5, temperature: 0.1))
-        #expect(try table.resolve(model: "big", endpoint: .chatCompletions, client: .other).overrides.isEmpty)
+        #expect(
+            try table.resolve(RoutingRequest(model: "big", endpoint: .chatCompletions, client: .other))
+                .overrides.isEmpty)
         #expect(outcome(table, "big", preset: "q") == ["404: there is no preset “q” (did you mean “p”?)"])
     }
 
@@ -163,14 +166,15 @@ struct ResolveTests {
 
     @Test("numbers providers as the configuration does")
     func numbers() throws {
-        let decision = try table(with: "").resolve(model: "gpt-5.5", endpoint: .responses, client: .other)
+        let decision = try table(with: "").resolve(
+            RoutingRequest(model: "gpt-5.5", endpoint: .responses, client: .other))
         #expect(decision.candidates == [RouteCandidate(provider: "resp", providerIndex: 1, model: "gpt-5.5")])
     }
 
     @Test("explains every step, with the same outcome")
     func explain() throws {
         let table = try table(with: Self.everything)
-        let explanation = table.explain(model: "big", endpoint: .responses, client: .codex)
+        let explanation = table.explain(RoutingRequest(model: "big", endpoint: .responses, client: .codex))
         #expect(
             explanation.steps == [
                 "Frontend.codex.modelMappings maps “big”: model “gpt-5.5” at resp",
@@ -181,15 +185,17 @@ struct ResolveTests {
                 "“chatty” speaks chat; responses is translated",
             ])
         #expect(
-            try explanation.result.get() == table.resolve(model: "big", endpoint: .responses, client: .codex))
-        let preset = table.explain(model: nil, endpoint: .chatCompletions, client: .other, preset: "p")
+            try explanation.result.get()
+                == table.resolve(RoutingRequest(model: "big", endpoint: .responses, client: .codex)))
+        let preset = table.explain(
+            RoutingRequest(model: nil, endpoint: .chatCompletions, client: .other, preset: "p"))
         #expect(
             preset.steps.prefix(3) == [
                 "the path names the preset “p”: model “small” at chatty",
-                "unless the request does, the preset sets max_tokens to 5",
-                "unless the request does, the preset sets temperature to 0.1",
+                "unless the request does, max_tokens is set to 5",
+                "unless the request does, temperature is set to 0.1",
             ])
-        let unknown = table.explain(model: "nope", endpoint: .chatCompletions, client: .other)
+        let unknown = table.explain(RoutingRequest(model: "nope", endpoint: .chatCompletions, client: .other))
         #expect(
             unknown.steps.prefix(2) == [
                 "“nope” is no alias, no model of a provider and no preset",

@@ -2,6 +2,7 @@
 // What is known of one model: its window, how it thinks, what it refuses. Rows of a table, found by name.
 // Source: API references of the vendors, 2026; the table of efforts of dvcrn/codex-proxy (internal/server, 2026).
 
+import Bytes
 package import IPC
 
 /// The efforts that dialects know, in ascending order. Providers may have others.
@@ -116,36 +117,11 @@ package struct ModelRules: Equatable, Sendable {
         guard kinds.isEmpty || kinds.contains(kind) else { return false }
         let name = Array(model.lowercased().utf8)
         let pattern = Array(self.pattern.lowercased().utf8)
-        if Glob.matches(pattern[...], name[...]) { return true }
-        guard let slash = name.lastIndex(of: UInt8(ascii: "/")) else { return false }
-        return Glob.matches(pattern[...], name[(slash + 1)...])
-    }
-}
-
-/// Patterns with "*".
-enum Glob {
-    static func matches(_ pattern: ArraySlice<UInt8>, _ text: ArraySlice<UInt8>) -> Bool {
-        let star = UInt8(ascii: "*")
-        var pattern = pattern
-        var text = text
-        /// Where to go on when what follows the last star does not fit.
-        var retry: (pattern: ArraySlice<UInt8>, text: ArraySlice<UInt8>)?
-        while !text.isEmpty || !pattern.isEmpty {
-            if pattern.first == star {
-                pattern.removeFirst()
-                retry = (pattern, text)
-            } else if let first = text.first, pattern.first == first {
-                pattern.removeFirst()
-                text.removeFirst()
-            } else if let again = retry, !again.text.isEmpty {
-                pattern = again.pattern
-                text = again.text.dropFirst()
-                retry = (pattern, text)
-            } else {
-                return false
-            }
+        return name.withUnsafeBytes { name in
+            if Glob.matches(pattern, name) { return true }
+            guard let slash = name.lastIndex(of: UInt8(ascii: "/")) else { return false }
+            return Glob.matches(pattern, name.slice((slash + 1)..<name.count))
         }
-        return true
     }
 }
 

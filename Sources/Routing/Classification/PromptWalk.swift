@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// One walk over the messages and tools of a request in any dialect, at the depth where types and beginnings of texts
+// stand: images, hosted tools, formats, tags.
+// Source: API references of OpenAI, Anthropic and Google, 2026.
+
+import Bytes
+import Gateway
+import JSON
+
+struct PromptWalk {
+    private let probes: RuleProbes
+    private(set) var signs: RequestSigns = []
+    private(set) var toolCount = 0
+    private(set) var toolProbes: UInt64 = 0
+    private(set) var wantsSchema = false
+    /// The text whose beginning names the model of a subagent.
+    private(set) var agentTag: (value: JSONValue, tag: PromptTag.Agent)?
+    /// The text that asks for a search, and where it does.
+    private(set) var searchTag: (value: JSONValue, range: Range<Int>)?
+
+    private var searchTools = 0
+    /// The texts of the last user message.
+    private var lastTexts: [JSONValue] = []
+    private var messageCount = 0
+
+    /// Messages at the beginning of the conversation whose texts may begin with the tag of a subagent.
+    private static let taggedMessages = 8
+
+    init(probes: RuleProbes) {
+        self.probes = probes
+    }
+
+    mutating func read(_ root: JSONValue, _ dialect: Dialect) {
+        if let tools = root.member("tools") { tools.forEachElement { tool($0) } }
+        var format: JSONValue?
+        switch dialect {
+        case .messages:
+            system(root.member("system"))
+            root.member("messages")?.forEachElement { message($0, content: $0.member("content")) }
+            format = root.member("output_config")?.member("format") ?? root.member("output_format")
+        case .chat:
+            root.member("messages")?.forEachElement { message($0, content: $0.member("content")) }
+            format = root.member("response_format")
+        case .responses:
+            system(root.member("instructions"))
+            responses(root.member("input"))
+            format = root.member("text")?.member("format")
+        case .gemini:
+            system(root.member("systemInstruction")?.member("parts"))
+            root.member("contents")?.forEachElement { message($0, content: $0.member("parts")) }
+            wantsSchema =
+                root.member("generationConfig").map {
+                    $0.member("responseSchema") != nil || $0.member("responseJsonSchema") != nil
+                } ?? false
+        }
+        if let format { read(format: format) }
+        if toolCount > 0, searchTools == toolCount { signs.insert(.searchOnly) }
+        lookAtLastTexts()
+    }
+
+    private mutating func responses(_ input: JSONValue?) {
+        guard let input else { return }
+        if input.kind == .string {
+            lastTexts = [input]
+            lookForAgentTag(input)
+            return
+        }
+        var isTrigger = false
+        input.forEachElement { item in
+            isTrigger = item.member("type")?.isString("compaction_trigger") == true
+            if let content = item.member("content"), item.member("role") != nil {
+                message(item, content: content)
+            } else if let output = item.member("output"), output.isArray {
+                output.forEachElement { look($0) }
+            } else if item.member("type")?.isString("additional_tools") == true {
+                item.member("tools")?.forEachElement { tool($0) }
+            }
+        }
+        if isTrigger { signs.insert(.compactionTrigger) }
+    }
+
+    // MARK: - Tools and format
+
+    private mutating func tool(_ tool: JSONValue) {
+        toolCount += 1
+        let type = tool.member("type")?.stringBytes
+        if type?.hasPrefix("web_search") == true || tool.member("google_search") != nil
+            || tool.member("googleSearch") != nil
+        {
+            searchTools += 1
+        }
+        guard !probes.tools.isEmpty,
+            let name = (tool.member("name") ?? tool.member("function")?.member("name"))?.stringBytes ?? type
+        else { return }
+        for (place, wanted) in probes.tools.enumerated()
+        where wanted.count == name.count && wanted.withUnsafeBytes({ $0.elementsEqual(name) }) {
+            toolProbes |= 1 << UInt64(place)
+        }
+    }
+
+    private mutating func read(format: JSONValue) {
+        guard format.member("type")?.isString("json_schema") == true else { return }
+        wantsSchema = true
+        let schema = format.member("schema") ?? format.member("json_schema")?.member("schema")
+        if toolCount == 0, schema?.member("properties")?.member("title") != nil { signs.insert(.titleFormat) }
+    }
+
+    // MARK: - Messages
+
+    private mutating func system(_ value: JSONValue?) {
+        guard let value else { return }
+        if value.kind == .string { return lookForAgentTag(value) }
+        var isFirst = true
+        value.forEachElement { part in
+            guard let text = part.member("text") else { return }
+            if isFirst, let bytes = text.stringBytes, bytes.hasPrefix("x-anthropic-billing-header:"),
+                bytes.firstIndex(of: "cc_is_subagent=true") != nil
+            {
+                signs.insert(.agentSystem)
+            }
+            isFirst = false
+            lookForAgentTag(text)
+        }
+    }
+
+    private mutating func message(_ message: JSONValue, content: JSONValue?) {
+        messageCount += 1
+        guard let content else { return }
+        let role = message.member("role")
+        // Gemini's first message need not say whose it is.
+        let isUser = role?.isString("user") ?? true
+        let isTrusted =
+            messageCount <= Self.taggedMessages
+            && (isUser || role?.isString("system") == true || role?.isString("developer") == true)
+        if isUser { lastTexts.removeAll(keepingCapacity: true) }
+        if content.kind == .string {
+            if isUser { lastTexts.append(content) }
+            if isTrusted { lookForAgentTag(content) }
+            return
+        }
+        content.forEachElement { part in
+            if let text = part.member("text") {
+                if isUser { lastTexts.append(text) }
+                if isTrusted { lookForAgentTag(text) }
+            } else {
+                look(part)
+            }
+        }
+    }
+
+    /// A part that is no text: an image, or a result that may hold one.
+    private mutating func look(_ part: JSONValue) {
+        if let type = part.member("type")?.stringBytes {
+            if type.equals("image") || type.equals("image_url") || type.equals("input_image") {
+                signs.insert(.image)
+            } else if type.equals("tool_result"), let inner = part.member("content"), inner.isArray {
+                inner.forEachElement { result in
+                    if result.member("type")?.isString("image") == true { signs.insert(.image) }
+                }
+            }
+        } else if let data = part.member("inlineData") ?? part.member("inline_data")
+            ?? part.member("fileData") ?? part.member("file_data")
+        {
+            let type = data.member("mimeType") ?? data.member("mime_type")
+            if type?.stringBytes?.hasPrefix("image/") == true { signs.insert(.image) }
+        }
+    }
+
+    // MARK: - Texts
+
+    private mutating func lookForAgentTag(_ value: JSONValue) {
+        guard agentTag == nil, let text = value.stringBytes, let tag = PromptTag.agent(in: text) else {
+            return
+        }
+        agentTag = (value, tag)
+    }
+
+    private mutating func lookAtLastTexts() {
+        for value in lastTexts {
+            guard let text = value.stringBytes else { continue }
+            if probes.readsSearchTags, searchTag == nil, let range = PromptTag.search(in: text) {
+                searchTag = (value, range)
+            }
+        }
+        // Results of tools that quote the demand are no texts of the message.
+        if let text = lastTexts.last?.stringBytes, text.firstIndex(of: "<analysis>") != nil,
+            text.firstIndex(of: "<summary>") != nil
+        {
+            signs.insert(.summaryDemand)
+        }
+    }
+}
