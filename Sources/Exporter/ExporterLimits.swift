@@ -32,6 +32,8 @@ enum ExporterLimits {
     static let answerUsec: UInt64 = 30_000_000
     /// How long a draining exporter waits for its fronts to go.
     static let drainUsec: UInt64 = 5_000_000
+    /// How long a new exporter waits for the one before it without complaint: its drain, and time on a busy machine.
+    static let handoverUsec: UInt64 = 15_000_000
 
     // MARK: Connections
 

@@ -43,7 +43,7 @@ final class Manager {
         self.loop = loop
         self.journal = journal
         self.violation = violation
-        let keeper = UsageKeeper(config) { isTrouble, text in
+        let keeper = UsageKeeper(config, monotonicUsec: Clock.monotonicUsec()) { isTrouble, text in
             journal.log(isTrouble ? .error : .notice, .storeTrouble, text)
             Notifier.status(text)
         }

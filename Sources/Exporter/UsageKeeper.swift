@@ -25,16 +25,26 @@ final class UsageKeeper {
 
     /// What stands between the counts and the file, or nil; for the log and the process's status.
     private(set) var trouble: String?
+    /// Whether it was reported; waiting for the exporter before this one is not, for a while.
+    private var isReported = false
+    /// CLOCK_MONOTONIC microseconds from which a lock that another exporter holds is trouble and no longer a handover.
+    private let patienceUntilUsec: UInt64
     /// Called with a line for people at each change of `trouble`.
     private let report: (_ isTrouble: Bool, _ text: String) -> Void
 
     /// Opens the database of `config.stateDirectory` and goes on from what it holds.
-    init(_ config: ExporterConfig, report: @escaping (_ isTrouble: Bool, _ text: String) -> Void) {
+    ///
+    /// - Parameter monotonicUsec: CLOCK_MONOTONIC.
+    init(
+        _ config: ExporterConfig, monotonicUsec: UInt64,
+        report: @escaping (_ isTrouble: Bool, _ text: String) -> Void
+    ) {
         self.config = config
         self.report = report
+        patienceUntilUsec = monotonicUsec + ExporterLimits.handoverUsec
         path = "\(config.stateDirectory)/usage.db"
         state = UsageState(config)
-        open(0)
+        open(monotonicUsec)
     }
 
     // MARK: - Records
@@ -128,6 +138,10 @@ final class UsageKeeper {
         do {
             if lock == nil { lock = try FileLock(path: "\(config.stateDirectory)/usage.lock") }
         } catch {
+            if error.code == EWOULDBLOCK, monotonicUsec < patienceUntilUsec {
+                return wait(
+                    "waiting for usage.db, which the exporter before this one still has", monotonicUsec)
+            }
             let cause = error.code == EWOULDBLOCK ? "another exporter has it" : "\(error)"
             return note(trouble: "usage.db cannot be opened, counts stay in memory: \(cause)", monotonicUsec)
         }
@@ -182,18 +196,26 @@ final class UsageKeeper {
     }
 
     private func note(trouble text: String, _ monotonicUsec: UInt64) {
+        let isNews = text != trouble
+        wait(text, monotonicUsec)
+        guard isNews else { return }
+        isReported = true
+        report(true, text)
+    }
+
+    /// Leaves the database alone for a while.
+    private func wait(_ reason: String, _ monotonicUsec: UInt64) {
         retryAtUsec = monotonicUsec + ExporterLimits.retryUsec
         state.storeChanged(isUp: false)
-        guard text != trouble else { return }
-        trouble = text
-        report(true, text)
+        trouble = reason
     }
 
     private func fine() {
         retryAtUsec = 0
         state.storeChanged(isUp: true)
-        guard trouble != nil else { return }
         trouble = nil
+        guard isReported else { return }
+        isReported = false
         report(false, "usage.db is in order again")
     }
 }
