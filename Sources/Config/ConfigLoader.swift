@@ -57,10 +57,14 @@ package struct ConfigLoader {
 
     private let files: any FileSource
     private let surroundings: Surroundings
+    private let holdsKeys: Bool
 
-    package init(files: any FileSource = DiskFiles(), surroundings: Surroundings) {
+    /// - Parameter holdsKeys: false for a process that uses no key of the configuration and need not be given any:
+    ///   references that it cannot resolve stay as they are written.
+    package init(files: any FileSource = DiskFiles(), surroundings: Surroundings, holdsKeys: Bool = true) {
         self.files = files
         self.surroundings = surroundings
+        self.holdsKeys = holdsKeys
     }
 
     /// Used when there is no configuration file: a first run answers without a key and without a network.
@@ -96,7 +100,8 @@ package struct ConfigLoader {
                 root = ConfigMerge.merge(root, overlay)
             }
         }
-        let interpolation = Interpolation(variables: variables(beside: names.first, &problems), files: files)
+        let interpolation = Interpolation(
+            variables: variables(beside: names.first, &problems), files: files, keepsUnresolved: !holdsKeys)
         root = interpolation.apply(to: root, keyPath: "", problems: &problems)
         SchemaCheck.check(root, problems: &problems)
         var reader = ConfigurationReader(

@@ -13,6 +13,8 @@ struct Interpolation {
     /// The environment, with what `.env` files add.
     let variables: [String: String]
     let files: any FileSource
+    /// Leaves references that cannot be resolved as they are, instead of reporting them.
+    var keepsUnresolved = false
 
     /// The tree with every reference replaced.
     func apply(to node: ConfigNode, keyPath: String, problems: inout ConfigProblems) -> ConfigNode {
@@ -47,6 +49,7 @@ struct Interpolation {
         if text.hasPrefix("$"), DotEnv.isName(text.dropFirst()) {
             let name = String(text.dropFirst())
             if let value = variables[name] { return (value, true) }
+            if keepsUnresolved { return (text, true) }
             problems.error(node, keyPath, unset(name))
             return ("", true)
         }
@@ -69,6 +72,7 @@ struct Interpolation {
                 let reference = rest[rest.index(rest.startIndex, offsetBy: 2)..<close]
                 switch resolve(reference, node) {
                 case .success(let value): result += value
+                case .failure where keepsUnresolved: result += "${\(reference)}"
                 case .failure(let fault): problems.error(node, keyPath, fault.message)
                 }
                 rest = rest[rest.index(after: close)...]

@@ -15,7 +15,9 @@ exit(
     RefresherProcess.run {
         let path = words.count == 3 && words[1] == "--config" ? words[2] : nil
         let surroundings = Surroundings(environment: OwnProcess.environment, isRoot: geteuid() == 0)
-        let loaded = ConfigLoader(files: DiskFiles(), surroundings: surroundings).load(path: path)
+        // Keys of providers and clients are for others; this process may not be able to read them.
+        let loaded = ConfigLoader(files: DiskFiles(), surroundings: surroundings, holdsKeys: false).load(
+            path: path)
         for problem in loaded.problems where problem.severity == .error {
             Journal(role: "refresher").log(.error, .configRefused, "\(problem)")
         }

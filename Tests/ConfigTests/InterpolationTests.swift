@@ -48,6 +48,27 @@ struct InterpolationTests {
         #expect(result.problems.isEmpty)
     }
 
+    @Test("that lead nowhere stay as they are for a process that needs no key")
+    func kept() {
+        let text = """
+            {"APIKEY": "${credential:nope}", "Clients": [{"name": "a", "key": "$NOPE"}, {"name": "b", "key": "x${NOPE}"}],
+            "Providers": [{"name": "p", "api_base_url": "https://${HOST}/v1", "api_key": "${file:/nope}", "models": ["m"]}],
+            "Router": {"default": "p,m"}}
+            """
+        func load(holdsKeys: Bool) -> LoadedConfiguration {
+            ConfigLoader(
+                files: MemoryFiles(contents: ["c.json": text]),
+                surroundings: Surroundings(environment: ["HOST": "h.example"], isRoot: false),
+                holdsKeys: holdsKeys
+            ).load(path: "c.json")
+        }
+        #expect(load(holdsKeys: true).errors.count >= 4)
+        let loaded = load(holdsKeys: false)
+        #expect(loaded.errors == [])
+        #expect(loaded.configuration?.providers.first?.apiKey?.expose() == Array("${file:/nope}".utf8))
+        #expect(loaded.configuration?.clientKeys.map { $0.key.expose() }.last == Array("x${NOPE}".utf8))
+    }
+
     @Test(
         "that lead nowhere are named",
         arguments: [
