@@ -56,7 +56,8 @@ final class CredentialSource {
     private static let maximumWaiting = 10_000
     /// A refused token is not asked about again for this long.
     private static let quietMsec: UInt64 = 60_000
-    private static let bootID = Clock.bootID()
+    /// Read at the start: the file is out of reach of the sandbox.
+    private let bootID = Clock.bootID()
 
     init(
         provider: String, members: [CredentialMember], tokensPath: String, _ loop: EventLoop,
@@ -313,7 +314,7 @@ final class CredentialSource {
     /// The end of the token's life on this boot's clock.
     private func end(of row: TokenRow) -> UInt64 {
         guard let expiresAt = row.expiresAt else { return .max }
-        if row.bootID == Self.bootID, let deadline = row.deadline { return deadline }
+        if row.bootID == bootID, let deadline = row.deadline { return deadline }
         let left = expiresAt - Int(Clock.realtimeUsec() / 1_000_000)
         return left > 0 ? now + UInt64(left) * 1000 : 0
     }
