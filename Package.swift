@@ -181,7 +181,7 @@ let package = Package(
             "SupervisorTests",
             [
                 "Supervisor", "Runtime", "Gateway", "Routing", "Config", "IPC", "Crypto", "ServiceManager",
-                "Sandbox", "Posix",
+                "Sandbox", "EventLoop", "Posix",
             ]),
         tests("CurlTests", ["Curl", "EventLoop", "Posix"]),
         tests("DocsTests", ["Gateway", "Journal", "IPC", "Runtime"]),

@@ -48,10 +48,12 @@ package enum MessageSocket {
         return descriptor
     }
 
-    /// Connects to a message socket; the descriptor blocks.
-    package static func connect(path: String) throws(Errno) -> FileDescriptor {
+    /// Connects to a message socket.
+    ///
+    /// - Parameter blocks: whether the descriptor blocks, and the call too while the listener's queue is full.
+    package static func connect(path: String, blocks: Bool = true) throws(Errno) -> FileDescriptor {
         var address = try Socket.unixAddress(path)
-        let descriptor = try create(nil)
+        let descriptor = try create(blocks ? nil : SOCK_NONBLOCK)
         guard with(&address, { Glibc.connect(descriptor.raw, $0, $1) }) == 0 else { throw Errno("connect") }
         return descriptor
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The refresher's socket: people's commands, and supervisors that bring workers. The kernel says who is at the other
-// end; commands are for this user and root, workers may be brought by the group too.
+// The refresher's socket: people's commands, and supervisors that bring workers or want a new refresher. The kernel says
+// who is at the other end; commands are for this user and root, the rest is for the group too.
 // Source: unix(7), SO_PEERCRED.
 
 import CredentialStore
@@ -16,6 +16,7 @@ final class ControlServer {
     private var watch: EventLoop.Watch?
     private unowned let keeper: Keeper
     private let commands: Commands
+    private let onDrain: () -> Void
     private var peers: [Peer] = []
 
     /// Connections at once.
@@ -30,8 +31,13 @@ final class ControlServer {
         }
     }
 
-    init(_ listener: consuming FileDescriptor, _ keeper: Keeper, _ commands: Commands) throws(Errno) {
+    /// - Parameter onDrain: called when a supervisor asks the process to end.
+    init(
+        _ listener: consuming FileDescriptor, _ keeper: Keeper, _ commands: Commands,
+        onDrain: @escaping () -> Void
+    ) throws(Errno) {
         self.listener = listener
+        self.onDrain = onDrain
         self.keeper = keeper
         self.commands = commands
         watch = try keeper.environment.loop.watch(self.listener.raw, .readable) { [unowned self] _ in
@@ -86,6 +92,9 @@ final class ControlServer {
                     let provider = RefresherConfig.provider(ofChannel: name)
                 else { throw WireError.invalidValue("channel \(name)") }
                 keeper.attach(provider: provider, descriptor)
+            case .supervisorDrain:
+                try reader.end()
+                onDrain()
             case .commandRequest:
                 let command: CredentialCommand = try reader.get()
                 try reader.end()

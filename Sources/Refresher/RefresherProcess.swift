@@ -32,6 +32,8 @@ package enum RefresherProcess {
             load: { load().map { RefresherConfig($0) } }
         ) { child, config, inherited in
             let listener = try inherited.take("refresher")
+            // systemd's sockets block, and accept(2) is called until nothing waits.
+            try listener?.setNonBlocking(true)
             let made: State
             do {
                 made = try State(config, child, listener)
@@ -90,7 +92,8 @@ private final class State {
         } else {
             socket = try MessageSocket.listen(path: config.directory + "/refresher.sock")
         }
-        server = try ControlServer(socket, keeper, Commands(keeper, masterKey))
+        server = try ControlServer(
+            socket, keeper, Commands(keeper, masterKey), onDrain: { [unowned keeper] in Self.drain(keeper) })
         child.journal.log(.debug, .processReady, "leading with fence \(fence)")
     }
 
@@ -130,7 +133,9 @@ private final class State {
         keeper.attach(provider: provider, descriptor)
     }
 
-    func drain() {
+    func drain() { Self.drain(keeper) }
+
+    private static func drain(_ keeper: Keeper) {
         Notifier.stopping()
         keeper.drain()
     }

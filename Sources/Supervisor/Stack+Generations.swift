@@ -16,14 +16,12 @@ extension Stack {
         let blueprint = Blueprint(configuration)
         let exporter = ManagedChild(blueprint.exporter, stack: self)
         self.exporter = exporter
-        refresher = blueprint.refresher.map { ManagedChild($0, stack: self) }
         let generation = makeGeneration(configuration, blueprint)
         current = generation
-        connectRefresher(to: generation.allWorkers)
         for listener in listeners.metrics {
             exporter.give(NamedDescriptor(name: "metrics", descriptor: listener))
         }
-        refresher?.start()
+        startRefresher(blueprint.refresher)
         startNewProcesses(of: generation)
         exporter.start()
     }
@@ -63,13 +61,18 @@ extension Stack {
 
     /// Makes a pair of connected sockets and gives each process its end.
     func connect(_ a: ManagedChild, as aName: String, to b: ManagedChild, as bName: String) {
+        connect(a, to: bName) { b.give(NamedDescriptor(name: aName, descriptor: $0)) }
+    }
+
+    /// Makes a pair of connected sockets, gives the process one end under the name of its peer, and the peer the other.
+    func connect(_ child: ManagedChild, to peerName: String, _ give: (SharedDescriptor) -> Void) {
         do {
             try MessageSocket.pair().split { first, second in
-                a.give(NamedDescriptor(name: bName, descriptor: SharedDescriptor(first)))
-                b.give(NamedDescriptor(name: aName, descriptor: SharedDescriptor(second)))
+                child.give(NamedDescriptor(name: peerName, descriptor: SharedDescriptor(first)))
+                give(SharedDescriptor(second))
             }
         } catch {
-            journal.log(.error, .limitReached, "cannot connect \(a.spec.name) and \(b.spec.name): \(error)")
+            journal.log(.error, .limitReached, "cannot connect \(child.spec.name) and \(peerName): \(error)")
         }
     }
 

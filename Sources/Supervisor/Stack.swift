@@ -31,6 +31,12 @@ final class Stack {
     var refresher: ManagedChild?
     /// A refresher of an older configuration on its way out.
     var oldRefresher: ManagedChild?
+    /// Where the service manager's refresher listens; nil when the supervisor runs its own.
+    let refresherSocket = OwnProcess.environment["CCR_REFRESHER"].flatMap { $0.isEmpty ? nil : $0 }
+    /// The connection to that refresher; only when there are credentials.
+    var refresherLink: RefresherLink?
+    /// What that refresher keeps.
+    var managedRefresherSpec: ChildSpec?
     /// The listeners in force before a reload that is under way.
     var listenersBefore: Listeners?
     var current: Generation?
@@ -239,7 +245,7 @@ final class Stack {
 
     // MARK: - Status
 
-    private func statusChanged() {
+    func statusChanged() {
         guard !statusQueued else { return }
         statusQueued = true
         loop.later { [unowned self] in
@@ -255,7 +261,7 @@ final class Stack {
             restarts: 0,
             residentBytes: ProcessMemory.residentBytes(pid: getpid()),
             startedUsec: startedRealtimeUsec, text: "")
-        let list = [own] + children.map(\.status)
+        let list = [own] + children.map(\.status) + [refresherLink?.status].compactMap { $0 }
         for child in children
         where child.isRunning && [.front, .exporter].contains(child.spec.role) && child.speaksThisProtocol {
             child.send(.supervisorStatus) { writer in writer.put(list: list) { $0.put($1) } }
