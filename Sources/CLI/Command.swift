@@ -94,13 +94,21 @@ struct CommandContext {
         loader.load(path: options["--config"], overrides: overrides)
     }
 
-    var loader: ConfigLoader {
-        ConfigLoader(files: files, surroundings: Surroundings(environment: environment, isRoot: isRoot))
+    var loader: ConfigLoader { loader(holdsKeys: true) }
+
+    private func loader(holdsKeys: Bool) -> ConfigLoader {
+        ConfigLoader(
+            files: files, surroundings: Surroundings(environment: environment, isRoot: isRoot),
+            holdsKeys: holdsKeys)
     }
 
     /// Reads the configuration for a command that only needs it to be right; complains and returns nil when not.
-    func loadOrComplain(overrides: ConfigOverrides = ConfigOverrides()) -> Configuration? {
-        let loaded = load(overrides: overrides)
+    ///
+    /// - Parameter holdsKeys: false for a command that uses no key, which may be known to the service alone.
+    func loadOrComplain(overrides: ConfigOverrides = ConfigOverrides(), holdsKeys: Bool = true)
+        -> Configuration?
+    {
+        let loaded = loader(holdsKeys: holdsKeys).load(path: options["--config"], overrides: overrides)
         for problem in loaded.problems where problem.severity != .warning || loaded.configuration == nil {
             terminal.complain(problem.description)
         }

@@ -23,7 +23,7 @@ enum CredentialCommands {
     @Sendable static func backUp(_ context: CommandContext) -> Int32 { ask(context, .backUp) }
 
     @Sendable static func importFile(_ context: CommandContext) -> Int32 {
-        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
         let path = context.operands[1]
         guard
             let credential = configuration.providers.flatMap(\.credentials).first(where: {
@@ -52,10 +52,10 @@ enum CredentialCommands {
     }
 
     @Sendable static func status(_ context: CommandContext) -> Int32 {
-        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
         do throws(RefresherClient.Failure) {
             let reply = try RefresherClient.ask(
-                CredentialCommand(.status), socket: socket(configuration), step: { _ in })
+                CredentialCommand(.status), socket: socket(context, configuration), step: { _ in })
             if context.has("--json") {
                 context.terminal.print(String(decoding: reply.json, as: UTF8.self))
                 return ExitStatus.success
@@ -93,7 +93,7 @@ enum CredentialCommands {
     }
 
     private static func ask(_ context: CommandContext, _ verb: CredentialCommand.Verb) -> Int32 {
-        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
         return ask(context, CredentialCommand(verb, name: context.operands.first ?? ""), configuration)
     }
 
@@ -103,7 +103,7 @@ enum CredentialCommands {
         -> Int32
     {
         do throws(RefresherClient.Failure) {
-            let reply = try RefresherClient.ask(command, socket: socket(configuration)) { step in
+            let reply = try RefresherClient.ask(command, socket: socket(context, configuration)) { step in
                 context.terminal.print(step.text)
             }
             guard reply.succeeded else { return complain(context, reply.text) }
@@ -114,8 +114,9 @@ enum CredentialCommands {
         }
     }
 
-    private static func socket(_ configuration: Configuration) -> String {
-        RefresherConfig.socketPath(below: configuration.stateDirectory)
+    private static func socket(_ context: CommandContext, _ configuration: Configuration) -> String {
+        ServiceSurvey.isAboutSystem(context)
+            ? ServiceManager.refresherSocket : RefresherConfig.socketPath(below: configuration.stateDirectory)
     }
 
     private static func complain(_ context: CommandContext, _ text: String) -> Int32 {

@@ -9,15 +9,20 @@ struct GatewayAddress {
     /// The time for one question while a command waits.
     private static let timeoutMs = 1_000
 
-    let host: String
-    let port: UInt16
+    private let address: ListenAddress
     /// The first client key, for gateways that want one.
-    let key: Secret?
+    private let key: Secret?
 
     init(_ configuration: Configuration, _ overrides: ConfigOverrides = ConfigOverrides()) {
-        host = Self.reachable(overrides.host ?? configuration.listen.host)
-        port = overrides.port ?? configuration.listen.port
+        let host = Self.reachable(overrides.host ?? configuration.listen.host)
+        address = .tcp(host: host, port: overrides.port ?? configuration.listen.port)
         key = configuration.clientKeys.first?.key
+    }
+
+    /// An administrators' socket, which asks for no key.
+    init(adminSocket path: String) {
+        address = .unix(path: path)
+        key = nil
     }
 
     /// An address to connect to: listening everywhere includes loopback.
@@ -29,14 +34,14 @@ struct GatewayAddress {
         }
     }
 
-    /// "127.0.0.1:3456"
-    var authority: String { ListenAddress.tcp(host: host, port: port).description }
+    /// "127.0.0.1:3456", or the path of a socket.
+    var authority: String { address.description }
 
     var url: String { "http://\(authority)" }
 
     func get(_ path: String, timeoutMs: Int = HTTPClient.timeoutMs) throws(HTTPClient.Failure) -> HTTPResponse
     {
-        try HTTPClient.get(path, host: host, port: port, key: key, timeoutMs: timeoutMs)
+        try HTTPClient.get(path, at: address, key: key, timeoutMs: timeoutMs)
     }
 
     /// Whether every process of a ccr is ready there.

@@ -4,7 +4,7 @@
 
 package import Config
 import Glibc
-import Posix
+package import Posix
 
 package enum HTTPClient {
     /// The largest response.
@@ -17,16 +17,17 @@ package enum HTTPClient {
         package let message: String
     }
 
-    /// Asks for `path` at a numeric address.
+    /// Asks for `path` at a numeric address or at a Unix socket.
     ///
     /// - Parameter key: sent as a bearer token when given.
     /// - Throws: nothing listens, no answer in time, or no HTTP.
     package static func get(
-        _ path: String, host: String, port: UInt16, key: Secret?, timeoutMs: Int = timeoutMs
+        _ path: String, at address: ListenAddress, key: Secret?, timeoutMs: Int = timeoutMs
     ) throws(Failure) -> HTTPResponse {
         let deadline = Clock.monotonicUsec() + UInt64(timeoutMs) * 1_000
-        let socket = try connect(host, port, deadline)
-        let authority = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        let socket = try connect(address, deadline)
+        var authority = "localhost"
+        if case .tcp = address { authority = address.description }
         var request = Array(
             "GET \(path) HTTP/1.1\r\nHost: \(authority)\r\nUser-Agent: ccr-cli\r\nConnection: close\r\n".utf8)
         if let key {
@@ -37,35 +38,11 @@ package enum HTTPClient {
         return try receive(socket.raw, deadline)
     }
 
-    /// A connected, non-blocking socket to a numeric address; `deadline` is in CLOCK_MONOTONIC microseconds.
-    static func connect(_ host: String, _ port: UInt16, _ deadline: UInt64) throws(Failure)
-        -> FileDescriptor
-    {
-        var storage = sockaddr_storage()
-        let family: Int32
-        let size: socklen_t
-        var four = in_addr()
-        var six = in6_addr()
-        if inet_pton(AF_INET, host, &four) == 1 {
-            family = AF_INET
-            size = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let address = sockaddr_in(
-                sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian, sin_addr: four,
-                sin_zero: (0, 0, 0, 0, 0, 0, 0, 0))
-            withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: address, as: sockaddr_in.self) }
-        } else if inet_pton(AF_INET6, host, &six) == 1 {
-            family = AF_INET6
-            size = socklen_t(MemoryLayout<sockaddr_in6>.size)
-            let address = sockaddr_in6(
-                sin6_family: sa_family_t(AF_INET6), sin6_port: port.bigEndian, sin6_flowinfo: 0,
-                sin6_addr: six,
-                sin6_scope_id: 0)
-            withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: address, as: sockaddr_in6.self) }
-        } else {
-            throw Failure(message: "\(quoted(host)) is no numeric address")
-        }
+    /// A connected, non-blocking socket; `deadline` is in CLOCK_MONOTONIC microseconds.
+    static func connect(_ address: ListenAddress, _ deadline: UInt64) throws(Failure) -> FileDescriptor {
+        var (storage, size) = try socketAddress(address)
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let raw = socket(family, kind, 0)
+        let raw = socket(Int32(storage.ss_family), kind, 0)
         guard raw >= 0 else { throw Failure(message: Errno("socket").description) }
         let descriptor = FileDescriptor(owning: raw)
         let result = withUnsafePointer(to: &storage) {
@@ -79,6 +56,39 @@ package enum HTTPClient {
         getsockopt(raw, SOL_SOCKET, SO_ERROR, &code, &length)
         guard code == 0 else { throw Failure(message: Errno("connect", code: code).description) }
         return descriptor
+    }
+
+    private static func socketAddress(_ address: ListenAddress) throws(Failure) -> (
+        sockaddr_storage, socklen_t
+    ) {
+        var storage = sockaddr_storage()
+        func store<Address>(_ value: Address) -> (sockaddr_storage, socklen_t) {
+            withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: value, as: Address.self) }
+            return (storage, socklen_t(MemoryLayout<Address>.size))
+        }
+        switch address {
+        case .unix(let path):
+            do {
+                return store(try Socket.unixAddress(path))
+            } catch {
+                throw Failure(message: error.description)
+            }
+        case .tcp(let host, let port):
+            var four = in_addr()
+            var six = in6_addr()
+            if inet_pton(AF_INET, host, &four) == 1 {
+                return store(
+                    sockaddr_in(
+                        sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian, sin_addr: four,
+                        sin_zero: (0, 0, 0, 0, 0, 0, 0, 0)))
+            } else if inet_pton(AF_INET6, host, &six) == 1 {
+                return store(
+                    sockaddr_in6(
+                        sin6_family: sa_family_t(AF_INET6), sin6_port: port.bigEndian, sin6_flowinfo: 0,
+                        sin6_addr: six, sin6_scope_id: 0))
+            }
+            throw Failure(message: "\(quoted(host)) is no numeric address")
+        }
     }
 
     private static func wait(_ raw: Int32, _ events: Int16, _ deadline: UInt64) throws(Failure) {

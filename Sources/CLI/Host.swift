@@ -154,7 +154,8 @@ package final class LinuxHost: Host {
 
     package func connect(_ address: String, port: UInt16, timeoutMs: Int) -> String? {
         do {
-            _ = try HTTPClient.connect(address, port, Clock.monotonicUsec() + UInt64(timeoutMs) * 1_000)
+            _ = try HTTPClient.connect(
+                .tcp(host: address, port: port), Clock.monotonicUsec() + UInt64(timeoutMs) * 1_000)
             return nil
         } catch {
             return error.message

@@ -38,7 +38,7 @@ enum RefresherClient {
         } catch {
             throw Failure(
                 message: "the refresher does not answer at \(path) (\(error)); it runs with ccr run when the "
-                    + "configuration has credentials")
+                    + "configuration has credentials, or behind ccr-refresher.socket, for root")
         }
         throw Failure(message: "the refresher closed the connection; its log says why")
     }

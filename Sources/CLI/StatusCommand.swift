@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `ccr status`: asks the running gateway for its health and latencies and shows them as tables.
+// `ccr status`: asks the running gateway for its health and latencies and shows them as tables. The system's service is
+// asked over its socket for administrators where the caller may open that, else at the address for clients.
 
 import Config
 import JSON
@@ -19,9 +20,14 @@ enum StatusCommand {
         if case .background(let record, _) = keeper, context.options.keys.allSatisfy({ $0 == "--json" }) {
             asked = context.with(options: record.arguments)
         }
-        guard let configuration = asked.loadOrComplain() else { return ExitStatus.usage }
-        let own = (try? RunCommand.addressOptions(asked)) ?? overrides
-        let address = GatewayAddress(configuration, own)
+        let address: GatewayAddress
+        if ServiceSurvey.isAboutSystem(asked), asked.host.isWritable(ServiceManager.adminSocket) {
+            address = GatewayAddress(adminSocket: ServiceManager.adminSocket)
+        } else {
+            guard let configuration = asked.loadOrComplain() else { return ExitStatus.usage }
+            let own = (try? RunCommand.addressOptions(asked)) ?? overrides
+            address = GatewayAddress(configuration, own)
+        }
         do throws(HTTPClient.Failure) {
             let health = try address.get("/health")
             guard health.status == 200 else {

@@ -126,7 +126,8 @@ struct StatusTests {
     func silent() throws {
         let server = try ScriptedServer(["HTTP/1.1 200 OK\r\n"], holdsOpen: true)
         let failure = #expect(throws: HTTPClient.Failure.self) {
-            try HTTPClient.get("/health", host: "127.0.0.1", port: server.port, key: nil, timeoutMs: 50)
+            try HTTPClient.get(
+                "/health", at: .tcp(host: "127.0.0.1", port: server.port), key: nil, timeoutMs: 50)
         }
         #expect(failure?.message == "no answer in time")
         withExtendedLifetime(server) {}

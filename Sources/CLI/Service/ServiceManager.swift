@@ -19,7 +19,10 @@ enum ServiceManager: Equatable {
 
     static let service = "ccr.service"
     /// The sockets, those first that clients connect to.
-    static let sockets = ["ccr.socket", "ccr-metrics.socket", "ccr-admin.socket"]
+    static let sockets = ["ccr.socket", "ccr-metrics.socket", "ccr-admin.socket", "ccr-refresher.socket"]
+    /// Where the system's ccr-admin.socket and ccr-refresher.socket listen.
+    static let adminSocket = "/run/ccr/admin.sock"
+    static let refresherSocket = "/run/ccr/refresher.sock"
     /// The time for a question to systemd.
     static let queryTimeoutMs = 5_000
 }
@@ -58,6 +61,15 @@ struct ServiceSurvey {
         }
         if isInstalled(.system), isAtWork(.system), !isAtWork(.user) { return .systemd(.system) }
         return .systemd(.user)
+    }
+
+    /// Whether a command without further words is about the system's service.
+    static func isAboutSystem(_ context: CommandContext) -> Bool {
+        // Whoever names a configuration or an address means the gateway that has it.
+        guard context.environment["CCR_CONFIG"] == nil,
+            !["--config", "--host", "--port"].contains(where: context.has)
+        else { return false }
+        return (try? ServiceSurvey(context).manager(wanted: nil)) == .systemd(.system)
     }
 
     /// Whether systemd is the init system (sd_booted(3)).
