@@ -75,7 +75,7 @@ let package = Package(
         library("Config", ["Bytes", "Posix"]),
 
         // Domain
-        library("Gateway", ["Bytes", "IPC"]),
+        library("Gateway", ["Bytes", "IPC", "JSON"]),
         library("Providers", ["Gateway", "Config"]),
         library("Dialects", ["Gateway", "EventStream", "JSON", "IPC", "Bytes"]),
         library("Routing", ["Gateway", "Providers", "Config", "JSON", "IPC", "Bytes"]),

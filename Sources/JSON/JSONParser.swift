@@ -26,6 +26,8 @@ package final class JSONParser {
     private var document = ccr_json_document()
     /// Built at the first question after a parse; nil before it.
     private var members: [TopLevelMember]?
+    /// Values of the document had to be narrowed, so that they are not quite what its text says.
+    private(set) var isNarrowed = false
 
     /// - Parameter maximumDepth: how many arrays and objects may stand inside each other, empty ones not counted.
     package init(maximumDepth: Int = 256) {
@@ -50,9 +52,13 @@ package final class JSONParser {
     package func parse(_ bytes: UnsafeRawBufferPointer, padded: Bool) throws(JSONError) -> JSONValue {
         members = nil
         document = ccr_json_document()
+        isNarrowed = false
         var code = ccr_json_parse(parser, bytes.baseAddress, bytes.count, padded, &document)
         // When it is no JSON all the same, the first error is the one to tell.
-        if code != 0, parseNarrowed(bytes, after: code) { code = 0 }
+        if code != 0, parseNarrowed(bytes, after: code) {
+            code = 0
+            isNarrowed = true
+        }
         guard code == 0, let tape = document.tape, let strings = document.strings else {
             throw JSONError(code: code, text: bytes)
         }

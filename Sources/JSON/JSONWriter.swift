@@ -16,6 +16,12 @@ package struct JSONWriter {
         self.bytes = bytes
     }
 
+    /// - Parameter reserving: how many bytes the text will have, roughly.
+    package init(reserving count: Int) {
+        bytes = []
+        bytes.reserveCapacity(count)
+    }
+
     /// Writes an object; `body` writes its members.
     package mutating func object(_ body: (inout JSONWriter) -> Void) {
         enclose(UInt8(ascii: "{"), UInt8(ascii: "}"), body)
@@ -48,8 +54,22 @@ package struct JSONWriter {
         JSONWriter.append(string: value, to: &bytes)
     }
 
+    package mutating func string(_ value: JSONString) {
+        separate()
+        bytes.append(ASCII.quote)
+        value.append(to: &bytes)
+        bytes.append(ASCII.quote)
+    }
+
     /// Appends a string with its quotes, for texts that are put together by hand.
     package static func append(string value: String, to bytes: inout [UInt8]) {
+        bytes.append(ASCII.quote)
+        append(escaped: value, to: &bytes)
+        bytes.append(ASCII.quote)
+    }
+
+    /// Appends a string without quotes.
+    static func append(escaped value: String, to bytes: inout [UInt8]) {
         var value = value
         // A String is always UTF-8.
         value.withUTF8 { append(escaped: UnsafeRawBufferPointer($0), to: &bytes) }
@@ -58,12 +78,13 @@ package struct JSONWriter {
     /// Writes a string from its UTF-8 bytes; what is not UTF-8 becomes U+FFFD.
     package mutating func string(utf8 value: UnsafeRawBufferPointer) {
         separate()
+        bytes.append(ASCII.quote)
         if WordScan.isASCII(value) {
             JSONWriter.append(escaped: value, to: &bytes)
         } else {
-            var repaired = String(decoding: value, as: UTF8.self)
-            repaired.withUTF8 { JSONWriter.append(escaped: UnsafeRawBufferPointer($0), to: &bytes) }
+            JSONWriter.append(escaped: String(decoding: value, as: UTF8.self), to: &bytes)
         }
+        bytes.append(ASCII.quote)
     }
 
     package mutating func int(_ value: Int) {
@@ -111,32 +132,71 @@ package struct JSONWriter {
         needsComma = true
     }
 
-    /// Appends the text in quotes, in runs of bytes that need no escape.
+    /// Appends the text, escaped. Code has an escape every few words, so what lies between them is put together in a small
+    /// buffer and not appended run by run.
     private static func append(escaped text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) {
-        bytes.append(ASCII.quote)
-        var start = 0
-        while let index = WordScan.firstSpecial(in: text, from: start) {
-            let byte = text[index]
-            bytes.append(contentsOf: text.slice(start..<index))
-            start = index + 1
-            bytes.append(ASCII.backslash)
-            switch byte {
-            case ASCII.quote, ASCII.backslash: bytes.append(byte)
-            case ASCII.lineFeed: bytes.append(UInt8(ascii: "n"))
-            case ASCII.carriageReturn: bytes.append(UInt8(ascii: "r"))
-            case ASCII.tab: bytes.append(UInt8(ascii: "t"))
-            default:
-                bytes.append(byte < 0x10 ? "u000" : "u00")
-                bytes.append(hexadecimal: Int(byte))
-            }
+        guard var special = WordScan.firstSpecial(in: text, from: 0) else {
+            bytes.append(contentsOf: text)
+            return
         }
-        bytes.append(contentsOf: text.slice(start..<text.count))
-        bytes.append(ASCII.quote)
+        withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 8) { buffer in
+            var filled = 0
+            var start = 0
+            while true {
+                if buffer.count - filled < special - start + longestEscape {
+                    bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<filled]))
+                    filled = 0
+                }
+                if special - start + longestEscape > buffer.count {
+                    bytes.append(contentsOf: text.slice(start..<special))
+                } else {
+                    UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+                        .copyMemory(from: text.slice(start..<special))
+                    filled += special - start
+                }
+                guard special < text.count else { break }
+                filled += write(escapeOf: text[special], to: buffer, at: filled)
+                start = special + 1
+                special = WordScan.firstSpecial(in: text, from: start) ?? text.count
+            }
+            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<filled]))
+        }
+    }
+
+    /// Of a control character: `\u001f`.
+    private static let longestEscape = 6
+    private static let hexDigits: StaticString = "0123456789abcdef"
+
+    /// Returns how many bytes were written.
+    @inline(__always)
+    private static func write(
+        escapeOf byte: UInt8, to buffer: UnsafeMutableRawBufferPointer, at index: Int
+    ) -> Int {
+        buffer[index] = ASCII.backslash
+        switch byte {
+        case ASCII.quote, ASCII.backslash: buffer[index + 1] = byte
+        case ASCII.lineFeed: buffer[index + 1] = UInt8(ascii: "n")
+        case ASCII.carriageReturn: buffer[index + 1] = UInt8(ascii: "r")
+        case ASCII.tab: buffer[index + 1] = UInt8(ascii: "t")
+        default:
+            buffer[index + 1] = UInt8(ascii: "u")
+            buffer[index + 2] = UInt8(ascii: "0")
+            buffer[index + 3] = UInt8(ascii: "0")
+            buffer[index + 4] = hexDigits.utf8Start[Int(byte >> 4)]
+            buffer[index + 5] = hexDigits.utf8Start[Int(byte & 0xF)]
+            return longestEscape
+        }
+        return 2
     }
 }
 
 extension JSONWriter {
     package mutating func member(_ name: StaticString, _ value: String) {
+        key(name)
+        string(value)
+    }
+
+    package mutating func member(_ name: StaticString, _ value: JSONString) {
         key(name)
         string(value)
     }

@@ -10,6 +10,8 @@ package struct SourceMap {
     private let text: UnsafeRawBufferPointer
     /// By tape index: the offset of a value's first byte, and for the word that closes a container, of its closing byte.
     private let offsets: [UInt32]
+    /// The strings of the text are those of the values: none held half a surrogate pair, which stands for another text.
+    package let holdsStrings: Bool
 
     /// - Parameters:
     ///   - parser: has just parsed `text`; asked before its next parse.
@@ -19,20 +21,34 @@ package struct SourceMap {
         guard let offsets = parser.sourceOffsets() else { return nil }
         self.text = text
         self.offsets = offsets
+        holdsStrings = !parser.isNarrowed
     }
 
     /// The bytes of a value as they were written; of a string with its quotes and escapes.
-    package func bytes(of value: JSONValue) -> UnsafeRawBufferPointer {
+    package func bytes(of value: JSONValue) -> UnsafeRawBufferPointer { text.slice(range(of: value)) }
+
+    /// Where those bytes are.
+    package func range(of value: JSONValue) -> Range<Int> {
         let start = Int(offsets[value.index])
         switch value.kind {
         case .object, .array:
             let closing = Tape.containerEnd(value.tape[value.index]) - 1
-            return text.slice(start..<(Int(offsets[closing]) + 1))
-        case .string: return text.slice(start..<endOfString(from: start))
-        case .number, .bool, .null: return text.slice(start..<endOfScalar(from: start))
+            return start..<(Int(offsets[closing]) + 1)
+        case .string:
+            let next = Int(offsets[value.index + 1])
+            return start..<(next > start ? endOfString(before: next) : endOfString(from: start))
+        case .number, .bool, .null: return start..<endOfScalar(from: start)
         }
     }
 
+    /// Between a string and the token behind it are white space, a comma or a colon, and no quote.
+    private func endOfString(before next: Int) -> Int {
+        var end = next
+        while end > 0, text[end - 1] != ASCII.quote { end -= 1 }
+        return end
+    }
+
+    /// Of a string behind which nothing comes.
     private func endOfString(from start: Int) -> Int {
         var index = start + 1
         while index < text.count, text[index] != ASCII.quote {

@@ -78,16 +78,9 @@ struct RequestPlanner {
                 rules: config.profile.rules, model: model.rules),
             streamingByPath: handoff.endpoint.hasModelInPath ? handoff.streaming : nil,
             inArray: inArray, effort: model.effort, requestID: handoff.requestID, nowUnix: nowUnix)
-        let bytes = body()
-        let made = bytes.withUnsafeBytes { view in
-            Result { () throws(GatewayError) in
-                try Translation.make(
-                    request, body: view, clientModel: handoff.clientModel,
-                    estimatedInput: calibrated(handoff),
-                    parser: parser)
-            }
-        }
-        let (translation, encoded) = try made.get()
+        let (translation, encoded) = try Translation.make(
+            request, body: body(), clientModel: handoff.clientModel, estimatedInput: calibrated(handoff),
+            parser: parser)
         return .translated(
             translation, body: encoded,
             endpoint: endpoint,

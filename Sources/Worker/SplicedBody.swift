@@ -12,6 +12,8 @@ package final class SplicedBody: RequestBody {
     private let pieces: [Piece]
     /// A small body, put together.
     private let owned: UnsafeMutableRawBufferPointer?
+    /// A body that was written here.
+    private let written: [UInt8]?
     /// A large body's file.
     private let file: SharedDescriptor?
 
@@ -46,6 +48,16 @@ package final class SplicedBody: RequestBody {
         self.size = size
         self.owned = owned
         self.pieces = []
+        written = nil
+        file = nil
+    }
+
+    /// A body that was written here: neither changed nor copied.
+    package init(written body: [UInt8]) {
+        size = body.count
+        written = body
+        pieces = []
+        owned = nil
         file = nil
     }
 
@@ -57,6 +69,7 @@ package final class SplicedBody: RequestBody {
         self.size = pieces.reduce(0) { $0 + $1.count }
         self.pieces = pieces
         self.file = SharedDescriptor(file)
+        written = nil
         owned = nil
     }
 
@@ -85,9 +98,10 @@ package final class SplicedBody: RequestBody {
         owned.map { UnsafeRawBufferPointer(rebasing: $0[..<size]) }
     }
 
-    /// The whole body, copied.
+    /// The whole body, copied unless it was written here.
     package var bytes: [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+        if let written { return written }
+        return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             count = read(from: 0, into: UnsafeMutableRawBufferPointer(buffer))
         }
     }
@@ -97,6 +111,11 @@ package final class SplicedBody: RequestBody {
             let count = min(max(whole.count - offset, 0), buffer.count)
             buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: whole[offset..<(offset + count)]))
             return count
+        }
+        if let written {
+            let part = written[min(offset, size)..<min(offset + buffer.count, size)]
+            buffer.copyBytes(from: part)
+            return part.count
         }
         var skip = offset
         var copied = 0

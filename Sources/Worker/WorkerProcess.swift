@@ -220,7 +220,7 @@ package final class WorkerProcess {
             else { return [] }
             return adapter.splices(root, text: text, map: map)
         }
-        return SplicedBody(inline: bytes, splices: splices) ?? body
+        return splices.isEmpty ? body : SplicedBody(inline: bytes, splices: splices) ?? body
     }
 
     private func upstream(
@@ -239,11 +239,8 @@ package final class WorkerProcess {
             let fields = headers.fields(
                 translatedTo: endpoint.dialect, streaming: translation.upstreamStreams,
                 credential: lease?.fields)
-            guard let written = SplicedBody(inline: bytes, splices: []) else {
-                fatalError("a body without changes has impossible ones")
-            }
             let adapter = self.adaptation(endpoint, handoff.model).adapter
-            return transfer(url, fields, adapted(written, adapter), lease, delegate)
+            return transfer(url, fields, adapted(SplicedBody(written: bytes), adapter), lease, delegate)
         }
     }
 

@@ -90,4 +90,14 @@ import Testing
             #expect(try parser.parse(writer.bytes).string?.unicodeScalars.first == scalar)
         }
     }
+
+    @Test(arguments: 4_080..<4_105)
+    func `escapes are in place however long the runs between them are`(length: Int) throws {
+        let run = String(repeating: "é", count: length / 2) + String(repeating: "a", count: length % 2)
+        let value = "\n" + run + "\u{1}" + run + run + "\"" + run.prefix(20) + "\\"
+        var writer = JSONWriter()
+        writer.string(value)
+        #expect(try parser.parse(writer.bytes).string == value)
+        #expect(writer.bytes.count == value.utf8.count + 2 + 3 + 5)
+    }
 }

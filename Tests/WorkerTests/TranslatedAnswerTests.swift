@@ -18,10 +18,8 @@ import Testing
             client: .messages, upstream: .chat,
             target: RequestTarget(origin: Origin(provider: "p", model: "m"), streaming: streaming),
             streamingByPath: nil, requestID: "req_1", nowUnix: 1)
-        let bytes = Array(body.utf8)
-        let (translation, _) = try bytes.withUnsafeBytes {
-            try Translation.make(request, body: $0, clientModel: "x", estimatedInput: 7, parser: parser)
-        }
+        let (translation, _) = try Translation.make(
+            request, body: Array(body.utf8), clientModel: "x", estimatedInput: 7, parser: parser)
         return Answer(
             endpoint: .messages,
             request: Answer.RequestFacts(

@@ -14,12 +14,19 @@ private nonisolated(unsafe) let parser = JSONParser()
 // What is written may be nested deeper than what was read.
 private nonisolated(unsafe) let judge = JSONParser(maximumDepth: 1_024)
 
-private func read(_ codec: any RequestCodec.Type, _ body: UnsafeRawBufferPointer) -> CanonicalRequest? {
-    guard let root = try? parser.parse(body, padded: false), let map = SourceMap(parser, text: body) else {
+private func read(_ codec: any RequestCodec.Type, _ body: [UInt8]) -> CanonicalRequest? {
+    body.withUnsafeBytes { read(codec, body, $0) }
+}
+
+private func read(_ codec: any RequestCodec.Type, _ body: [UInt8], _ view: UnsafeRawBufferPointer)
+    -> CanonicalRequest?
+{
+    guard let root = try? parser.parse(view, padded: false), let map = SourceMap(parser, text: view) else {
         return nil
     }
     do throws(GatewayError) {
-        return try codec.decode(RequestSource(root: root, map: map, model: "gemini-3-pro", streaming: true))
+        return try codec.decode(
+            RequestSource(root: root, text: body, map: map, model: "gemini-3-pro", streaming: true))
     } catch {
         guard error.kind == .invalidRequest, !error.message.isEmpty else {
             fatalError("refused as something else: \(error)")
@@ -33,7 +40,7 @@ private func read(_ codec: any RequestCodec.Type, _ body: UnsafeRawBufferPointer
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = UnsafeRawBufferPointer(start: start, count: count)
     guard let first = bytes.first else { return 0 }
-    let body = UnsafeRawBufferPointer(rebasing: bytes[1...])
+    let body = Array(bytes[1...])
     guard let request = read(codecs[Int(first) % codecs.count], body) else { return 0 }
     for codec in codecs {
         for provider in ["p", "q"] {

@@ -11,7 +11,7 @@ struct MessagesBlockReader {
     /// A message's content: a text, or blocks. The text and one block with it are the same to the model.
     func content(_ value: JSONValue?) throws(FieldError) -> [Part] {
         guard let value else { throw FieldError("", "is missing") }
-        if let text = value.string { return [.text(TextPart(text))] }
+        if let text = source.string(value) { return [.text(TextPart(text))] }
         guard value.isArray else { throw FieldError("", "must be a string or an array") }
         var parts: [Part] = []
         parts.reserveCapacity(value.count)
@@ -39,7 +39,8 @@ struct MessagesBlockReader {
 
     func text(_ block: JSONValue) throws(FieldError) -> TextPart {
         var part = TextPart(
-            try block.requiredText("text"), cacheControl: try source.objectJSON("cache_control", of: block))
+            try source.requiredString("text", of: block),
+            cacheControl: try source.objectJSON("cache_control", of: block))
         part.extra = source.extraMembers(of: block, besides: ["type", "text", "cache_control"])
         if isOwnCitation(block) { part.extra.removeAll { $0.name == "citations" } }
         return part

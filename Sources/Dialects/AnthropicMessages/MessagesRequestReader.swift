@@ -81,7 +81,7 @@ struct MessagesRequestReader {
 
     private func system(_ root: JSONValue) throws(FieldError) -> [Part] {
         guard let system = root.field("system") else { return [] }
-        if let text = system.string { return [.text(TextPart(text))] }
+        if let text = source.string(system) { return [.text(TextPart(text))] }
         guard system.isArray else { throw FieldError("", "must be a string or an array") }
         var parts: [Part] = []
         try system.readElements { (block) throws(FieldError) in

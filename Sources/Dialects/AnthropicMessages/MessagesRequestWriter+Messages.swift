@@ -50,7 +50,7 @@ extension MessagesRequestWriter {
     /// Whether anything of a part will be written.
     private func isShown(_ part: Part) -> Bool {
         switch part {
-        case .text(let text): !text.text.isEmpty
+        case .text(let text): !text.content.isEmpty
         case .refusal(let text): !text.isEmpty
         case .reasoning(let reasoning): reasoning.state.map(isReplayable) ?? false
         case .opaque(let opaque): opaque.summary != nil
@@ -78,7 +78,7 @@ extension MessagesRequestWriter {
 
     private mutating func write(_ part: Part, _ writer: inout JSONWriter) {
         switch part {
-        case .text(let text): if !text.text.isEmpty { write(text, &writer) }
+        case .text(let text): if !text.content.isEmpty { write(text, &writer) }
         case .refusal(let text): if !text.isEmpty { write(TextPart(text), &writer) }
         case .image(let image): write(image, &writer)
         case .document(let document): write(document, &writer)
@@ -95,7 +95,7 @@ extension MessagesRequestWriter {
     mutating func write(_ text: TextPart, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("type", "text")
-            writer.member("text", text.text)
+            writer.member("text", text.content)
             if let cacheControl = text.cacheControl { writer.member("cache_control", json: cacheControl) }
             writeExtra(text.extra, &writer)
         }

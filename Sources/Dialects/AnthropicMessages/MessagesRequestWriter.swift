@@ -34,7 +34,7 @@ struct MessagesRequestWriter {
     }
 
     mutating func body() -> [UInt8] {
-        var writer = JSONWriter()
+        var writer = JSONWriter(reserving: request.expectedBytes)
         let tools = encodableTools()
         let turns = orderedTurns()
         let thinking = thinking(turns)
@@ -63,7 +63,7 @@ struct MessagesRequestWriter {
                 notes.losses.add(.media)
                 continue
             }
-            if !text.text.isEmpty { texts.append(text) }
+            if !text.content.isEmpty { texts.append(text) }
         }
         if case .jsonObject? = request.outputFormat {
             notes.losses.add(.outputFormat)

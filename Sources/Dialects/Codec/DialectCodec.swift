@@ -8,6 +8,8 @@ package import JSON
 /// A request's JSON, parsed, with the bytes it was parsed from.
 package struct RequestSource {
     package let root: JSONValue
+    /// What `root` was parsed from and `map` leads into.
+    package let text: [UInt8]
     /// For substructures that are taken over as they were written.
     package let map: SourceMap
     /// The provider's name of the model; replaces what the body says.
@@ -15,8 +17,9 @@ package struct RequestSource {
     /// What the path says about streaming (Gemini), else nil: the body says it.
     package let streaming: Bool?
 
-    package init(root: JSONValue, map: SourceMap, model: String, streaming: Bool?) {
+    package init(root: JSONValue, text: [UInt8], map: SourceMap, model: String, streaming: Bool?) {
         self.root = root
+        self.text = text
         self.map = map
         self.model = model
         self.streaming = streaming

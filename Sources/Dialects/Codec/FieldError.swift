@@ -134,6 +134,20 @@ extension RequestSource {
         try value.object(name).map(json)
     }
 
+    /// A string as it was written; nil for anything else.
+    func string(_ value: JSONValue) -> JSONString? {
+        guard value.stringBytes != nil else { return nil }
+        guard map.holdsStrings else { return value.string.map { JSONString($0) } }
+        return JSONString(written: text[map.range(of: value)].dropFirst().dropLast())
+    }
+
+    /// A member that must be a string, as it was written.
+    func requiredString(_ name: StaticString, of value: JSONValue) throws(FieldError) -> JSONString {
+        guard let member = value.field(name) else { throw FieldError("\(name)", "is missing") }
+        guard let string = string(member) else { throw FieldError("\(name)", "must be a string") }
+        return string
+    }
+
     /// The members of an object besides those named, as they were written. Null says nothing and is left out.
     func extraMembers(of value: JSONValue, besides known: [StaticString]) -> [ExtraMember] {
         var extra: [ExtraMember] = []

@@ -3,12 +3,13 @@
 // Source: Claude Code 2.1.329 (<system-reminder> in turns of the user), 2026.
 
 import Gateway
+import JSON
 
 enum OperatorNote {
     /// The texts as one of the user's, marked as what it is; nothing when there are none.
     static func parts(_ parts: [Part]) -> [Part] {
         let texts = parts.compactMap { part -> String? in
-            guard case .text(let text) = part, !text.text.isEmpty else { return nil }
+            guard case .text(let text) = part, !text.content.isEmpty else { return nil }
             return text.text
         }
         guard !texts.isEmpty else { return [] }

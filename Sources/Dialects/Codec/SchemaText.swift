@@ -83,5 +83,5 @@ enum OutputName {
 
 extension TextPart {
     /// What Claude Code puts first for Anthropic's accounting and Anthropic removes; noise to everybody else.
-    var isBillingHeader: Bool { text.hasPrefix("x-anthropic-billing-header") }
+    var isBillingHeader: Bool { content.hasPrefix("x-anthropic-billing-header") }
 }

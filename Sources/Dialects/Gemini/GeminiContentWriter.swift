@@ -45,10 +45,9 @@ struct GeminiContentWriter {
         self.notes = notes
     }
 
-    /// The value of `contents`, an array.
-    mutating func contents() -> JSONText {
+    /// Writes the value of `contents`, an array.
+    mutating func writeContents(to writer: inout JSONWriter) {
         readSystem()
-        var writer = JSONWriter()
         writer.array { writer in
             if isOwn {
                 // Read because state of another provider had to be taken out: its calls need something in its place.
@@ -70,7 +69,6 @@ struct GeminiContentWriter {
                 end(&writer, extra: [])
             }
         }
-        return JSONText(writer.bytes)
     }
 
     /// The last turn in which a person speaks: what follows is one turn of the model's, whatever tools it calls.
@@ -123,8 +121,7 @@ struct GeminiContentWriter {
         let bytes = parts.bytes
         writer.object { writer in
             writer.member("role", role.rawValue)
-            writer.key("parts")
-            writer.raw([UInt8(ascii: "[")] + bytes + [UInt8(ascii: "]")])
+            writer.member("parts", array: { if partCount > 0 { $0.raw(bytes) } })
             writer.members(isOwn ? extra : [])
         }
     }
@@ -176,9 +173,9 @@ struct GeminiContentWriter {
         case .text(let text):
             if text.cacheControl != nil { notes.losses.add(.cacheHint) }
             count(text.extra)
-            guard !text.text.isEmpty || isOwn else { return }
+            guard !text.content.isEmpty || isOwn else { return }
             let extra = text.extra
-            addSigned(extra) { $0.member("text", text.text) }
+            addSigned(extra) { $0.member("text", text.content) }
         case .refusal(let text): addSigned([]) { $0.member("text", text) }
         case .image(let image):
             if image.cacheControl != nil { notes.losses.add(.cacheHint) }
@@ -323,29 +320,31 @@ struct GeminiContentWriter {
     private mutating func write(_ result: ToolResult, _ late: inout [Part]) {
         if result.cacheControl != nil { notes.losses.add(.cacheHint) }
         count(result.extra)
-        var text: [String] = []
+        var text: [JSONString] = []
         var media: [Part] = []
         for part in result.content {
             switch part {
-            case .text(let piece): text.append(piece.text)
-            case .refusal(let piece): text.append(piece)
+            case .text(let piece): text.append(piece.content)
+            case .refusal(let piece): text.append(JSONString(piece))
             case .image, .document: media.append(part)
             case .opaque(let opaque):
                 notes.losses.add(.opaquePart)
-                if let summary = opaque.summary { text.append(summary) }
+                if let summary = opaque.summary { text.append(JSONString(summary)) }
             case .reasoning, .toolCall, .toolResult: break
             }
         }
-        for tool in result.loadedTools { text.append("tool \(tool.name) is now available") }
+        for tool in result.loadedTools {
+            text.append(JSONString("tool \(tool.name) is now available"))
+        }
         let inner = media.filter { isOwn || (model.demandsSignatures && GeminiContentWriter.isInline($0)) }
         if inner.count < media.count {
             late.append(.text(TextPart("[of the result of \(result.callID)]")))
             late += media.filter { !(isOwn || (model.demandsSignatures && GeminiContentWriter.isInline($0))) }
         }
-        let joined = text.joined(separator: "\n")
+        let joined = JSONString.joined(text, separator: "\n")
         let id = writtenID(result.callID)
         let name = names[result.callID] ?? "unknown"
-        let isObject = isOwn && !result.isError && joined.hasPrefix("{") && JSONText(joined).isObject
+        let object = isOwn && !result.isError ? JSONText(joined.text) : nil
         let extra = isOwn ? result.extra : []
         add { writer in
             writer.member(
@@ -353,8 +352,8 @@ struct GeminiContentWriter {
                 object: { writer in
                     writer.optional("id", id)
                     writer.member("name", name)
-                    if isObject {
-                        writer.member("response", json: JSONText(joined))
+                    if let object, object.isObject {
+                        writer.member("response", json: object)
                     } else {
                         writer.member(
                             "response", object: { $0.member(result.isError ? "error" : "output", joined) })

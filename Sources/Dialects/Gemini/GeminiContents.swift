@@ -48,7 +48,7 @@ struct GeminiContents {
 
     /// The texts of `systemInstruction`: a content, or just a text.
     static func system(_ value: JSONValue, _ source: RequestSource) throws(FieldError) -> [Part] {
-        if let text = value.string { return [.text(TextPart(text))] }
+        if let text = source.string(value) { return [.text(TextPart(text))] }
         guard value.isObject else { throw FieldError("", "must be an object") }
         var reader = GeminiContents(source)
         var turn = Turn(.system, [])
@@ -76,7 +76,8 @@ struct GeminiContents {
             // The rule of `ReasoningState.Form.thoughtSignature`. An opaque part holds its own.
             turn.parts.append(.reasoning(ReasoningPart("", isSummary: true, state: state)))
         }
-        if let text = try part.text("text") {
+        if part.field("text") != nil {
+            let text = try source.requiredString("text", of: part)
             // An empty text was there for its signature only.
             if state != nil, text.isEmpty { return }
             var piece = TextPart(text)

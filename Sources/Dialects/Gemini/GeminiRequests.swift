@@ -137,24 +137,21 @@ package enum GeminiRequests: RequestCodec {
         let isOwn = request.dialect == .gemini
         let model = GeminiModel(target, name: request.model)
         let tools = GeminiToolWriter(request, model, &notes)
-        var contents = GeminiContentWriter(request, target, model, tools, notes)
-        let written = contents.contents()
-        notes = contents.notes
         var extra = isOwn ? request.extra : []
         if !isOwn { for member in request.extra { notes.losses.add(parameter: member.name) } }
         let config = extra.take("generationConfig")
         let toolConfig = extra.take("toolConfig")
         let format = GeminiFormat(request, model, hasFunctions: tools.hasFunctions, isOwn: isOwn)
         notes.losses.add(.schemaKeyword, format.droppedKeywords)
-        var system = contents.system
-        if let instruction = format.instruction {
-            notes.losses.add(.outputFormat)
-            system.append(instruction)
-        }
+        if format.instruction != nil { notes.losses.add(.outputFormat) }
         countDropped(request, &notes)
-        var writer = JSONWriter()
+        var contents = GeminiContentWriter(request, target, model, tools, notes)
+        var writer = JSONWriter(reserving: request.expectedBytes)
         writer.object { writer in
-            writer.member("contents", json: written)
+            writer.key("contents")
+            contents.writeContents(to: &writer)
+            notes = contents.notes
+            let system = contents.system + [format.instruction].compactMap { $0 }
             if !system.isEmpty {
                 writer.member(
                     "systemInstruction",

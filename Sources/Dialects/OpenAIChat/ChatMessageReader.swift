@@ -51,7 +51,7 @@ struct ChatMessageReader {
                 if isRequired { throw FieldError("", "is missing") }
                 return []
             }
-            if let text = content.string { return [.text(TextPart(text))] }
+            if let text = source.string(content) { return [.text(TextPart(text))] }
             guard content.isArray else { throw FieldError("", "must be a string or an array") }
             var parts: [Part] = []
             try content.readElements { (part) throws(FieldError) in parts.append(try self.part(part)) }
@@ -67,7 +67,7 @@ struct ChatMessageReader {
         switch type {
         case "text":
             var part = TextPart(
-                try value.requiredText("text"),
+                try source.requiredString("text", of: value),
                 cacheControl: try source.objectJSON("cache_control", of: value))
             part.extra = source.extraMembers(of: value, besides: ["type", "text", "cache_control"])
             return .text(part)

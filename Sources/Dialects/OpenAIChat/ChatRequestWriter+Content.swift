@@ -15,27 +15,27 @@ enum ChatContent {
 
 extension ChatRequestWriter {
     /// Texts of separate parts in one string: a blank line keeps them apart.
-    static func joined(_ texts: [String]) -> String {
-        texts.count == 1 ? texts[0] : texts.lazy.filter { !$0.isEmpty }.joined(separator: "\n\n")
+    static func joined(_ texts: [JSONString]) -> JSONString {
+        JSONString.joined(texts.filter { !$0.isEmpty }, separator: "\n\n")
     }
 
     /// What a part is where there is only text; nil for nothing. What is no text is counted.
-    mutating func textOf(_ part: Part) -> String? {
+    mutating func textOf(_ part: Part) -> JSONString? {
         switch part {
         case .text(let text):
             countHints(text.cacheControl, text.extra)
-            return text.text
-        case .refusal(let text): return text
+            return text.content
+        case .refusal(let text): return JSONString(text)
         case .opaque(let opaque):
             notes.losses.add(.opaquePart)
-            return opaque.summary
+            return opaque.summary.map { JSONString($0) }
         case .document(let document):
-            if case .text = document.source { return Self.text(of: document) }
+            if case .text = document.source { return JSONString(Self.text(of: document)) }
             notes.losses.add(.media)
-            return "[a document that cannot be shown here]"
+            return JSONString("[a document that cannot be shown here]")
         case .image:
             notes.losses.add(.media)
-            return "[an image that cannot be shown here]"
+            return JSONString("[an image that cannot be shown here]")
         case .reasoning, .toolCall, .toolResult: return nil
         }
     }
@@ -46,7 +46,7 @@ extension ChatRequestWriter {
             switch part {
             case .image(let image):
                 if rules.has(.noImages) || !isReachable(image.source) {
-                    contents.append(.text(TextPart(textOf(part) ?? "")))
+                    contents.append(.text(TextPart(textOf(part) ?? JSONString(""))))
                 } else {
                     countHints(image.cacheControl, image.extra)
                     contents.append(.image(url: image.source, image))
@@ -55,7 +55,7 @@ extension ChatRequestWriter {
             case .opaque(let opaque) where isSameDialect: contents.append(.raw(opaque.json))
             case .text(let text):
                 countHints(text.cacheControl, text.extra)
-                if !text.text.isEmpty || isSameDialect { contents.append(.text(text)) }
+                if !text.content.isEmpty || isSameDialect { contents.append(.text(text)) }
             default: if let text = textOf(part) { contents.append(.text(TextPart(text))) }
             }
         }
@@ -74,7 +74,7 @@ extension ChatRequestWriter {
     private mutating func content(of document: DocumentPart, _ part: Part) -> ChatContent {
         switch document.source {
         case .base64 where rules.has(.noDocuments), .file where rules.has(.noDocuments):
-            return .text(TextPart(textOf(part) ?? ""))
+            return .text(TextPart(textOf(part) ?? JSONString("")))
         case .base64:
             countHints(document.cacheControl, document.extra)
             if document.context != nil { notes.losses.add(.member) }
@@ -84,14 +84,15 @@ extension ChatRequestWriter {
         case .url(let url):
             notes.losses.add(.media)
             return .text(TextPart("[document at \(url)]"))
-        case .file: return .text(TextPart(textOf(part) ?? ""))
+        case .file: return .text(TextPart(textOf(part) ?? JSONString("")))
         }
     }
 
     /// A document of plain text, with what is said about it on top.
     static func text(of document: DocumentPart) -> String {
         guard case .text(let text) = document.source else { return "" }
-        return joined([document.title, document.context, text].compactMap { $0 })
+        return [document.title, document.context, text].compactMap { $0 }.filter { !$0.isEmpty }
+            .joined(separator: "\n\n")
     }
 
     /// Whether hints for the prompt cache are written, which only some providers know.
@@ -99,10 +100,10 @@ extension ChatRequestWriter {
 
     /// - Parameter keepsParts: texts stay parts; else texts alone become one string, which every server takes.
     func write(_ contents: [ChatContent], keepsParts: Bool, _ writer: inout JSONWriter) {
-        var texts: [String] = []
+        var texts: [JSONString] = []
         var isPlain = true
         for case .text(let part) in contents {
-            texts.append(part.text)
+            texts.append(part.content)
             if keepsParts, !part.extra.isEmpty { isPlain = false }
             if keepsCacheHints, part.cacheControl != nil { isPlain = false }
         }
@@ -148,7 +149,7 @@ extension ChatRequestWriter {
     func write(_ part: TextPart, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("type", "text")
-            writer.member("text", part.text)
+            writer.member("text", part.content)
             write(part.cacheControl, part.extra, &writer)
         }
     }

@@ -50,7 +50,7 @@ extension ChatRequestWriter {
                 notes.losses.add(.media)
                 continue
             }
-            if !text.isBillingHeader, !text.text.isEmpty { texts.append(text) }
+            if !text.isBillingHeader, !text.content.isEmpty { texts.append(text) }
         }
         if let instruction = formatInstruction {
             notes.losses.add(.outputFormat)
@@ -67,7 +67,9 @@ extension ChatRequestWriter {
 
     private mutating func writeOperator(_ turn: Turn, _ writer: inout JSONWriter) {
         let texts = turn.parts.compactMap { part -> ChatContent? in
-            if case .text(let text) = part, keepsCacheHints { return text.text.isEmpty ? nil : .text(text) }
+            if case .text(let text) = part, keepsCacheHints {
+                return text.content.isEmpty ? nil : .text(text)
+            }
             return textOf(part).flatMap { $0.isEmpty ? nil : .text(TextPart($0)) }
         }
         guard !texts.isEmpty else { return }
@@ -113,17 +115,21 @@ extension ChatRequestWriter {
         _ result: ToolResult, _ media: inout [Part], _ writer: inout JSONWriter
     ) {
         countHints(result.cacheControl, result.extra)
-        var texts: [String] = []
+        var texts: [JSONString] = []
         var shown: [Part] = []
         for part in result.content {
             switch part {
             case .image:
-                if rules.has(.noImages) { texts.append(textOf(part) ?? "") } else { shown.append(part) }
+                if rules.has(.noImages) {
+                    texts += [textOf(part)].compactMap { $0 }
+                } else {
+                    shown.append(part)
+                }
             case .document(let document):
                 if case .text = document.source {
-                    texts.append(Self.text(of: document))
+                    texts.append(JSONString(Self.text(of: document)))
                 } else if rules.has(.noDocuments) {
-                    texts.append(textOf(part) ?? "")
+                    texts += [textOf(part)].compactMap { $0 }
                 } else {
                     shown.append(part)
                 }
@@ -131,16 +137,16 @@ extension ChatRequestWriter {
             }
         }
         if !shown.isEmpty {
-            texts.append("[what the tool showed follows in the next message]")
+            texts.append(JSONString("[what the tool showed follows in the next message]"))
             media.append(.text(TextPart("[tool result \(result.callID)]")))
             media += shown
         }
         if texts.isEmpty, !result.loadedTools.isEmpty {
-            texts = result.loadedTools.map { "tool \($0.name) is now available" }
+            texts = result.loadedTools.map { JSONString("tool \($0.name) is now available") }
         }
         // Results are the largest texts of a conversation: one that stands alone is not copied.
-        var text = texts.count == 1 ? texts[0] : texts.joined(separator: "\n")
-        if result.isError, !isSameDialect { text = "Error: " + text }
+        var text = JSONString.joined(texts, separator: "\n")
+        if result.isError, !isSameDialect { text = .joined([JSONString("Error: "), text], separator: "") }
         let id = callIDs.wireID(result.callID)
         writer.object { writer in
             writer.member("role", "tool")
@@ -161,7 +167,7 @@ extension ChatRequestWriter {
     // MARK: - The model
 
     private mutating func writeAssistant(_ turn: Turn, _ writer: inout JSONWriter) {
-        var texts: [String] = []
+        var texts: [JSONString] = []
         var calls: [ToolCall] = []
         var refusal: String?
         var members: [ExtraMember] = []
@@ -170,7 +176,7 @@ extension ChatRequestWriter {
             case .toolCall(let call): calls.append(call)
             case .reasoning(let reasoning): add(reasoning, to: &members)
             case .refusal(let text):
-                if isSameDialect { refusal = text } else { texts.append(text) }
+                if isSameDialect { refusal = text } else { texts.append(JSONString(text)) }
             default: if let text = textOf(part) { texts.append(text) }
             }
         }

@@ -24,7 +24,7 @@ struct ChatRequestWriter {
     }
 
     mutating func body() -> [UInt8] {
-        var writer = JSONWriter()
+        var writer = JSONWriter(reserving: request.expectedBytes)
         let tools = encodableTools()
         writer.object { writer in
             writer.member("model", request.model)

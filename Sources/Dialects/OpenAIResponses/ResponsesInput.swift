@@ -20,7 +20,7 @@ struct ResponsesInput {
     }
 
     mutating func read(_ input: JSONValue) throws(FieldError) {
-        if let text = input.string {
+        if let text = source.string(input) {
             turns = [Turn(.user, [.text(TextPart(text))])]
             return
         }
@@ -121,7 +121,7 @@ struct ResponsesInput {
     /// A string or an array of parts.
     private func content(of item: JSONValue, _ name: StaticString) throws(FieldError) -> [Part] {
         guard let content = item.field(name) else { throw FieldError("\(name)", "is missing") }
-        if let text = content.string { return [.text(TextPart(text))] }
+        if let text = source.string(content) { return [.text(TextPart(text))] }
         guard content.isArray else { throw FieldError("\(name)", "must be a string or an array") }
         var parts: [Part] = []
         do throws(FieldError) {
@@ -136,7 +136,7 @@ struct ResponsesInput {
         guard value.isObject else { throw FieldError("", "must be an object") }
         switch try value.identifier("type") {
         case "input_text", "output_text", "text":
-            var text = TextPart(try value.requiredText("text"))
+            var text = TextPart(try source.requiredString("text", of: value))
             text.extra = source.extraMembers(of: value, besides: ["type", "text"])
             // Every text of an answer has these, mostly empty.
             text.extra.removeAll { ["annotations", "logprobs"].contains($0.name) && $0.value.text == "[]" }

@@ -12,7 +12,7 @@ struct ResponsesItemWriter {
     private let target: RequestTarget
     private let tools: ResponsesToolWriter
     private(set) var notes: RequestNotes
-    /// The texts that stand before the conversation; complete after `input()`.
+    /// The texts that stand before the conversation; complete after `writeInput`.
     private(set) var instructions: String?
     private var callIDs = CallIDTable()
     /// Images of results that follow in a message, since the provider takes none in results.
@@ -33,16 +33,14 @@ struct ResponsesItemWriter {
         self.notes = notes
     }
 
-    /// The value of `input`, an array.
-    mutating func input() -> [UInt8] {
+    /// Writes the value of `input`, an array.
+    mutating func writeInput(to writer: inout JSONWriter) {
         let system = takeInstructions()
         let turns = Pairing.paired(request.turns, &notes.losses)
-        var writer = JSONWriter()
         writer.array { writer in
             writeMessages(system, role: operatorRole, [], &writer)
             for turn in turns { write(turn, &writer) }
         }
-        return writer.bytes
     }
 
     /// Both words mean the same; a client's own choice stands unless the provider refuses it.
@@ -175,7 +173,7 @@ struct ResponsesItemWriter {
             if !isOwn { notes.losses.add(.member, text.extra.count) }
             writer.object { writer in
                 writer.member("type", isAnswer ? "output_text" : "input_text")
-                writer.member("text", text.text)
+                writer.member("text", text.content)
                 if isAnswer, !text.extra.contains(where: { $0.name == "annotations" }) {
                     writer.member("annotations", array: { _ in })
                 }
@@ -421,11 +419,12 @@ struct ResponsesItemWriter {
         if content.isEmpty {
             writer.string(prefix)
         } else if content.count == 1, case .text(let text) = content[0], !isOwn || text.extra.isEmpty {
-            writer.string(prefix + text.text)
+            writer.string(
+                result.isError ? .joined([JSONString(prefix), text.content], separator: "") : text.content)
         } else {
             if result.isError {
                 if case .text(var text) = content[0] {
-                    text.text = prefix + text.text
+                    text.content = .joined([JSONString(prefix), text.content], separator: "")
                     content[0] = .text(text)
                 } else {
                     content.insert(.text(TextPart("Error:")), at: 0)

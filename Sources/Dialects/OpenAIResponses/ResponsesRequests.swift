@@ -152,9 +152,6 @@ package enum ResponsesRequests: RequestCodec {
         let isOwn = request.dialect == .responses
         let rules = target.rules
         let tools = ResponsesToolWriter(request, rules, &notes)
-        var items = ResponsesItemWriter(request, target, tools, notes)
-        let input = items.input()
-        notes = items.notes
         var extra = isOwn ? request.extra : []
         if !isOwn { for member in request.extra { notes.losses.add(parameter: member.name) } }
         let reasoning = extra.take("reasoning")
@@ -165,15 +162,16 @@ package enum ResponsesRequests: RequestCodec {
         let sampling = request.sampling
         let temperature = sampling.temperature.map { min($0, Double(rules.temperatureMilli) / 1_000) }
         let format = ResponsesFormat(request, rules, hasTools: !tools.isEmpty, &notes)
-        let words = [items.instructions, format.instruction].compactMap { $0 }
-        let needsWords = !words.isEmpty || rules.has(.needsInstructions)
-        let instructions = needsWords ? words.joined(separator: "\n\n") : nil
-        var writer = JSONWriter()
+        var items = ResponsesItemWriter(request, target, tools, notes)
+        var writer = JSONWriter(reserving: request.expectedBytes)
         writer.object { writer in
             writer.member("model", request.model)
             writer.member("stream", target.streaming)
-            writer.optional("instructions", instructions)
-            writer.member("input", json: JSONText(input))
+            writer.key("input")
+            items.writeInput(to: &writer)
+            let words = [items.instructions, format.instruction].compactMap { $0 }
+            let needsWords = !words.isEmpty || rules.has(.needsInstructions)
+            writer.optional("instructions", needsWords ? words.joined(separator: "\n\n") : nil)
             tools.write(to: &writer)
             if !tools.isEmpty, !rules.has(.noParallelToolCalls) {
                 writer.optional("parallel_tool_calls", request.allowsParallelCalls)
@@ -201,6 +199,7 @@ package enum ResponsesRequests: RequestCodec {
             }
             writer.members(extra)
         }
+        notes = items.notes
         return writer.bytes
     }
 

@@ -64,21 +64,13 @@ package struct Translation {
     /// - Returns: the translation and the body for the provider.
     /// - Throws: an error for the client that names the field.
     package static func make(
-        _ request: TranslationRequest, body: UnsafeRawBufferPointer, clientModel: String, estimatedInput: Int,
+        _ request: TranslationRequest, body: [UInt8], clientModel: String, estimatedInput: Int,
         parser: JSONParser
     ) throws(GatewayError) -> (Translation, [UInt8]) {
-        let root: JSONValue
-        do {
-            root = try parser.parse(body, padded: false)
-        } catch {
-            throw GatewayError(.invalidRequest, error.description)
-        }
-        guard root.isObject, let map = SourceMap(parser, text: body) else {
-            throw GatewayError(.invalidRequest, "the request is not a JSON object")
-        }
-        let source = RequestSource(
-            root: root, map: map, model: request.target.origin.model, streaming: request.streamingByPath)
-        var canonical = try CodecTable.requests(request.client).decode(source)
+        var canonical = try body.withUnsafeBytes { view in
+            Result { () throws(GatewayError) in try decode(request, body, view, parser) }
+        }.get()
+        canonical.sourceBytes = body.count
         if let effort = request.effort { canonical.reasoning.effort = effort }
         var notes = RequestNotes()
         let encoded = try CodecTable.requests(request.upstream).encode(canonical, for: request.target, &notes)
@@ -93,6 +85,25 @@ package struct Translation {
             maximumCalls: canonical.allowsParallelCalls == false ? 1 : .max,
             clientStreams: canonical.streaming)
         return (translation, encoded)
+    }
+
+    /// - Parameter view: the bytes of `body`.
+    private static func decode(
+        _ request: TranslationRequest, _ body: [UInt8], _ view: UnsafeRawBufferPointer, _ parser: JSONParser
+    ) throws(GatewayError) -> CanonicalRequest {
+        let root: JSONValue
+        do {
+            root = try parser.parse(view, padded: false)
+        } catch {
+            throw GatewayError(.invalidRequest, error.description)
+        }
+        guard root.isObject, let map = SourceMap(parser, text: view) else {
+            throw GatewayError(.invalidRequest, "the request is not a JSON object")
+        }
+        return try CodecTable.requests(request.client).decode(
+            RequestSource(
+                root: root, text: body, map: map, model: request.target.origin.model,
+                streaming: request.streamingByPath))
     }
 
     /// The machine for an answer in this form.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An answer as a whole, folded from its events: what clients that want no stream are sent.
 
+import JSON
+
 /// Collects the events of one answer. No event is refused: what contradicts the order that `AnswerEvent` documents is
 /// taken as if the missing step had been there.
 package struct AnswerDocument: Equatable, Sendable {
@@ -34,7 +36,7 @@ package struct AnswerDocument: Equatable, Sendable {
             if case .text(var part) = parts.last {
                 // Taken out first, so that the text grows in place.
                 parts.removeLast()
-                part.text += piece
+                part.content.append(piece)
                 parts.append(.text(part))
             } else {
                 parts.append(.text(TextPart(piece)))

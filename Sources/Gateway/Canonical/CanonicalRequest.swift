@@ -47,11 +47,17 @@ package struct CanonicalRequest: Equatable, Sendable {
     /// Written again to the same dialect only, else dropped and counted.
     package var extra: [ExtraMember] = []
 
+    /// How long the body was that it was read from: about as long as another will be. 0: not known.
+    package var sourceBytes = 0
+
     package init(dialect: Dialect, model: String, streaming: Bool) {
         self.dialect = dialect
         self.model = model
         self.streaming = streaming
     }
+
+    /// Memory for a body that is written from this request.
+    package var expectedBytes: Int { sourceBytes + sourceBytes / 16 + 1_024 }
 
     /// The effort that is in force: what the latest turn says about it, else the request.
     package var effort: String? {

@@ -2,6 +2,8 @@
 // The conversation of a canonical request: turns of typed parts.
 // Source: API references of Anthropic (content blocks), OpenAI (messages, input items), Google (Content, Part), 2026.
 
+package import JSON
+
 /// A run of parts by one speaker.
 package struct Turn: Equatable, Sendable {
     package enum Role: UInt8, Sendable {
@@ -43,7 +45,8 @@ package enum Part: Equatable, Sendable {
 }
 
 package struct TextPart: Equatable, Sendable {
-    package var text: String
+    /// As it was written where it only passes, since conversations are long; see `text`.
+    package var content: JSONString
     /// Messages `cache_control`, an object.
     package var cacheControl: JSONText?
     /// Responses `phase` of an assistant's message: "commentary", "final_answer".
@@ -54,10 +57,20 @@ package struct TextPart: Equatable, Sendable {
     package var messageExtra: [ExtraMember] = []
     package var extra: [ExtraMember] = []
 
-    package init(_ text: String, cacheControl: JSONText? = nil, phase: String? = nil) {
-        self.text = text
+    package init(_ content: JSONString, cacheControl: JSONText? = nil, phase: String? = nil) {
+        self.content = content
         self.cacheControl = cacheControl
         self.phase = phase
+    }
+
+    package init(_ text: String, cacheControl: JSONText? = nil, phase: String? = nil) {
+        self.init(JSONString(text), cacheControl: cacheControl, phase: phase)
+    }
+
+    /// The content, decoded; costs a pass over it.
+    package var text: String {
+        get { content.text }
+        set { content = JSONString(newValue) }
     }
 }
 

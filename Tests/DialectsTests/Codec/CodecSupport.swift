@@ -53,7 +53,8 @@ enum CodecSupport {
         return try body.withUnsafeBytes { view in
             let root = try parser.parse(view, padded: false)
             let map = try #require(SourceMap(parser, text: view))
-            return try codec.decode(RequestSource(root: root, map: map, model: model, streaming: streaming))
+            return try codec.decode(
+                RequestSource(root: root, text: body, map: map, model: model, streaming: streaming))
         }
     }
 
