@@ -14,6 +14,8 @@ package struct ChatAnswerDecoder: AnswerDecoder {
     private var calls: ChatCalls
     private var sequencer = PartSequencer()
     private var details = ReasoningDetails()
+    /// Thoughts came in a member of their own.
+    private var hasPlainThoughts = false
     private var thinkTags: ThinkTags?
     /// Everything thought, for providers that want it back.
     private var thoughts = ""
@@ -131,7 +133,13 @@ package struct ChatAnswerDecoder: AnswerDecoder {
             if shownDetails == nil, !details.isEmpty { openReasoning(into: &events) }
         }
         let thought = delta.member("reasoning_content") ?? delta.member("reasoning")
-        if let text = thought?.string ?? shownDetails, !text.isEmpty { reason(text, into: &events) }
+        if let text = thought?.string, !text.isEmpty {
+            hasPlainThoughts = true
+            reason(text, into: &events)
+        } else if let text = shownDetails, !text.isEmpty {
+            // Details that come behind the thoughts repeat them.
+            if hasPlainThoughts { openReasoning(into: &events) } else { reason(text, into: &events) }
+        }
         if let content = delta.member("content") { receivedContent(content, into: &events) }
         if let refusal = delta.member("refusal")?.string, !refusal.isEmpty {
             hasContent = true
