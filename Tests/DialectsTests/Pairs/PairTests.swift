@@ -36,7 +36,9 @@ struct DialectPair: Sendable, CustomTestStringConvertible {
     func translation(streaming: Bool) throws -> (Translation, body: [UInt8]) {
         var body = try DialectPair.request(client)
         if !streaming {
-            body = Array(String(decoding: body, as: UTF8.self).replacing(/"stream": ?true/, with: #""stream":false"#).utf8)
+            body = Array(
+                String(decoding: body, as: UTF8.self).replacing(/"stream": ?true/, with: #""stream":false"#)
+                    .utf8)
         }
         let request = TranslationRequest(
             client: client, upstream: provider,
