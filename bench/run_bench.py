@@ -49,11 +49,18 @@ TESTS = {
     "idle5000": "-m idle -c 5000 -R 500 -M mock-20-1000 -e 20 -d 60",
     "abort": "-m abort -c 64 -n 500 -k 10 -d 20 -M mock-500-5 -Q UP",
     "stall": "-m stall -c 20 -k 3 -d 6 -M mock-100000-0 -Q UP",
+    # A client of Messages with a provider that speaks Chat only; see systems.py.
+    "translate-burst": "-m sse -c 64 -w 1 -u /v1/messages -M translated,mock-200-0 -e 200",
+    "translate-2m": "-m ns -c 1 -w 1 -b 2000000 -u /v1/messages -M translated,mock-20-0",
+    "translate-long": "-m sse -c 8 -n 8 -d 30 -u /v1/messages -M translated,mock-20000-0 -e 20000",
+    "translate-short": "-m sse -c 8 -n 800 -d 30 -u /v1/messages -M translated,mock-200-0 -e 200",
 }
 # Measured here, not by loadgen: time from start to first answer, PSS of an idle stack, behaviour probes.
 OWN = ["start", "idle-pss", "quirks"]
 # The tests that the targets need.
-SPEED = ["ns-c1", "ns-c16", "b2m-c1", "sse64-burst", "sse64-paced", "verify", "idle5000", "abort"] + OWN
+TRANSLATION = ["translate-burst", "translate-2m", "translate-short", "translate-long"]
+SPEED = ["ns-c1", "ns-c16", "b2m-c1", "sse64-burst", "sse64-paced", "verify", "idle5000", "abort"]
+SPEED += TRANSLATION + OWN
 # Run once, whatever the number of rounds.
 ONCE = ["verify", "idle5000", "stall", "quirks", "idle-pss"]
 # What the peers are not needed for when time is short.
@@ -232,7 +239,7 @@ class Bench:
 
     def wanted(self, name, round_):
         for test in self.a.tests:
-            if round_ and test in ONCE:
+            if round_ and test in ONCE or test in TRANSLATION and name != "ccr":
                 continue
             if self.a.quick and not self.a.systems and name != "ccr" and test in CCR_ONLY_WHEN_QUICK:
                 if not (test == "verify" and name == "direct"):

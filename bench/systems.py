@@ -75,19 +75,15 @@ backend b
 
 
 def ccr_config(port, up, work):
-    """Configuration of ccr: one provider (the mock) that speaks all three dialects, no fallback."""
+    """Configuration of ccr: the mock as a provider that speaks all three dialects, and as one of Chat only; no fallback."""
+    mock = {"api_base_url": f"http://127.0.0.1:{up}/v1", "api_key": "sk-mock", "models": MODELS}
     return {
         "HOST": "127.0.0.1",
         "PORT": port,
         "STATE_DIR": f"{work}/ccr-state",
         "Providers": [
-            {
-                "name": "mock",
-                "api_base_url": f"http://127.0.0.1:{up}/v1",
-                "api_key": "sk-mock",
-                "models": MODELS,
-                "dialects": ["chat", "responses", "messages"],
-            }
+            {"name": "mock", "dialects": ["chat", "responses", "messages"], **mock},
+            {"name": "translated", "dialects": ["chat"], **mock},
         ],
     }
 

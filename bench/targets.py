@@ -30,7 +30,8 @@ def failed_probes(row):
     return float(sum(not passed for _, passed, _ in row["probes"]))
 
 
-# (title, unit, test, reader, limit). A limit is a number or (factor, peer, added): factor * peer's value + added.
+# (title, unit, test, reader, limit). A limit is a number or (factor, peer, added): factor * value + added, where peer is
+# a system in the same test or a pair of system and test.
 TARGETS = [
     ("CPU per request, 16 connections", "us", "ns-c16", field("cpu_ms_per_req", scale=1000), 45),
     ("CPU per request with a 2 MB body", "ms", "b2m-c1", field("cpu_ms_per_req"), 1.2),
@@ -50,6 +51,21 @@ TARGETS = [
     ("PSS of the idle stack", "MB", "idle-pss", field("pss_kb", scale=1 / 1024), 25),
     ("aborted streams cancelled upstream", "%", "abort", cancelled, ">=100"),
     ("last abort to last upstream cancel", "ms", "abort", field("upstream_cancel_ms"), 100),
+    (
+        "CPU per chunk, burst of 64 streams, Chat to Messages",
+        "us",
+        "translate-burst",
+        field("cpu_us_per_chunk"),
+        (1, ("ccr", "sse64-burst"), 12),
+    ),
+    ("CPU per request, 2 MB of Messages to Chat", "ms", "translate-2m", field("cpu_ms_per_req"), 6),
+    (
+        "RSS during translated streams of 20,000 chunks",
+        "MB",
+        "translate-long",
+        field("rss_kb", 1, scale=1 / 1024),
+        (1, ("ccr", "translate-short"), 4),
+    ),
     ("failed probes of quirks.py", "", "quirks", failed_probes, 0),
 ]
 
@@ -98,7 +114,9 @@ def rows_of_table(rows):
             continue
         if isinstance(limit, tuple):
             factor, peer, added = limit
-            bound = None if value[peer] is None else factor * value[peer] + added
+            other = median(rows, *peer, read) if isinstance(peer, tuple) else value[peer]
+            peer = peer[1] if isinstance(peer, tuple) else peer
+            bound = None if other is None else factor * other + added
             text = f"{factor:g} x {peer}" if factor != 1 else peer
             text += f" + {added:g} {unit}" if added else ""
             text = f"<= {text} = {number(bound, unit)}"
