@@ -7,8 +7,13 @@ import Gateway
 import JSON
 
 extension Answer {
-    /// What the translation of the request left out.
-    var losses: Losses { translation?.losses ?? Losses() }
+    /// What was left out of the request, and up to now of the answer.
+    var losses: Losses {
+        var losses = request.dropped
+        if let translation { losses.add(translation.losses) }
+        if let translator { losses.add(translator.losses) }
+        return losses
+    }
 
     /// Whether the body goes to the client piece by piece.
     var isTranslatedStream: Bool { translator != nil && translation?.clientStreams == true }

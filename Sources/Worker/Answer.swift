@@ -87,10 +87,12 @@ package struct Answer {
         package let modelChanged: Bool
         /// The value of x-ccr-route; "" for none.
         package let routeNote: String
+        /// What the provider's rules took out of the request.
+        package let dropped: Losses
 
         package init(
             requestID: String, provider: String, isLastCandidate: Bool, keepAlive: Bool, isHTTP11: Bool,
-            modelChanged: Bool, routeNote: String = ""
+            modelChanged: Bool, routeNote: String = "", dropped: Losses = Losses()
         ) {
             self.requestID = requestID
             self.provider = provider
@@ -99,6 +101,7 @@ package struct Answer {
             self.isHTTP11 = isHTTP11
             self.modelChanged = modelChanged
             self.routeNote = routeNote
+            self.dropped = dropped
         }
     }
 

@@ -41,6 +41,7 @@ final class Exchange: TransferDelegate {
     private var lease: CredentialLease?
     private var replay: ((CredentialLease?, any TransferDelegate) -> any Upstream)?
     private var hasReplayed = false
+    private let dropped: Losses
 
     private enum State {
         /// Upstream bytes go to the client.
@@ -61,10 +62,12 @@ final class Exchange: TransferDelegate {
         case authorize
     }
 
-    /// - Parameter translation: how the provider's answer becomes the client's; nil when its bytes pass.
+    /// - Parameters:
+    ///   - translation: how the provider's answer becomes the client's; nil when its bytes pass.
+    ///   - dropped: what the provider's rules took out of the request.
     init(
         _ handoff: HandoffRequest, client: consuming FileDescriptor, link: FrontLink, worker: WorkerProcess,
-        translation: Translation?
+        translation: Translation?, dropped: Losses
     ) {
         self.handoff = handoff
         self.link = link
@@ -72,21 +75,22 @@ final class Exchange: TransferDelegate {
         startedUsec = Clock.monotonicUsec()
         deadlineUsec = min(handoff.deadlineUsec, startedUsec + UInt64(worker.config.timeouts.total) * 1000)
         lastUpstreamUsec = startedUsec
-        answer = Exchange.answer(to: handoff, provider: worker.config.provider, translation)
+        self.dropped = dropped
+        answer = Exchange.answer(to: handoff, provider: worker.config.provider, translation, dropped)
         writer = ClientWriter(
             worker.loop, client, onDrained: { [unowned self] in self.clientDrained() },
             onBroken: { [unowned self] in self.clientGone() })
     }
 
-    private static func answer(to handoff: HandoffRequest, provider: String, _ translation: Translation?)
-        -> Answer
-    {
+    private static func answer(
+        to handoff: HandoffRequest, provider: String, _ translation: Translation?, _ dropped: Losses
+    ) -> Answer {
         Answer(
             endpoint: handoff.endpoint,
             request: Answer.RequestFacts(
                 requestID: handoff.requestID, provider: provider, isLastCandidate: handoff.isLastCandidate,
                 keepAlive: handoff.keepAlive, isHTTP11: handoff.isHTTP11,
-                modelChanged: !handoff.splices.isEmpty, routeNote: handoff.routeNote),
+                modelChanged: !handoff.splices.isEmpty, routeNote: handoff.routeNote, dropped: dropped),
             translation: translation)
     }
 
@@ -310,7 +314,8 @@ final class Exchange: TransferDelegate {
         case .abandon(let outcome): end(outcome, keepAlive: false)
         case .authorize:
             guard let lease else { return }
-            answer = Exchange.answer(to: handoff, provider: worker.config.provider, answer.translation)
+            answer = Exchange.answer(
+                to: handoff, provider: worker.config.provider, answer.translation, dropped)
             state = .relaying
             worker.credentials?.refused(lease) { [weak self] in self?.go(on: $0) }
         }

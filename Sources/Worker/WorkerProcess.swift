@@ -184,15 +184,17 @@ package final class WorkerProcess {
                 tag: handoff.tag, kind: error.kind, message: error.message, mayTryElsewhere: false)
             return link.send(.workerFailed, refusal)
         }
+        let (body, dropped) = outgoing(unchanged, adaptation, plan, handoff)
         let exchange = Exchange(
-            handoff, client: client, link: link, worker: self, translation: plan.translation)
+            handoff, client: client, link: link, worker: self, translation: plan.translation, dropped: dropped
+        )
         exchange.transformers = adaptation.model.rules.transformers
         link.exchanges[handoff.tag] = exchange
         activeCount += 1
         heapPeak.note(activeCount)
         sweep?.wake()
         exchange.begin { [unowned self] lease, delegate in
-            self.upstream(for: handoff, unchanged, adaptation, plan, lease, delegate)
+            self.upstream(for: handoff, body, plan, lease, delegate)
         }
     }
 
@@ -209,23 +211,38 @@ package final class WorkerProcess {
         return adaptation
     }
 
+    /// The body that goes to the provider, and what its rules took out of it.
+    private func outgoing(
+        _ body: SplicedBody, _ adaptation: Adaptation, _ plan: RequestPlan, _ handoff: HandoffRequest
+    ) -> (SplicedBody, Losses) {
+        switch plan {
+        case .local: (body, Losses())
+        case .passThrough: adapted(body, adaptation.adapter)
+        case .translated(_, let bytes, let endpoint, _):
+            adapted(SplicedBody(written: bytes), self.adaptation(endpoint, handoff.model).adapter)
+        }
+    }
+
     /// The body as the provider wants it; the same body when nothing has to change.
-    private func adapted(_ body: SplicedBody, _ adapter: RequestAdapter) -> SplicedBody {
-        guard !config.isEcho, !adapter.isIdle else { return body }
+    private func adapted(_ body: SplicedBody, _ adapter: RequestAdapter) -> (SplicedBody, Losses) {
+        var losses = Losses()
+        guard !config.isEcho, !adapter.isIdle else { return (body, losses) }
         let bytes = body.bytes
         let splices = bytes.withUnsafeBytes { text -> [Splice] in
             // Front has parsed it before; what is no object here stays as it is.
             guard let root = try? parser.parse(text, padded: false), root.isObject,
                 let map = SourceMap(parser, text: text)
             else { return [] }
-            return adapter.splices(root, text: text, map: map)
+            return adapter.splices(root, text: text, map: map, &losses)
         }
-        return splices.isEmpty ? body : SplicedBody(inline: bytes, splices: splices) ?? body
+        guard !splices.isEmpty, let changed = SplicedBody(inline: bytes, splices: splices) else {
+            return (body, losses)
+        }
+        return (changed, losses)
     }
 
     private func upstream(
-        for handoff: HandoffRequest, _ body: SplicedBody, _ adaptation: Adaptation, _ plan: RequestPlan,
-        _ lease: CredentialLease?,
+        for handoff: HandoffRequest, _ body: SplicedBody, _ plan: RequestPlan, _ lease: CredentialLease?,
         _ delegate: any TransferDelegate
     ) -> any Upstream {
         switch plan {
@@ -233,14 +250,13 @@ package final class WorkerProcess {
         case .passThrough(let url):
             if config.isEcho { return echo(handoff, handoff.endpoint, body.bytes, delegate) }
             let fields = headers.fields(for: handoff, credential: lease?.fields)
-            return transfer(url, fields, adapted(body, adaptation.adapter), lease, delegate)
+            return transfer(url, fields, body, lease, delegate)
         case .translated(let translation, let bytes, let endpoint, let url):
             if config.isEcho { return echo(handoff, endpoint, bytes, delegate) }
             let fields = headers.fields(
                 translatedTo: endpoint.dialect, streaming: translation.upstreamStreams,
                 credential: lease?.fields)
-            let adapter = self.adaptation(endpoint, handoff.model).adapter
-            return transfer(url, fields, adapted(SplicedBody(written: bytes), adapter), lease, delegate)
+            return transfer(url, fields, body, lease, delegate)
         }
     }
 

@@ -44,17 +44,24 @@ package struct RequestAdapter {
     ///
     /// - Parameters:
     ///   - root: an object, parsed from `text`.
-    package func splices(_ root: JSONValue, text: UnsafeRawBufferPointer, map: SourceMap) -> [Splice] {
+    ///   - losses: receives what the provider is not told.
+    package func splices(
+        _ root: JSONValue, text: UnsafeRawBufferPointer, map: SourceMap, _ losses: inout Losses
+    ) -> [Splice] {
         var edit = ObjectEdit(text: text, map: map)
         var changes = fixed
         if RequestAdapter.isConversation(endpoint) {
             adaptEffort(root, &changes, &edit)
-            adaptToolChoice(root, &changes)
+            adaptToolChoice(root, &changes, &losses)
             capOutput(root, &changes)
-            if rules.has(.noStrict) { dropStrict(root, &edit) }
+            if rules.has(.noStrict) { dropStrict(root, &edit, &losses) }
             if endpoint.dialect == .responses, rules.systemRole == .developer { renameSystem(root, &edit) }
         }
         edit.change(root, changes)
+        for (key, value) in root.members where !value.isNull {
+            let name = String(decoding: key, as: UTF8.self)
+            if changes.first(where: { $0.name == name })?.change == .remove { losses.add(parameter: name) }
+        }
         return edit.sorted
     }
 
@@ -183,12 +190,13 @@ package struct RequestAdapter {
     // MARK: - Tools and messages
 
     private func adaptToolChoice(
-        _ root: JSONValue, _ changes: inout [(name: String, change: MemberChange)]
+        _ root: JSONValue, _ changes: inout [(name: String, change: MemberChange)], _ losses: inout Losses
     ) {
         guard rules.toolChoice != .full, let choice = root.member("tool_choice") else { return }
         switch (rules.toolChoice, endpoint.dialect) {
         case (.autoOnly, .chat), (.autoOnly, .responses):
             guard choice.isObject || choice.isString("required") else { return }
+            losses.add(.toolChoice)
             changes.append(("tool_choice", .set("\"auto\"")))
         case (.anyWord, .chat):
             if choice.isString("required") { changes.append(("tool_choice", .set("\"any\""))) }
@@ -197,15 +205,18 @@ package struct RequestAdapter {
         }
     }
 
-    private func dropStrict(_ root: JSONValue, _ edit: inout ObjectEdit) {
+    private func dropStrict(_ root: JSONValue, _ edit: inout ObjectEdit, _ losses: inout Losses) {
         guard let tools = root.member("tools"), tools.isArray, endpoint.dialect != .gemini else { return }
         for tool in tools.elements where tool.isObject {
             if endpoint.dialect == .chat, let function = tool.member("function"), function.isObject {
+                if function.field("strict") != nil { losses.add(.member) }
                 edit.change(function, [("strict", .remove)])
             } else if endpoint.dialect == .messages {
+                if tool.field("strict") != nil { losses.add(.member) }
                 edit.change(tool, [("strict", .remove)])
             } else if endpoint.dialect == .responses, tool.member("strict")?.bool == true {
                 // Responses asks for the member itself.
+                losses.add(.member)
                 edit.change(tool, [("strict", .set("false"))])
             }
         }

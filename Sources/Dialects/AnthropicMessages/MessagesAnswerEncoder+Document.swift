@@ -7,6 +7,9 @@ import JSON
 
 extension MessagesAnswerEncoder {
     package mutating func encode(_ document: AnswerDocument) -> [UInt8] {
+        var search = MessagesSearch()
+        for case .opaque(let part) in document.parts { search.searched(part) }
+        for (_, citation) in document.citations { search.found(citation) }
         var writer = JSONWriter()
         writer.object { writer in
             writer.member("id", messageID)
@@ -20,10 +23,19 @@ extension MessagesAnswerEncoder {
                         let citations = document.citations.filter { $0.partIndex == index }.map(\.citation)
                         Self.write(part, citations, to: &writer)
                     }
+                    guard search.hasResult else { return }
+                    let id = ids.next(MessagesSearch.idPrefix)
+                    writer.object { MessagesSearch.writeUse(id, input: search.input, to: &$0) }
+                    writer.object { search.writeResult(id, to: &$0) }
                 })
             writer.member("stop_reason", MessagesOutcome.name(document.stop ?? .endTurn))
             writer.member("stop_sequence", document.stopSequence)
-            writer.member("usage", object: { MessagesOutcome.write(document.usage, to: &$0) })
+            writer.member(
+                "usage",
+                object: { writer in
+                    MessagesOutcome.write(document.usage, to: &writer)
+                    search.writeCount(to: &writer)
+                })
         }
         return writer.bytes
     }

@@ -23,12 +23,14 @@ package struct MessagesAnswerEncoder: AnswerEncoder {
     /// Told in errors.
     private let requestID: String
     let messageID: String
-    private var ids: AnswerIDs
+    var ids: AnswerIDs
     private var hasStarted = false
     private var isOver = false
     private var block = Block.none
     private var index = 0
     private var usage: Usage?
+    /// What a provider of another dialect searched the web for, and what it found.
+    private var search = MessagesSearch()
 
     package init(_ context: AnswerContext) {
         model = context.model
@@ -71,6 +73,8 @@ package struct MessagesAnswerEncoder: AnswerEncoder {
         }
     }
 
+    package func shows(_ part: OpaquePart) -> Bool { MessagesBlocks.isKnown(part.type) || part.search != nil }
+
     // MARK: - The message
 
     private mutating func start(_ bytes: inout [UInt8]) {
@@ -96,6 +100,7 @@ package struct MessagesAnswerEncoder: AnswerEncoder {
     private mutating func finish(_ reason: StopReason, _ sequence: String?, _ bytes: inout [UInt8]) {
         start(&bytes)
         close(&bytes)
+        showSearch(&bytes)
         isOver = true
         let usage = self.usage ?? Usage(input: estimatedInput)
         Self.event("message_delta", &bytes) { writer in
@@ -105,7 +110,12 @@ package struct MessagesAnswerEncoder: AnswerEncoder {
                     writer.member("stop_reason", MessagesOutcome.name(reason))
                     writer.member("stop_sequence", sequence)
                 })
-            writer.member("usage", object: { MessagesOutcome.write(usage, to: &$0) })
+            writer.member(
+                "usage",
+                object: { writer in
+                    MessagesOutcome.write(usage, to: &writer)
+                    search.writeCount(to: &writer)
+                })
         }
         Self.event("message_stop", &bytes) { _ in }
     }
@@ -181,6 +191,7 @@ package struct MessagesAnswerEncoder: AnswerEncoder {
     }
 
     private mutating func cite(_ citation: Citation, _ bytes: inout [UInt8]) {
+        search.found(citation)
         openText(&bytes)
         Self.event("content_block_delta", &bytes) { writer in
             writer.member("index", index)
@@ -195,7 +206,7 @@ package struct MessagesAnswerEncoder: AnswerEncoder {
 
     /// A block of Messages passes; what another dialect did itself has no place here.
     private mutating func pass(_ part: OpaquePart, _ bytes: inout [UInt8]) {
-        guard MessagesBlocks.isKnown(part.type) else { return }
+        guard MessagesBlocks.isKnown(part.type) else { return search.searched(part) }
         close(&bytes)
         start(&bytes)
         Self.event("content_block_start", &bytes) { writer in
@@ -203,6 +214,16 @@ package struct MessagesAnswerEncoder: AnswerEncoder {
             writer.member("content_block", json: part.json)
         }
         end(&bytes)
+    }
+
+    private mutating func showSearch(_ bytes: inout [UInt8]) {
+        let search = search
+        guard search.hasResult else { return }
+        let id = ids.next(MessagesSearch.idPrefix)
+        begin(&bytes) { MessagesSearch.writeUse(id, input: nil, to: &$0) }
+        delta("input_json_delta", "partial_json", search.input.text, &bytes)
+        end(&bytes)
+        whole(&bytes) { search.writeResult(id, to: &$0) }
     }
 
     // MARK: - Events

@@ -15,7 +15,9 @@ struct MessagesBlockReader {
         guard value.isArray else { throw FieldError("", "must be a string or an array") }
         var parts: [Part] = []
         parts.reserveCapacity(value.count)
-        try value.readElements { (block) throws(FieldError) in parts.append(try part(block)) }
+        try value.readElements { (block) throws(FieldError) in
+            if !MessagesSearch.isOwn(block) { parts.append(try part(block)) }
+        }
         return parts
     }
 

@@ -86,6 +86,9 @@ package protocol AnswerEncoder {
     /// well-formed than `AnswerEvent` asks for. After `finished` or `failed` it appends nothing more.
     mutating func encode(_ event: AnswerEvent, into bytes: inout [UInt8])
 
+    /// Whether the client is shown a part that the provider's dialect alone knows; if not, it is counted as lost.
+    func shows(_ part: OpaquePart) -> Bool
+
     /// The body for a client that wants no stream. The document has not failed.
     mutating func encode(_ document: AnswerDocument) -> [UInt8]
 }

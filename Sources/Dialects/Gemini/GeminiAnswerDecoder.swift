@@ -24,6 +24,7 @@ package struct GeminiAnswerDecoder: AnswerDecoder {
     private var hasContent = false
     private var usage = Usage()
     private var grounding: [Citation] = []
+    private var queries: [String] = []
 
     /// - Parameters:
     ///   - origin: whom signatures in the answer belong to.
@@ -189,6 +190,8 @@ package struct GeminiAnswerDecoder: AnswerDecoder {
             return Citation(url: url, title: web.member("title")?.string)
         }
         if !sources.isEmpty { grounding = sources }
+        let searched = metadata.elements(of: "webSearchQueries").compactMap(\.string)
+        if !searched.isEmpty { queries = searched }
     }
 
     // MARK: - The end
@@ -211,6 +214,12 @@ package struct GeminiAnswerDecoder: AnswerDecoder {
     private mutating func finish(_ reason: StopReason, _ events: inout [AnswerEvent]) {
         for citation in grounding { events.append(.citation(citation)) }
         close(&events)
+        for query in queries {
+            var writer = JSONWriter()
+            writer.string(query)
+            events.append(
+                .opaque(OpaquePart(type: "webSearchQuery", json: JSONText(writer.bytes), search: query)))
+        }
         isOver = true
         events.append(.finished(reason, stopSequence: nil))
     }

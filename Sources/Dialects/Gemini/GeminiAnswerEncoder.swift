@@ -67,6 +67,8 @@ package struct GeminiAnswerEncoder: AnswerEncoder {
         }
     }
 
+    package func shows(_ part: OpaquePart) -> Bool { part.isGeminiPart }
+
     package mutating func encode(_ document: AnswerDocument) -> [UInt8] {
         let id = context.ids.next("")
         var parts: [[UInt8]] = []

@@ -74,6 +74,8 @@ package struct ChatAnswerEncoder: AnswerEncoder {
         }
     }
 
+    package func shows(_ part: OpaquePart) -> Bool { false }
+
     static func writeIdentity(
         _ object: StaticString, _ id: String, _ created: Int, _ model: String, _ writer: inout JSONWriter
     ) {

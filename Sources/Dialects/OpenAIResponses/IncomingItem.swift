@@ -179,7 +179,10 @@ struct IncomingItem {
     /// A finished item that only this dialect understands.
     func opaque(_ item: JSONValue?) -> OpaquePart? {
         guard case .opaque = kind, let item else { return nil }
-        return OpaquePart(type: item.member("type")?.string ?? "", json: item.compactJSON)
+        let type = item.member("type")?.string ?? ""
+        let query = item.member("action")?.member("query")?.string
+        return OpaquePart(
+            type: type, json: item.compactJSON, search: type == "web_search_call" ? query ?? "" : nil)
     }
 
     /// The item is over; of what it held, only its id is still needed.

@@ -78,6 +78,8 @@ package struct ResponsesAnswerEncoder: AnswerEncoder {
         }
     }
 
+    package func shows(_ part: OpaquePart) -> Bool { part.isResponsesItem }
+
     package mutating func encode(_ document: AnswerDocument) -> [UInt8] {
         let id = context.ids.next("resp_")
         var outcome = ResponsesOutcome(document.stop ?? .endTurn)

@@ -43,6 +43,8 @@ package struct AnswerTranslator {
     private var events: [AnswerEvent] = []
     private var restored: [AnswerEvent] = []
     private(set) package var phase = Phase.undecided
+    /// What the client is not shown of the answer.
+    private(set) package var losses = Losses()
     /// What the provider reported up to now.
     private(set) package var usage = Usage()
     /// Bytes for the client's body that were not taken yet.
@@ -153,6 +155,9 @@ package struct AnswerTranslator {
         switch event {
         case .usage(let usage): self.usage = usage
         case .started, .textBegan, .reasoningBegan: break
+        case .opaque(let part):
+            if !encoder.shows(part) { losses.add(.opaquePart) }
+            if phase == .undecided { phase = .content }
         case .failed(let error): phase = .failed(error)
         case .finished: phase = .finished
         default: if phase == .undecided { phase = .content }

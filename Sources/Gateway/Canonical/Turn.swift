@@ -146,11 +146,14 @@ package struct OpaquePart: Equatable, Sendable {
     package var json: JSONText
     /// What a model of another dialect is told in its place, or nil when nothing is lost without it.
     package var summary: String?
+    /// What the provider searched the web for, when that is what it did.
+    package var search: String?
 
-    package init(type: String, json: JSONText, summary: String? = nil) {
+    package init(type: String, json: JSONText, summary: String? = nil, search: String? = nil) {
         self.type = type
         self.json = json
         self.summary = summary
+        self.search = search
     }
 }
 

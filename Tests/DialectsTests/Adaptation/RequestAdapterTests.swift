@@ -14,13 +14,21 @@ struct RequestAdapterTests {
         _ body: String, _ endpoint: Endpoint, _ profile: ProviderProfile,
         model: ResolvedModel = ResolvedModel(name: "m"), wanted: String = "m"
     ) throws -> String {
+        var losses = Losses()
+        return try adapt(body, endpoint, profile, model: model, wanted: wanted, &losses)
+    }
+
+    private func adapt(
+        _ body: String, _ endpoint: Endpoint, _ profile: ProviderProfile,
+        model: ResolvedModel = ResolvedModel(name: "m"), wanted: String = "m", _ losses: inout Losses
+    ) throws -> String {
         let adapter = RequestAdapter(profile, endpoint: endpoint, wanted: wanted, model: model)
         var bytes = Array(body.utf8)
         let parser = JSONParser()
         let splices = try bytes.withUnsafeBytes { text in
             let root = try parser.parse(text, padded: false)
             let map = try #require(SourceMap(parser, text: text))
-            return adapter.splices(root, text: text, map: map)
+            return adapter.splices(root, text: text, map: map, &losses)
         }
         if adapter.isIdle { #expect(splices.isEmpty) }
         for splice in splices.reversed() {
@@ -47,6 +55,18 @@ struct RequestAdapterTests {
         change(&rules)
         return ProviderProfile(
             kind, [Surface(dialect, required: required, forbidden: forbidden)], rules: rules)
+    }
+
+    @Test func `what is taken out is counted, and what is not there is not`() throws {
+        var losses = Losses()
+        let profile = profile(forbidden: ["a", "b"], quirks: [.noStrict, .noSeed]) {
+            $0.toolChoice = .autoOnly
+        }
+        _ = try adapt(
+            #"{"a":1,"b":null,"seed":7,"tool_choice":"required","tools":[{"type":"function","function":{"name":"f","strict":true}},{"type":"function","function":{"name":"g"}}]}"#,
+            .chatCompletions, profile, &losses)
+        #expect(losses.parameters == ["a", "seed"])
+        #expect(losses[.parameter] == 2 && losses[.member] == 1 && losses[.toolChoice] == 1)
     }
 
     @Test(

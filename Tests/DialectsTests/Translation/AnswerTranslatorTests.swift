@@ -38,6 +38,7 @@ import Testing
             case "bad":
                 events.append(.failed(GatewayError(.rateLimited, "reported")))
                 isOver = true
+            case "shown", "hidden": events.append(.opaque(OpaquePart(type: word, json: JSONText("{}"))))
             default: events.append(.text(word))
             }
         }
@@ -52,6 +53,8 @@ import Testing
             default: break
             }
         }
+
+        func shows(_ part: OpaquePart) -> Bool { part.type == "shown" }
 
         mutating func encode(_ document: AnswerDocument) -> [UInt8] {
             var text = "whole:"
@@ -124,6 +127,13 @@ import Testing
         translator.broke(GatewayError(.upstreamTimeout, "again"))
         translator.ended(parser: parser)
         #expect(String(decoding: translator.takeOutput(), as: UTF8.self) == "failed silent\n")
+    }
+
+    @Test(arguments: [true, false])
+    func `what a client is not shown is counted`(clientStreams: Bool) {
+        var translator = translator(.eventStream, clientStreams: clientStreams)
+        _ = feed(&translator, "data: shown\n\ndata: hidden\n\ndata: hidden\n\ndata: end\n\n")
+        #expect(translator.losses[.opaquePart] == 2)
     }
 
     @Test func `a document that is no JSON fails`() {
