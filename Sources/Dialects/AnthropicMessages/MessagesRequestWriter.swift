@@ -36,7 +36,7 @@ struct MessagesRequestWriter {
     mutating func body() -> [UInt8] {
         var writer = JSONWriter(reserving: request.expectedBytes)
         let tools = encodableTools()
-        let turns = orderedTurns()
+        let turns = hinted(orderedTurns())
         let thinking = thinking(turns)
         writer.object { writer in
             writer.member("model", request.model)
@@ -70,6 +70,7 @@ struct MessagesRequestWriter {
             texts.append(TextPart(Self.jsonInstruction))
         }
         guard !texts.isEmpty else { return }
+        if addsHints { texts[texts.count - 1].cacheControl = Self.hint }
         writer.member("system", array: { writer in for text in texts { write(text, &writer) } })
     }
 

@@ -21,12 +21,14 @@ extension JSONText {
     /// Whether this is an object with such a member.
     func hasMember(_ name: StaticString) -> Bool { withValue { $0.member(name) != nil } ?? false }
 
-    /// The arguments of a call as an object. Models write what is none; nothing they wrote is lost or guessed at.
+    /// The arguments of a call as an object. Models write what is none: what only lacks a bracket gets it, of the rest
+    /// nothing is lost or guessed at.
     static func object(ofArguments text: String) -> JSONText {
         let isBlank = text.utf8.allSatisfy { $0 <= 0x20 }
         if isBlank { return JSONText("{}") }
         let json = JSONText(text)
         if json.isObject { return json }
+        if let repaired = RepairedArguments.object(text) { return repaired }
         var writer = JSONWriter()
         writer.object { $0.member("_raw", text) }
         return JSONText(writer.bytes)

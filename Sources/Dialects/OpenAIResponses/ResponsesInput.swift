@@ -14,6 +14,10 @@ struct ResponsesInput {
     /// Declared by `additional_tools`.
     private(set) var inlineTools: [Tool] = []
     private var callIDs: Set<String> = []
+    /// The path of a compaction that another provider sealed.
+    private(set) var sealedCompaction: String?
+    /// The last item asks for a compaction.
+    private(set) var compacts = false
 
     init(_ source: RequestSource) {
         self.source = source
@@ -28,7 +32,9 @@ struct ResponsesInput {
         var index = 0
         for item in input.elements {
             do throws(FieldError) {
+                compacts = item.member("type")?.isString("compaction_trigger") == true
                 try read(item: item)
+                if item.member("type")?.isString("compaction") == true { try readCompaction(item, index) }
             } catch {
                 throw error.within(index)
             }
@@ -55,6 +61,8 @@ struct ResponsesInput {
         case "local_shell_call_output": try appendResult(item, .localShell)
         case "tool_search_output" where item.field("call_id") != nil: try appendSearchResult(item)
         case "additional_tools": try readAdditionalTools(item)
+        // Read with its place.
+        case "compaction": break
         case "item_reference":
             throw FieldError(
                 "type",
@@ -283,6 +291,15 @@ struct ResponsesInput {
     }
 
     // MARK: - What only Responses has
+
+    /// A summary in place of what stood before it: ccr's own is text again, any other passes to its provider.
+    private mutating func readCompaction(_ item: JSONValue, _ index: Int) throws(FieldError) {
+        if let sealed = try item.text("encrypted_content"), let text = Compaction.summary(ofItem: sealed) {
+            return turns.append(Turn(.user, [.text(TextPart(text))]))
+        }
+        sealedCompaction = "input[\(index)].encrypted_content"
+        appendAssistant(opaque(item, summary: nil))
+    }
 
     private mutating func readAdditionalTools(_ item: JSONValue) throws(FieldError) {
         var tools = ResponsesTools(source)

@@ -49,6 +49,8 @@ package enum ResponsesRequests: RequestCodec {
             request.system.insert(.text(TextPart(instructions)), at: 0)
         }
         request.turns = items.turns
+        request.compacts = items.compacts
+        request.sealedCompaction = items.sealedCompaction
         var tools = ResponsesTools(source)
         try root.readList("tools") { (tool) throws(FieldError) in try tools.read(tool) }
         request.tools = tools.tools + items.inlineTools

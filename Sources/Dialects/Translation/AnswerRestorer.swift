@@ -13,6 +13,8 @@ package struct AnswerRestorer {
     private var cutter: StopCutter
     private var wrapped: WrappedInput?
     private var calls = 0
+    /// Takes the answer in place of the client, which wants a summary of the conversation.
+    private var compaction: Compaction?
     /// The call that is running is one too many.
     private var isDroppingCall = false
     /// `finished` or `failed` went out; nothing follows.
@@ -22,7 +24,11 @@ package struct AnswerRestorer {
     ///   - names: as the request was encoded.
     ///   - stop: sequences that the provider was not told of.
     ///   - maximumCalls: calls that the client takes in one answer.
-    package init(names: ToolNameTable, stop: [String], maximumCalls: Int = .max) {
+    ///   - compaction: the client asked for a summary of the conversation.
+    package init(
+        names: ToolNameTable, stop: [String], maximumCalls: Int = .max, compaction: Compaction? = nil
+    ) {
+        self.compaction = compaction
         self.names = names
         self.maximumCalls = maximumCalls
         cutter = StopCutter(stop)
@@ -31,6 +37,11 @@ package struct AnswerRestorer {
     /// Appends what the client is to see of `event`, in order.
     package mutating func received(_ event: AnswerEvent, into events: inout [AnswerEvent]) {
         guard !isOver else { return }
+        if let folded = compaction?.received(event) {
+            isOver = compaction?.isOver == true
+            events += folded
+            return
+        }
         switch event {
         case .text(let piece):
             let shown = cutter.received(piece)

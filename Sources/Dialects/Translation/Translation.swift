@@ -45,6 +45,8 @@ package struct Translation {
     /// Sequences that the provider cannot be told.
     private let stop: [String]
     private let maximumCalls: Int
+    /// The answer is to be a summary of the conversation.
+    private let compacts: Bool
     /// The client wants a stream of events.
     package let clientStreams: Bool
     /// What the request lost.
@@ -72,6 +74,9 @@ package struct Translation {
         }.get()
         canonical.sourceBytes = body.count
         if let effort = request.effort { canonical.reasoning.effort = effort }
+        let compacts = canonical.compacts && request.upstream != .responses
+        if request.upstream != .responses { try Compaction.prepare(&canonical) }
+        HostedSearch.prepare(&canonical, for: request.target.rules, in: request.upstream)
         var notes = RequestNotes()
         let encoded = try CodecTable.requests(request.upstream).encode(canonical, for: request.target, &notes)
         let translation = Translation(
@@ -82,7 +87,7 @@ package struct Translation {
                 estimatedInput: estimatedInput),
             notes: notes,
             stop: request.upstream == .responses ? canonical.sampling.stop : notes.untoldStops,
-            maximumCalls: canonical.allowsParallelCalls == false ? 1 : .max,
+            maximumCalls: canonical.allowsParallelCalls == false ? 1 : .max, compacts: compacts,
             clientStreams: canonical.streaming)
         return (translation, encoded)
     }
@@ -114,7 +119,9 @@ package struct Translation {
                 // The encoder invents ids as well, so those of the decoder have a stem of their own.
                 ids: AnswerIDs(requestID: request.requestID + "u")),
             encoder: CodecTable.encoder(request.client, context, inArray: request.inArray),
-            restorer: AnswerRestorer(names: notes.toolNames, stop: stop, maximumCalls: maximumCalls),
+            restorer: AnswerRestorer(
+                names: notes.toolNames, stop: stop, maximumCalls: maximumCalls,
+                compaction: compacts ? Compaction(origin: request.target.origin) : nil),
             form: form, clientStreams: clientStreams)
     }
 

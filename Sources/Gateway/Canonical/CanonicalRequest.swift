@@ -47,6 +47,11 @@ package struct CanonicalRequest: Equatable, Sendable {
     /// Written again to the same dialect only, else dropped and counted.
     package var extra: [ExtraMember] = []
 
+    /// The client wants no answer but a summary to go on from (Responses `compaction_trigger`, the last turn).
+    package var compacts = false
+    /// The field that holds a summary which only the provider that made it can read; nil when there is none.
+    package var sealedCompaction: String?
+
     /// How long the body was that it was read from: about as long as another will be. 0: not known.
     package var sourceBytes = 0
 
