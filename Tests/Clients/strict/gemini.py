@@ -27,7 +27,9 @@ PATH = re.compile(r"/v1beta/models/([^/:]+):(generateContent|streamGenerateConte
 
 
 def declarations(body):
-    return [d for t in body.get("tools") or [] for d in t.get("functionDeclarations") or []]
+    # The names of the protocol's JSON form and of its text form are both understood.
+    names = ("functionDeclarations", "function_declarations")
+    return [d for t in body.get("tools") or [] for n in names for d in t.get(n) or []]
 
 
 def offered(body):

@@ -27,13 +27,15 @@ class Server(ThreadingHTTPServer):
 class StrictUpstream:
     """An upstream of one dialect, as a context manager.
 
-    turns: told one after the other to requests that offer tools; the last one stays.
+    turns: told one after the other to requests that offer tools; the last one stays. lenient: what a provider would
+    refuse is noted and answered all the same.
     While `is_down` is set it answers 503 to everything.
     `requests` are the bodies in the order of their arrival, `refusals` the messages of those answered with 400.
     """
 
-    def __init__(self, dialect, turns=()):
+    def __init__(self, dialect, turns=(), lenient=False):
         self.dialect = DIALECTS[dialect]
+        self.lenient = lenient
         self.lock = threading.Lock()
         self.begin(turns)
 
@@ -93,9 +95,13 @@ class StrictUpstream:
             streaming = self.dialect.check(path, handler.path, handler.headers, body)
         except Refusal as refusal:
             with self.lock:
-                self.requests.append(body)
                 self.refusals.append(refusal.message)
-            return self.send(handler, 400, "application/json", [json.dumps(self.dialect.error(refusal.message))])
+                if not self.lenient:
+                    self.requests.append(body)
+            if not self.lenient:
+                error = json.dumps(self.dialect.error(refusal.message))
+                return self.send(handler, 400, "application/json", [error])
+            streaming = bool(body.get("stream")) or "streamGenerateContent" in path
         turn = self.next_turn(body)
         if streaming:
             self.send(handler, 200, "text/event-stream", self.dialect.stream(turn, body))
