@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -150,6 +151,30 @@ int ccr_set_nodelay(int socket) {
 int ccr_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0); }
 int ccr_set_process_name(const char *name) { return prctl(PR_SET_NAME, name); }
 
+// Waits until the child has become its program, or says why not.
+static pid_t await_exec(pid_t pid, const int report[2], int *pidfd) {
+    close(report[1]);
+    int error = 0;
+    ssize_t got;
+    do got = read(report[0], &error, sizeof error);
+    while (got < 0 && errno == EINTR);
+    close(report[0]);
+    if (got == sizeof error) {
+        waitpid(pid, NULL, 0);
+        errno = error;
+        return -1;
+    }
+    *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (*pidfd < 0) {
+        error = errno;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        errno = error;
+        return -1;
+    }
+    return pid;
+}
+
 pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd) {
     if (fd_count > MAX_INHERITED) {
         errno = EINVAL;
@@ -208,27 +233,57 @@ pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const in
         (void)ignored;
         _exit(127);
     }
-    close(report[1]);
-    int error = 0;
-    ssize_t got;
-    do got = read(report[0], &error, sizeof error);
-    while (got < 0 && errno == EINTR);
-    close(report[0]);
-    if (got == sizeof error) {
-        waitpid(pid, NULL, 0);
-        errno = error;
-        return -1;
-    }
-    *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (*pidfd < 0) {
-        error = errno;
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-        errno = error;
-        return -1;
-    }
-    return pid;
+    return await_exec(pid, report, pidfd);
 }
+
+pid_t ccr_spawn_program(const char *path, char *const argv[], char *const envp[], int output, int errors, int *pidfd) {
+    pid_t parent = getpid();
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) < 0) return -1;
+    pid_t pid = fork();
+    if (pid < 0) {
+        int error = errno;
+        close(report[0]);
+        close(report[1]);
+        errno = error;
+        return -1;
+    }
+    if (pid == 0) {
+        // Only async-signal-safe calls from here to execve.
+        int error = 0;
+        int out = fcntl(report[1], F_DUPFD_CLOEXEC, 16);
+        if (out < 0) _exit(127);
+        int null = open("/dev/null", O_RDONLY);
+        if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0) error = errno;
+        if (!error && close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) error = errno;
+        if (!error && chdir("/") < 0) error = errno;
+        if (!error) {
+            // A group of its own, so that what it starts can be ended with it.
+            setpgid(0, 0);
+            umask(077);
+            struct rlimit files = {256, 256}, core = {0, 0}, seconds = {120, 120};
+            setrlimit(RLIMIT_NOFILE, &files);
+            setrlimit(RLIMIT_CORE, &core);
+            setrlimit(RLIMIT_CPU, &seconds);
+            for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
+            sigset_t none;
+            sigemptyset(&none);
+            sigprocmask(SIG_SETMASK, &none, NULL);
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (getppid() != parent) _exit(127);
+            execve(path, argv, envp);
+            error = errno;
+        }
+        ssize_t ignored = write(out, &error, sizeof error);
+        (void)ignored;
+        _exit(127);
+    }
+    // Also here: whoever of the two comes first, the group is there before a signal is sent to it.
+    setpgid(pid, pid);
+    return await_exec(pid, report, pidfd);
+}
+
+int ccr_kill_group(pid_t pid, int signal_number) { return kill(-pid, signal_number); }
 
 int ccr_set_inheritable(int fd, bool on) { return fcntl(fd, F_SETFD, on ? 0 : FD_CLOEXEC); }
 

@@ -33,6 +33,17 @@ package struct FileDescriptor: ~Copyable {
         return FileDescriptor(owning: copy)
     }
 
+    /// The two ends of a pipe, close-on-exec, the reading one non-blocking.
+    package static func pipe() throws(Errno) -> (reading: SharedDescriptor, writing: SharedDescriptor) {
+        var raw: [Int32] = [-1, -1]
+        guard Glibc.pipe(&raw) == 0 else { throw Errno("pipe") }
+        let reading = FileDescriptor(owning: raw[0])
+        let writing = FileDescriptor(owning: raw[1])
+        for end in raw { try setInheritable(end, false) }
+        try reading.setNonBlocking(true)
+        return (SharedDescriptor(reading), SharedDescriptor(writing))
+    }
+
     /// Decides whether the descriptor `raw` stays open in a program that this process becomes by execve(2).
     package static func setInheritable(_ raw: Int32, _ on: Bool) throws(Errno) {
         guard ccr_set_inheritable(raw, on) == 0 else { throw Errno("fcntl") }

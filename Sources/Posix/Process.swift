@@ -64,6 +64,29 @@ package final class ChildProcess {
             executable: executable, arguments: arguments, environment: environment, descriptors: descriptors)
     }
 
+    /// Starts a foreign program with the ends of two pipes as its outputs; see ccr_spawn_program.
+    ///
+    /// - Parameter environment: all that it gets, as "NAME=value".
+    /// - Throws: the error of fork or execve.
+    package static func spawnProgram(
+        _ words: [String], environment: [String], output: SharedDescriptor,
+        errors: SharedDescriptor
+    ) throws(Errno) -> ChildProcess {
+        let argv = words.map { strdup($0) } + [nil]
+        let envp = environment.map { strdup($0) } + [nil]
+        defer {
+            for text in argv { free(text) }
+            for text in envp { free(text) }
+        }
+        var pidfd: Int32 = -1
+        let pid = ccr_spawn_program(words[0], argv, envp, output.raw, errors.raw, &pidfd)
+        guard pid > 0 else { throw Errno("execve") }
+        return ChildProcess(adopting: pid, pidfd: FileDescriptor(owning: pidfd))
+    }
+
+    /// Sends a signal to the group that a foreign program leads; an empty group is no error.
+    package func signalGroup(_ number: Int32) { _ = ccr_kill_group(pid, number) }
+
     /// Collects the ending without blocking, or nil while the process runs.
     package func reap() throws(Errno) -> Ending? {
         var code: Int32 = 0

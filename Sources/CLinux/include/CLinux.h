@@ -43,6 +43,12 @@ int ccr_set_process_name(const char *name);
 /// The child gets default signal dispositions, an empty signal mask and dies with its parent.
 /// Returns the pid or -1 with errno; `*pidfd` is a close-on-exec process descriptor.
 pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd);
+/// Starts a foreign program: standard input from /dev/null, the two others as given, no further descriptor, working
+/// directory "/", a process group of its own, umask 077, no core file, 256 descriptors, 120 s of processor time.
+/// It dies with its parent. Returns the pid or -1 with errno; `*pidfd` is a close-on-exec process descriptor.
+pid_t ccr_spawn_program(const char *path, char *const argv[], char *const envp[], int output, int errors, int *pidfd);
+/// Sends a signal to every process of the group that `pid` leads.
+int ccr_kill_group(pid_t pid, int signal_number);
 /// Whether a descriptor stays open in a program that this process becomes by execve(2).
 int ccr_set_inheritable(int fd, bool on);
 /// Reaps the process of `pidfd` without blocking: 1 reaped, 0 still running, -1 error.
