@@ -61,6 +61,8 @@ package final class Child {
         ProcessSettings.setName("ccr-\(role.rawValue)")
         ProcessSettings.forbidDumps()
         ProcessSettings.raiseFileLimit()
+        // A write beyond the largest allowed file is an error like a full disk, and no reason to die.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var inherited = try InheritedDescriptors()
             let configuration: Configuration

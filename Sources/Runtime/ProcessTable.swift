@@ -75,11 +75,12 @@ package enum ProcessTable {
             role: .refresher, executable: "ccr-upstream",
             environment: common + network + ["CREDENTIALS_DIRECTORY"],
             rights: Rights(
-                [.accept, .connect, .startThreads, .loadLibraries, .readFiles, .writeFiles],
+                [.accept, .listen, .connect, .startThreads, .loadLibraries, .readFiles, .writeFiles],
                 reads: networkFiles + [.variable("CREDENTIALS_DIRECTORY")], writes: [.stateDirectory]),
             mayTouch:
                 "vault.db and tokens.db below the state directory, the files that credentials name, outgoing "
-                + "connections, certificates and name resolution, its socket for commands",
+                + "connections, certificates and name resolution, its socket for commands, a loopback port during a "
+                + "login in a browser",
             mustNever: "see a client's bytes, start a program, read or write another file"),
     ]
 

@@ -28,8 +28,9 @@ enum Landlock {
     }
 
     /// Binding and connecting TCP sockets, from version 4 on.
-    private static func networkRights(_ version: Int, mayConnect: Bool) -> UInt64 {
-        version < 4 ? 0 : mayConnect ? 1 : 3
+    private static func networkRights(_ version: Int, _ abilities: Set<Ability>) -> UInt64 {
+        guard version >= 4 else { return 0 }
+        return (abilities.contains(.listen) ? 0 : 1) | (abilities.contains(.connect) ? 0 : 2)
     }
 
     /// Enforces the rights on the calling thread. Places that do not exist are left out.
@@ -37,7 +38,7 @@ enum Landlock {
         let version = version
         let all = allFileRights(version)
         let raw = ccr_landlock_create(
-            all, networkRights(version, mayConnect: rights.abilities.contains(.connect)),
+            all, networkRights(version, rights.abilities),
             // Signals to processes outside, from version 6 on. Abstract Unix addresses stay: the supervisor's is one.
             version < 6 ? 0 : 2)
         guard raw >= 0 else { throw Errno("landlock_create_ruleset") }

@@ -20,6 +20,8 @@ package struct Rights: Sendable {
 package enum Ability: CaseIterable, Sendable {
     /// Take connections off inherited listening sockets.
     case accept
+    /// Bind TCP sockets and listen on them.
+    case listen
     /// Make connections and resolve names.
     case connect
     /// Start threads of this very process.
