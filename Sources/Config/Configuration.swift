@@ -6,6 +6,8 @@ package struct Configuration: Equatable, Sendable {
     package var listen: ListenSettings
     /// APIKEY under the name "default", then Clients; empty means that loopback clients need no key.
     package var clientKeys: [ClientKey]
+    /// ADMIN_API_KEY; nil means that only admin sockets may ask for admin paths.
+    package var adminKey: Secret?
     /// At least one; names are unique, also without regard to case.
     package var providers: [Provider]
     /// In the order of matching.

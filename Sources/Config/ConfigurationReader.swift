@@ -48,7 +48,7 @@ struct ConfigurationReader {
         let rules = routes.rules(targets, keys: clientKeys.map(\.name))
         problems = routes.problems
         return Configuration(
-            listen: listen, clientKeys: clientKeys, providers: providers, models: models(), router: router,
+            listen: listen, clientKeys: clientKeys, adminKey: adminKey(clientKeys), providers: providers, models: models(), router: router,
             presets: presets,
             codexMappings: mappings.named, codexDefault: mappings.default, codex: codex,
             claudeCode: claudeCode, rules: rules, aliases: aliases, limits: limits,
@@ -96,6 +96,17 @@ struct ConfigurationReader {
     }
 
     // MARK: - Clients and providers
+
+    /// A key of its own: whoever may send requests may not change credentials.
+    private mutating func adminKey(_ clientKeys: [ClientKey]) -> Secret? {
+        guard let (node, path) = root.value("ADMIN_API_KEY"), let text = node.text, !text.isEmpty,
+            usable(text, node, path)
+        else { return nil }
+        if clientKeys.contains(where: { $0.key == Secret(text) }) {
+            problems.error(node, path, "is the key of a client as well")
+        }
+        return Secret(text)
+    }
 
     private mutating func clientKeys() -> [ClientKey] {
         var keys: [ClientKey] = []

@@ -23,4 +23,8 @@ package enum CredentialKind: String, CaseIterable, Sendable {
     case entra = "azure_entra"
     /// The metadata server of an Azure virtual machine.
     case azureMetadata = "azure_imds"
+    /// A program prints the token.
+    case command
+    /// AWS keys that sign each request.
+    case awsSigV4 = "aws_sigv4"
 }

@@ -19,6 +19,12 @@ package struct ProviderCredential: Equatable, Sendable {
     package var settings: [String: String]
     package var tokenFields: [String: String]
     package var tokenHeaders: [String: String]
+    /// The program that prints the token, with its arguments; empty when there is none.
+    package var command: [String]
+    /// Variables of the refresher's environment that the program gets.
+    package var commandEnvironment: [String]
+    /// How long a request waits for a token, in milliseconds.
+    package var waitMsec: Int
 }
 
 /// Reads one entry.
@@ -26,9 +32,13 @@ struct CredentialReader {
     let section: ConfigSection
 
     /// Settings that are addresses.
-    private static let urls = ["token_url", "device_url", "device_token_url", "device_page_url"]
-    private static let texts = ["client_id", "scope", "tenant", "client_auth", "body"]
-    private static let seconds = ["default_ttl", "advisory", "mandatory"]
+    private static let urls = [
+        "token_url", "device_url", "device_token_url", "device_page_url", "authorize_url", "revoke_url",
+    ]
+    private static let texts = [
+        "client_id", "scope", "tenant", "client_auth", "body", "mode", "command_format", "region", "service",
+    ]
+    private static let integers = ["default_ttl", "advisory", "mandatory", "command_timeout", "redirect_port"]
     private static let lists = ["permanent_codes", "permanent_texts"]
 
     func read(_ problems: inout ConfigProblems) -> ProviderCredential? {
@@ -46,15 +56,46 @@ struct CredentialReader {
         if kind == .entra, settings["tenant"] == nil, settings["token_url"] == nil {
             problems.error(nameNode, namePath, "the kind \(kind.rawValue) needs tenant")
         }
+        if kind == .awsSigV4, settings["region"] == nil {
+            problems.error(nameNode, namePath, "the kind \(kind.rawValue) needs region")
+        }
+        let secret = source("secret", &problems) ?? .vault
+        if settings["mode"] == "follow", !Self.mayFollow(kind, secret) {
+            problems.error(
+                nameNode, namePath, "follow needs a login file of another program: secret “file:/PATH”")
+        }
         let clientSecret = source("client_secret", &problems)
         if [.clientCredentials, .entra].contains(kind), clientSecret == nil {
             problems.error(nameNode, namePath, "the kind \(kind.rawValue) needs client_secret")
         }
         return ProviderCredential(
-            name: name, kind: kind, secret: source("secret", &problems) ?? .vault, clientSecret: clientSecret,
+            name: name, kind: kind, secret: secret, clientSecret: clientSecret,
             weight: section.integerOrDefault("weight"), priority: section.integerOrDefault("priority"),
             header: header(&problems), headers: map("headers", &problems), settings: settings,
-            tokenFields: map("token_fields", &problems), tokenHeaders: map("token_headers", &problems))
+            tokenFields: map("token_fields", &problems), tokenHeaders: map("token_headers", &problems),
+            command: command(kind, &problems), commandEnvironment: section.texts("command_env") ?? [],
+            waitMsec: section.integerOrDefault("wait_ms"))
+    }
+
+    private static func mayFollow(_ kind: CredentialKind, _ secret: SecretSource) -> Bool {
+        guard case .file = secret else { return false }
+        return [.codex, .oauth2, .googleUser].contains(kind)
+    }
+
+    private func command(_ kind: CredentialKind, _ problems: inout ConfigProblems) -> [String] {
+        guard let (node, path) = section.value("command") else {
+            if kind == .command, let (node, path) = section.value("name") {
+                problems.error(node, path, "the kind \(kind.rawValue) needs command")
+            }
+            return []
+        }
+        let words = section.texts("command") ?? []
+        if ![.command, .awsSigV4].contains(kind) {
+            problems.error(node, path, "only the kinds command and aws_sigv4 run a program")
+        } else if words.first?.hasPrefix("/") != true || words.contains(where: { $0.utf8.contains(0) }) {
+            problems.error(node, path, "must begin with the absolute path of a program")
+        }
+        return words
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
@@ -97,7 +138,7 @@ struct CredentialReader {
             }
         }
         for key in Self.texts where section.text(key) != nil { settings[key] = section.text(key) }
-        for key in Self.seconds { settings[key] = section.integer(key).map(String.init) }
+        for key in Self.integers { settings[key] = section.integer(key).map(String.init) }
         for key in Self.lists { settings[key] = section.texts(key)?.joined(separator: "\n") }
         return settings
     }

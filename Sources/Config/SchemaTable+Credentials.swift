@@ -70,6 +70,38 @@ extension Schema {
             "Providers[].credentials[].mandatory", .integer(seconds),
             "Seconds before its end up to which a refresh whose outcome is unknown is put off."),
         SchemaKey(
+            "Providers[].credentials[].wait_ms", .integer(100...120_000), default: "15000",
+            "Milliseconds a request waits for a token that is being renewed."),
+        SchemaKey(
+            "Providers[].credentials[].mode", .choice(["own", "follow"]), default: "own",
+            "follow reads the tokens of another program's login file and never renews them."),
+        SchemaKey(
+            "Providers[].credentials[].command", .list(.text),
+            "Program that prints the token: absolute path and arguments, no shell. For command and aws_sigv4."),
+        SchemaKey(
+            "Providers[].credentials[].command_format", .choice(["raw", "json", "aws", "google"]),
+            "What the program prints. Default: raw, of aws_sigv4 aws."),
+        SchemaKey(
+            "Providers[].credentials[].command_env", .list(.text),
+            "Variables of the refresher's environment that the program gets besides PATH, HOME and LANG."),
+        SchemaKey(
+            "Providers[].credentials[].command_timeout", .integer(1...120),
+            "Seconds after which the program is ended. Default: 30."),
+        SchemaKey(
+            "Providers[].credentials[].region", .text, "AWS region of aws_sigv4, as “us-east-1”."),
+        SchemaKey(
+            "Providers[].credentials[].service", .text,
+            "Name of the service in AWS signatures. Default: bedrock."),
+        SchemaKey(
+            "Providers[].credentials[].authorize_url", .text,
+            "Page of a login in a browser on this machine. Default: what the kind uses."),
+        SchemaKey(
+            "Providers[].credentials[].redirect_port", .integer(1024...65535),
+            "Loopback port to which such a login returns. Default: 1455."),
+        SchemaKey(
+            "Providers[].credentials[].revoke_url", .text,
+            "Where a logout revokes the refresh token. Default: what the kind uses."),
+        SchemaKey(
             "Providers[].credentials[].permanent_codes", .list(.text),
             "Error codes of the service that mean that the secret is dead."),
         SchemaKey(

@@ -2,6 +2,7 @@
 // What a worker needs to sign a request: header fields, ready to be sent, and where the provider serves this account.
 
 package import Config
+package import Credentials
 package import IPC
 
 /// A published token; its fields hold secrets.
@@ -10,14 +11,19 @@ package struct PublishedToken: Equatable, Sendable, WireCodable {
     package var fields: [(name: String, value: Secret)]
     /// Replaces scheme, host and port of the provider's URLs; nil for the configured ones.
     package var origin: String?
+    /// Signs each request, for services that want that in place of a token.
+    package var keys: SigningKeys?
 
-    package init(fields: [(name: String, value: Secret)], origin: String? = nil) {
+    package init(
+        fields: [(name: String, value: Secret)], origin: String? = nil, keys: SigningKeys? = nil
+    ) {
         self.fields = fields
         self.origin = origin
+        self.keys = keys
     }
 
     package static func == (a: PublishedToken, b: PublishedToken) -> Bool {
-        a.origin == b.origin
+        a.origin == b.origin && a.keys == b.keys
             && a.fields.elementsEqual(b.fields) { $0.name == $1.name && $0.value == $1.value }
     }
 
@@ -27,6 +33,7 @@ package struct PublishedToken: Equatable, Sendable, WireCodable {
             writer.put(field.value.expose())
         }
         writer.put(origin) { $0.put($1) }
+        writer.put(keys) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -34,6 +41,7 @@ package struct PublishedToken: Equatable, Sendable, WireCodable {
             (name: try reader.getString(), value: Secret(bytes: try reader.getArray()))
         }
         origin = try reader.getOptional { (reader) throws(WireError) in try reader.getString() }
+        keys = try reader.getOptional { (reader) throws(WireError) in try reader.get(SigningKeys.self) }
     }
 
     /// As it is sealed.

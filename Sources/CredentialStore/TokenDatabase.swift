@@ -115,6 +115,18 @@ package final class TokenDatabase {
         }
     }
 
+    /// The generation that workers know of each credential.
+    package func generations() throws(StoreError) -> [String: UInt64] {
+        do throws(SQLiteError) {
+            var list = try database.prepare("SELECT cred, generation FROM token")
+            var found: [String: UInt64] = [:]
+            while try list.step() { found[list.text(0)] = UInt64(list.integer(1)) }
+            return found
+        } catch {
+            throw .database(path, error)
+        }
+    }
+
     /// Takes credentials out that are not configured any more.
     package func keepOnly(_ names: Set<String>) throws(StoreError) {
         do throws(SQLiteError) {

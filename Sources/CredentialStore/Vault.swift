@@ -116,7 +116,14 @@ package final class Vault {
     package func setState(_ name: String, _ state: CredentialState, _ reason: String, now: Int)
         throws(StoreError)
     {
+        let before = try row(name)?.state
         try change { () throws(SQLiteError) in
+            if let before, before != state {
+                try insert(
+                    AuditEntry(
+                        credential: name, event: "state_change", cause: "", note: "\(state.rawValue): \(reason)"),
+                    now: now)
+            }
             var statement = try database.prepare(
                 """
                 UPDATE credential SET status = ?2, status_reason = ?3, state_seq = state_seq + 1, updated_at = ?4
@@ -185,6 +192,16 @@ package final class Vault {
                 try statement.run()
             }
             try insert(AuditEntry(credential: credential, event: "logout", cause: "operator"), now: now)
+        }
+    }
+
+    /// Removes a credential with everything but its audit lines.
+    package func remove(_ credential: String, now: Int) throws(StoreError) {
+        try change { () throws(SQLiteError) in
+            var statement = try database.prepare("DELETE FROM credential WHERE id = ?1")
+            statement.bind(1, credential)
+            try statement.run()
+            try insert(AuditEntry(credential: credential, event: "removed", cause: "operator"), now: now)
         }
     }
 

@@ -32,6 +32,10 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
     /// Further fields of the token request.
     package var tokenFields: [String: String]
     package var tokenHeaders: [String: String]
+    /// The program that prints the token, with its arguments; empty when there is none.
+    package var command: [String]
+    /// Variables that the program gets besides the usual ones.
+    package var commandEnvironment: [String]
 
     /// The credential of a provider as it is configured.
     package init(_ entry: ProviderCredential, of provider: Provider) {
@@ -47,6 +51,8 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
         settings = entry.settings
         tokenFields = entry.tokenFields
         tokenHeaders = entry.tokenHeaders
+        command = entry.command
+        commandEnvironment = entry.commandEnvironment
     }
 
     /// The header of a key, and what stands before the key.
@@ -72,6 +78,14 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
         settings = [:]
         tokenFields = [:]
         tokenHeaders = [:]
+        command = []
+        commandEnvironment = []
+    }
+
+    /// The login file of another program whose tokens are used as they are; nil when ccr renews its own.
+    package var followedFile: String? {
+        guard settings["mode"] == "follow", case .file(let path) = secret else { return nil }
+        return path
     }
 
     /// The profile of its kind with the configured settings in place; nil when it asks no token endpoint.
@@ -83,6 +97,7 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
         }
         if let id = settings["client_id"] { profile.clientID = id }
         if let scope = settings["scope"] { profile.scope = scope }
+        if let url = settings["revoke_url"] { profile.revokeURL = url }
         if settings["body"] == "json" { profile.encoding = .json }
         if settings["body"] == "form" { profile.encoding = .form }
         if let seconds = integer("default_ttl") { profile.defaultLifetime = seconds }
@@ -105,6 +120,12 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
             if kind == .oauth2 { device.scope = profile.scope }
             profile.device = device
         }
+        if let url = settings["authorize_url"] {
+            var browser = profile.browser ?? BrowserProfile(pageURL: url, scope: profile.scope)
+            browser.pageURL = url
+            profile.browser = browser
+        }
+        if let port = integer("redirect_port") { profile.browser?.ports = [UInt16(clamping: port)] }
         return profile
     }
 
@@ -122,6 +143,8 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
         writer.put(header)
         writer.put(prefix)
         for map in [headers, settings, tokenFields, tokenHeaders] { Self.put(map, &writer) }
+        writer.put(list: command) { $0.put($1) }
+        writer.put(list: commandEnvironment) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -143,6 +166,8 @@ package struct CredentialSpec: Equatable, Sendable, WireCodable {
         settings = try Self.map(&reader)
         tokenFields = try Self.map(&reader)
         tokenHeaders = try Self.map(&reader)
+        command = try reader.getList { (reader) throws(WireError) in try reader.getString() }
+        commandEnvironment = try reader.getList { (reader) throws(WireError) in try reader.getString() }
     }
 
     private static func source(_ text: String) throws(WireError) -> SecretSource {

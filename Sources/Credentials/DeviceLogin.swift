@@ -95,7 +95,7 @@ package struct DeviceLogin: Sendable {
     ///
     /// - Parameter now: seconds since 1970.
     package mutating func pollAnswered(_ answer: TokenAnswer, now: Int, parser: JSONParser) -> Step {
-        if isExchanging { return exchanged(answer, now: now, parser) }
+        if isExchanging { return Self.exchanged(answer, profile, now: now, parser) }
         guard device.variant == .openAI else { return standard(answer, now: now, parser) }
         if answer.status == 403 || answer.status == 404 { return .wait }
         guard answer.status == 200, !answer.isOversized, let root = parser.object(answer.body),
@@ -138,10 +138,13 @@ package struct DeviceLogin: Sendable {
             }
             return .secret(Secret(token))
         }
-        return exchanged(answer, now: now, parser)
+        return Self.exchanged(answer, profile, now: now, parser)
     }
 
-    private func exchanged(_ answer: TokenAnswer, now: Int, _ parser: JSONParser) -> Step {
+    /// What the answer to the last request of a login brings.
+    static func exchanged(_ answer: TokenAnswer, _ profile: TokenProfile, now: Int, _ parser: JSONParser)
+        -> Step
+    {
         switch answer.outcome(profile, now: now, parser: parser) {
         case .granted(let grant) where grant.refresh != nil: .granted(grant)
         case .granted: .failed("the service gave no refresh token")

@@ -14,16 +14,24 @@ package struct ImportedFile: Equatable, Sendable {
     package var access: Secret?
     /// Its end in seconds since 1970.
     package var expiresAt: Int?
+    /// Header fields that belong to the account.
+    package var headers: [String: String] = [:]
 
+    /// - Parameter follows: the file stays the other program's: its short-lived token is what counts.
     /// - Throws: what is wrong with the file, without a word of its content.
-    package init(_ bytes: [UInt8], kind: CredentialKind, parser: JSONParser) throws(ImportError) {
+    package init(_ bytes: [UInt8], kind: CredentialKind, follows: Bool = false, parser: JSONParser)
+        throws(ImportError)
+    {
         switch kind {
-        case .staticKey: self = try Self.line(bytes)
+        case .staticKey, .command: self = try Self.line(bytes)
+        case .awsSigV4:
+            guard SigningKeys(bytes, parser: parser) != nil else { throw .noSecret }
+            self.init(secret: Secret(bytes: bytes))
         case .googleServiceAccount:
             guard ServiceAccount(bytes) != nil else { throw .noKeyFile }
             self.init(secret: Secret(bytes: bytes))
         case .copilot: self = try Self.gitHub(bytes, parser)
-        default: self = try Self.tokens(bytes, parser)
+        default: self = try Self.tokens(bytes, follows: follows, parser)
         }
     }
 
@@ -46,17 +54,18 @@ package struct ImportedFile: Equatable, Sendable {
     }
 
     /// {tokens: {…}} of Codex and codex-proxy, or the same members at the top.
-    private static func tokens(_ bytes: [UInt8], _ parser: JSONParser) throws(ImportError) -> ImportedFile {
+    private static func tokens(_ bytes: [UInt8], follows: Bool, _ parser: JSONParser) throws(ImportError)
+        -> ImportedFile
+    {
         guard let root = parser.object(bytes) else { throw bytes.isEmpty ? .empty : .noJSON }
         let tokens = root.member("tokens") ?? root
         func text(_ name: StaticString, _ other: StaticString) -> String? {
             let found = tokens.member(name)?.string ?? tokens.member(other)?.string
             return found.flatMap { $0.isEmpty ? nil : $0 }
         }
-        guard let refresh = text("refresh_token", "refreshToken"), TokenAnswer.isUsable(refresh) else {
-            throw .noSecret
-        }
+        let refresh = text("refresh_token", "refreshToken") ?? ""
         let access = text("access_token", "accessToken")
+        guard TokenAnswer.isUsable(follows ? access ?? "" : refresh) else { throw .noSecret }
         let identity = text("id_token", "idToken")
         let account = text("account_id", "userID")
         let written =
@@ -70,6 +79,7 @@ package struct ImportedFile: Equatable, Sendable {
             claims?.accountID == nil
             ? identity.flatMap { WebToken(Array($0.utf8), parser: parser) } : claims
         file.accountID = account ?? accountClaims?.accountID
+        if accountClaims?.isFedRAMP == true { file.headers["X-OpenAI-Fedramp"] = "true" }
         if let access, TokenAnswer.isUsable(access) {
             file.access = Secret(access)
             file.expiresAt = claims?.expiresAt ?? end
@@ -85,11 +95,14 @@ package enum ImportError: Error, Equatable, CustomStringConvertible {
     case noKey
     case noKeyFile
 
+    /// The program that writes the file may be in the middle of it.
+    package var mayBeHalfWritten: Bool { self == .empty || self == .noJSON }
+
     package var description: String {
         switch self {
         case .empty: "the file is empty; the program that writes it may be in the middle of it"
         case .noJSON: "the file is no JSON object"
-        case .noSecret: "the file holds no refresh token"
+        case .noSecret: "the file holds no usable token"
         case .noKey: "the file does not hold one line with a key"
         case .noKeyFile: "the file is no key file of a service account, or its key is shorter than 2048 bits"
         }

@@ -85,6 +85,28 @@ package struct TokenRefusal: Equatable, Sendable, WireCodable {
     }
 }
 
+/// A provider wants a credential to be left alone; goes to the refresher and from there to the other workers.
+package struct CredentialCooldown: Equatable, Sendable, WireCodable {
+    package var credential: String
+    /// 1…86,400.
+    package var seconds: UInt32
+
+    package init(credential: String, seconds: UInt32) {
+        self.credential = credential
+        self.seconds = seconds
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(credential)
+        writer.put(seconds)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        credential = try reader.getString()
+        seconds = try reader.get()
+    }
+}
+
 /// What a person asks the refresher to do.
 package struct CredentialCommand: Equatable, Sendable, WireCodable {
     package enum Verb: UInt8, CaseIterable, Sendable {
@@ -96,10 +118,25 @@ package struct CredentialCommand: Equatable, Sendable, WireCodable {
         case printToken = 6
         case rotateKey = 7
         case backUp = 8
+        /// Puts a copy of the vault in its place; the refresher starts anew.
+        case restore = 9
+        case remove = 10
+        /// The token as a file of other programs holds it.
+        case export = 11
+        /// The same with the refresh token, which ccr forgets.
+        case handOver = 12
+        /// A login in a browser on this machine.
+        case loginInBrowser = 13
+        /// As `importFile`, without asking for a token at once.
+        case importQuietly = 14
+        /// As `importFile`, whatever account was there before.
+        case replace = 15
+        /// Stores an access token, with or without what renews it: `payload` is a JSON object.
+        case store = 16
     }
 
     package var verb: Verb
-    /// A credential, or for a backup the path of the copy; "" where there is none.
+    /// A credential, or for `backUp` and `restore` the path of the copy; "" where there is none.
     package var name: String
     /// An imported file.
     package var payload: Secret

@@ -32,8 +32,14 @@ package struct RefreshMachine: Equatable, Sendable {
         package var mandatoryLead: Int?
         /// The secret may be replaced by the server, so an answer that is lost may be the end.
         package var rotates: Bool
+        /// No planned attempt comes sooner after a token.
+        package var minimumIntervalMsec: UInt64
 
-        package init(advisoryLead: Int? = nil, mandatoryLead: Int? = nil, rotates: Bool = false) {
+        package init(
+            advisoryLead: Int? = nil, mandatoryLead: Int? = nil, rotates: Bool = false,
+            minimumIntervalMsec: UInt64 = 0
+        ) {
+            self.minimumIntervalMsec = minimumIntervalMsec
             self.advisoryLead = advisoryLead
             self.mandatoryLead = mandatoryLead
             self.rotates = rotates
@@ -187,12 +193,30 @@ package struct RefreshMachine: Equatable, Sendable {
         }
     }
 
-    /// A key without an end was looked at and is the same.
-    package mutating func unchanged() {
-        state = .static
+    /// What is not ccr's to renew was looked at and is the same: a key, another program's token.
+    package mutating func unchanged(now: UInt64) {
         reason = ""
-        nextAttemptAt = nil
         _ = spent.popLast()
+        guard generation > 0, let validUntil else {
+            state = generation > 0 ? .static : .empty
+            nextAttemptAt = nil
+            return
+        }
+        state = validUntil > now ? .fresh : .due
+        nextAttemptAt = now + 30_000
+    }
+
+    /// Whether there is a token that lives, whatever else is known of the credential.
+    package func holdsToken(now: UInt64) -> Bool {
+        generation > 0 && (validUntil.map { $0 > now } ?? true)
+    }
+
+    /// There is nothing to renew the token with: it is used to its end. False when there is none that lives.
+    package mutating func useUp(now: UInt64) -> Bool {
+        guard holdsToken(now: now) else { return false }
+        state = validUntil == nil ? .static : .fresh
+        nextAttemptAt = validUntil
+        return true
     }
 
     /// Looks at a key without an end again at this time: its file may have been replaced.
@@ -207,7 +231,7 @@ package struct RefreshMachine: Equatable, Sendable {
         let early = UInt64(lead + random * 0.1 * lead)
         var at = validUntil > early ? validUntil - early : 0
         if let renewAfter { at = min(at, now + UInt64(renewAfter) * 1000) }
-        nextAttemptAt = max(at, now)
+        nextAttemptAt = max(at, now + timing.minimumIntervalMsec)
     }
 
     private func mandatory(lifetime: Int?) -> UInt64 {

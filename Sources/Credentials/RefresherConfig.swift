@@ -53,12 +53,15 @@ package struct RefresherConfig: Equatable, Sendable, WireCodable {
         }
     }
 
-    /// The variables that hold secrets.
-    package var secretVariables: [String] {
-        credentials.flatMap { [$0.secret, $0.clientSecret] }.compactMap { source in
+    /// The variables that hold secrets, and those that programs need which print tokens.
+    package var variables: [String] {
+        let sources = credentials.flatMap { [$0.secret, $0.clientSecret] }
+        let secrets = sources.compactMap { source -> String? in
             guard case .environment(let name)? = source else { return nil }
             return name
         }
+        let commands = credentials.filter { !$0.command.isEmpty }
+        return secrets + (commands.isEmpty ? [] : ["HOME"]) + commands.flatMap(\.commandEnvironment)
     }
 
     package func encode(to writer: inout WireWriter) {

@@ -47,3 +47,25 @@ package enum Timestamp {
         return sign == 0x2B ? start - offset : start + offset
     }
 }
+
+extension Timestamp {
+    /// "20150830T123600Z" of seconds since 1970 (ISO 8601, basic format, UTC).
+    package static func basic(_ seconds: Int) -> String {
+        let (date, clock) = seconds.quotientAndRemainder(dividingBy: 86_400)
+        // Days to a date in the Gregorian calendar whose year begins in March: the inverse of HTTPTime.days.
+        let days = date + 719_468
+        let era = days / 146_097
+        let dayOfEra = days - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let march = (5 * dayOfYear + 2) / 153
+        let month = march < 10 ? march + 3 : march - 9
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        func digits(_ number: Int, _ count: Int = 2) -> String {
+            let text = String(number)
+            return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+        }
+        return digits(year, 4) + digits(month) + digits(dayOfYear - (153 * march + 2) / 5 + 1) + "T"
+            + digits(clock / 3600) + digits(clock / 60 % 60) + digits(clock % 60) + "Z"
+    }
+}

@@ -18,12 +18,15 @@ package struct TokenGrant: Equatable, Sendable {
     package var baseURL: String?
     /// Header fields that belong to the token.
     package var headers: [String: String]
+    /// AWS keys in place of a token.
+    package var keys: SigningKeys?
 
     package init(
         token: Secret, refresh: Secret? = nil, lifetime: Int?, renewAfter: Int? = nil,
         accountID: String? = nil,
-        baseURL: String? = nil, headers: [String: String] = [:]
+        baseURL: String? = nil, headers: [String: String] = [:], keys: SigningKeys? = nil
     ) {
+        self.keys = keys
         self.token = token
         self.refresh = refresh
         self.lifetime = lifetime

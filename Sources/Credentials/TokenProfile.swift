@@ -66,6 +66,28 @@ package struct TokenProfile: Equatable, Sendable {
     package var permanentTexts: [String] = []
     package var notFound = NotFound.configError
     package var device: DeviceProfile?
+    package var browser: BrowserProfile?
+    /// Where a refresh token is revoked at a logout; nil when the service has no such place.
+    package var revokeURL: String?
+}
+
+/// A login in a browser on this machine (RFC 8252 §7.3, RFC 7636).
+package struct BrowserProfile: Equatable, Sendable {
+    /// The authorization endpoint.
+    package var pageURL: String
+    package var scope: String
+    /// Further fields of the page's address.
+    package var fields: [String: String] = [:]
+    /// Ports of the loopback interface to which the service may send the browser back, in order of preference.
+    package var ports: [UInt16] = [1455]
+    /// How the redirect names the interface: services compare the text.
+    package var host = "localhost"
+    package var path = "/auth/callback"
+
+    package init(pageURL: String, scope: String) {
+        self.pageURL = pageURL
+        self.scope = scope
+    }
 }
 
 /// A login on another device (RFC 8628, or OpenAI's variant of it).
@@ -87,10 +109,10 @@ package struct DeviceProfile: Equatable, Sendable {
 }
 
 extension CredentialKind {
-    /// The built-in profile; nil for the kind that asks no token endpoint.
+    /// The built-in profile; nil for the kinds that ask no token endpoint.
     package var profile: TokenProfile? {
         switch self {
-        case .staticKey: nil
+        case .staticKey, .command, .awsSigV4: nil
         case .oauth2:
             TokenProfile(grant: .refreshToken, tokenURL: "", rotates: true)
         case .clientCredentials:
@@ -103,10 +125,7 @@ extension CredentialKind {
                 scope: "https://www.googleapis.com/auth/cloud-platform", defaultLifetime: 3600,
                 advisoryLead: 300,
                 mandatoryLead: 60, permanentCodes: [:])
-        case .googleUser:
-            TokenProfile(
-                grant: .refreshToken, tokenURL: "https://oauth2.googleapis.com/token", defaultLifetime: 3600,
-                advisoryLead: 300, mandatoryLead: 60)
+        case .googleUser: Self.googleUserProfile
         case .googleMetadata:
             TokenProfile(
                 grant: .metadata,
@@ -127,8 +146,25 @@ extension CredentialKind {
         }
     }
 
+    private static var googleUserProfile: TokenProfile {
+        var browser = BrowserProfile(
+            pageURL: "https://accounts.google.com/o/oauth2/v2/auth",
+            scope: "https://www.googleapis.com/auth/cloud-platform")
+        // Google gives a refresh token only to who asks for it, and again only after another consent.
+        browser.fields = ["access_type": "offline", "prompt": "consent"]
+        (browser.host, browser.path) = ("127.0.0.1", "/")
+        return TokenProfile(
+            grant: .refreshToken, tokenURL: "https://oauth2.googleapis.com/token", defaultLifetime: 3600,
+            advisoryLead: 300, mandatoryLead: 60, browser: browser,
+            revokeURL: "https://oauth2.googleapis.com/revoke")
+    }
+
     private static var codexProfile: TokenProfile {
-        TokenProfile(
+        var browser = BrowserProfile(
+            pageURL: "https://auth.openai.com/oauth/authorize", scope: "openid profile email offline_access")
+        browser.fields = ["id_token_add_organizations": "true", "codex_cli_simplified_flow": "true"]
+        browser.ports = [1455, 1457]
+        return TokenProfile(
             grant: .refreshToken, tokenURL: "https://auth.openai.com/oauth/token", encoding: .json,
             clientID: "app_EMoamEEZ73f0CkXaXp7hrann", rotates: true, expiry: .tokenClaims,
             defaultLifetime: 3600,
@@ -140,14 +176,15 @@ extension CredentialKind {
             device: DeviceProfile(
                 variant: .openAI, codeURL: "https://auth.openai.com/api/accounts/deviceauth/usercode",
                 pollURL: "https://auth.openai.com/api/accounts/deviceauth/token",
-                pageURL: "https://auth.openai.com/codex/device", encoding: .json))
+                pageURL: "https://auth.openai.com/codex/device", encoding: .json), browser: browser,
+            revokeURL: "https://auth.openai.com/oauth/revoke")
     }
 
     private static var copilotProfile: TokenProfile {
         TokenProfile(
             grant: .exchange, tokenURL: "https://api.github.com/copilot_internal/v2/token", encoding: .json,
             clientID: "Iv1.b507a08c87ecfe98", headers: ["X-GitHub-Api-Version": "2025-04-01"],
-            expiry: .refreshHint, defaultLifetime: 0, mandatoryLead: 60, permanentCodes: [:],
+            expiry: .refreshHint, defaultLifetime: 0, advisoryLead: 60, mandatoryLead: 60, permanentCodes: [:],
             notFound: .denied,
             device: DeviceProfile(
                 codeURL: "https://github.com/login/device/code",

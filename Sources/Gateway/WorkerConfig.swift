@@ -69,8 +69,11 @@ package struct CredentialMember: Equatable, Sendable, WireCodable {
     package var name: String
     package var weight: Int
     package var priority: Int
+    /// How long a request waits for its token, in milliseconds.
+    package var waitMsec: Int
 
-    package init(name: String, weight: Int, priority: Int) {
+    package init(name: String, weight: Int, priority: Int, waitMsec: Int = 15_000) {
+        self.waitMsec = waitMsec
         self.name = name
         self.weight = weight
         self.priority = priority
@@ -80,12 +83,14 @@ package struct CredentialMember: Equatable, Sendable, WireCodable {
         writer.put(name)
         writer.put(UInt32(weight))
         writer.put(UInt32(priority))
+        writer.put(UInt32(waitMsec))
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         name = try reader.getString()
         weight = Int(try reader.get(UInt32.self))
         priority = Int(try reader.get(UInt32.self))
+        waitMsec = Int(try reader.get(UInt32.self))
     }
 }
 

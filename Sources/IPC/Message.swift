@@ -38,11 +38,25 @@ package enum MessageKind: UInt8, CaseIterable {
     case commandRequest = 15
     /// refresher → command line: what became of it; more may follow.
     case refresherReply = 16
+    /// refresher → helper: the programs that it may start, once.
+    case refresherCommands = 17
+    /// refresher → helper: start one of them.
+    case refresherRun = 18
+    /// helper → refresher: what came of a run.
+    case helperAnswer = 19
+    /// front → refresher: a request to an admin path.
+    case frontCommand = 20
+    /// refresher → front: its answer.
+    case refresherAnswer = 21
+    /// refresher → front and exporter: how every credential is.
+    case refresherReport = 22
+    /// worker → refresher: the provider wants a credential to be left alone.
+    case workerCooldown = 23
 }
 
 package enum IPC {
     /// Both ends must agree.
-    package static let version: UInt8 = 1
+    package static let version: UInt8 = 2
 
     /// Starts a message.
     @inline(__always)

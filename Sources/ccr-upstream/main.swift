@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The executable of every process that speaks to the network: workers and the refresher. Started by the supervisor; the
-// refresher also by the service manager, as `ccr-upstream refresher [--config FILE]`.
+// refresher also by the service manager, as `ccr-upstream refresher [--config FILE]`. The refresher starts it once more,
+// as "helper".
 
 import Config
 import Glibc
@@ -10,7 +11,11 @@ import Refresher
 import Worker
 
 let words = Array(CommandLine.arguments.dropFirst())
-guard words.first == "refresher" else { exit(WorkerProcess.run()) }
+switch words.first {
+case "refresher": break
+case HelperLauncher.word: exit(HelperLauncher.run())
+default: exit(WorkerProcess.run())
+}
 exit(
     RefresherProcess.run {
         let path = words.count == 3 && words[1] == "--config" ? words[2] : nil
