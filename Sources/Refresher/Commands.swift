@@ -1,39 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// What people ask of the refresher: status, refresh, login, logout, import, the token itself, a new master key, a copy.
+// What people and the admin paths ask of the refresher. Logins are in Commands+Logins.swift, files and tokens of other
+// programs in Commands+Tokens.swift.
 
 import Config
 import CredentialStore
 import Credentials
 import EventLoop
+import Gateway
 import Glibc
 import JSON
+import Journal
 import Posix
 
 final class Commands {
     typealias Reply = (CredentialReply) -> Void
 
-    private unowned let keeper: Keeper
+    unowned let keeper: Keeper
     private let masterKey: MasterKeyFile
-    private var logins: [String: LoginFlow] = [:]
+    /// What ends a login that is under way, by credential.
+    var logins: [String: AnyObject] = [:]
+    /// Revocations under way.
+    var revocations: [ObjectIdentifier: TokenExchange] = [:]
 
     init(_ keeper: Keeper, _ masterKey: MasterKeyFile) {
         self.keeper = keeper
         self.masterKey = masterKey
     }
 
-    private var environment: KeeperEnvironment { keeper.environment }
+    var environment: KeeperEnvironment { keeper.environment }
 
     func run(_ command: CredentialCommand, reply: @escaping Reply) {
         do throws(StoreError) {
             switch command.verb {
-            case .status: reply(status())
+            case .status: reply(try status())
             case .rotateKey: reply(try rotateKey())
             case .backUp:
                 try environment.vault.copy(to: command.name)
                 reply(
                     CredentialReply(
                         succeeded: true, text: "copied to \(command.name); keep the master key elsewhere"))
-            case .refresh, .login, .logout, .importFile, .printToken:
+            case .restore: reply(try restore(command.name))
+            case .remove: reply(try remove(command.name))
+            default:
                 guard let runner = keeper.runners[command.name] else {
                     let known =
                         keeper.names.isEmpty ? "none is configured" : keeper.names.joined(separator: ", ")
@@ -52,21 +60,21 @@ final class Commands {
         switch command.verb {
         case .refresh: refresh(runner, reply)
         case .login: try logIn(runner, reply)
-        case .logout:
-            try environment.vault.forget(runner.spec.name, now: environment.seconds)
-            runner.forgotten()
-            reply(CredentialReply(succeeded: true, text: "logged out of \(runner.spec.name)"))
-        case .importFile: try importFile(command.payload, runner, reply)
+        case .loginInBrowser: try logInWithBrowser(runner, reply)
+        case .logout: reply(try logOut(runner))
+        case .importFile, .importQuietly, .replace: try importFile(command, runner, reply)
+        case .store: try store(command.payload, runner, reply)
         case .printToken: reply(try token(runner))
-        case .status, .rotateKey, .backUp: break
+        case .export, .handOver: reply(try export(runner, withSecret: command.verb == .handOver))
+        case .status, .rotateKey, .backUp, .restore, .remove: break
         }
     }
 
-    private func no(_ text: String) -> CredentialReply { CredentialReply(succeeded: false, text: text) }
+    func no(_ text: String) -> CredentialReply { CredentialReply(succeeded: false, text: text) }
 
-    // MARK: - Refresh, import, login
+    // MARK: - Refresh
 
-    private func refresh(_ runner: Runner, _ reply: @escaping Reply) {
+    func refresh(_ runner: Runner, _ reply: @escaping Reply) {
         keeper.refresh(runner.spec.name) { [unowned self] in
             let machine = runner.machine
             let isGood = machine.state == .fresh || machine.state == .static
@@ -75,95 +83,8 @@ final class Commands {
         }
     }
 
-    private func trouble(_ runner: Runner) -> String {
+    func trouble(_ runner: Runner) -> String {
         "\(runner.spec.name): \(runner.machine.state.rawValue): \(runner.machine.reason)"
-    }
-
-    private func importFile(_ payload: Secret, _ runner: Runner, _ reply: @escaping Reply) throws(StoreError)
-    {
-        let file: ImportedFile
-        do throws(ImportError) {
-            file = try ImportedFile(payload.expose(), kind: runner.spec.kind, parser: environment.parser)
-        } catch {
-            return reply(no("\(error); nothing was changed"))
-        }
-        let held = try environment.vault.row(runner.spec.name)?.accountID ?? ""
-        if let account = file.accountID, !held.isEmpty, account != held {
-            return reply(no("the file is of another account; run ccr logout \(runner.spec.name) first"))
-        }
-        try keep(file.secret, account: file.accountID, "import", runner, reply)
-    }
-
-    /// Stores a long-lived secret and asks for a token at once: for one that rotates this makes it ours alone.
-    private func keep(
-        _ secret: Secret, account: String?, _ event: String, _ runner: Runner, _ reply: @escaping Reply
-    )
-        throws(StoreError)
-    {
-        try environment.vault.setSecrets(
-            runner.spec.name, ["refresh": secret], accountID: account, event: event, note: "",
-            now: environment.seconds)
-        runner.secretChanged()
-        refresh(runner, reply)
-    }
-
-    private func logIn(_ runner: Runner, _ reply: @escaping Reply) throws(StoreError) {
-        let name = runner.spec.name
-        guard let profile = runner.spec.profile, profile.device != nil else {
-            return reply(
-                no(
-                    "credentials of kind \(runner.spec.kind.rawValue) have no login; use ccr credentials import"
-                ))
-        }
-        guard logins[name] == nil else { return reply(no("a login to \(name) is under way")) }
-        var clientSecret: Secret?
-        if let source = runner.spec.clientSecret {
-            clientSecret = try SecretReader.secret(source, kind: runner.spec.kind)
-        }
-        guard let login = DeviceLogin(profile, clientSecret: clientSecret) else { return }
-        if let notice = TermsNotice.text(runner.spec.kind) {
-            reply(CredentialReply(isLast: false, succeeded: true, text: notice))
-        }
-        logins[name] = LoginFlow(
-            login, environment,
-            show: { url, code in
-                var json = JSONWriter()
-                json.object { json in
-                    json.member("url", url)
-                    json.member("code", code)
-                }
-                reply(
-                    CredentialReply(
-                        isLast: false, succeeded: true,
-                        text:
-                            "Open \(url) and enter the code \(code). Enter it only if you started this login yourself.",
-                        json: json.bytes))
-            },
-            done: { [unowned self] result in
-                self.logins[name] = nil
-                switch result {
-                case .failed(let text): reply(self.no(text))
-                case .secret(let secret, let account):
-                    do throws(StoreError) {
-                        // A login may be to another account than before: it replaces what was there.
-                        try self.keep(secret, account: account ?? "", "login", runner, reply)
-                    } catch {
-                        reply(self.no("\(error)"))
-                    }
-                }
-            })
-        logins[name]?.start()
-    }
-
-    private func token(_ runner: Runner) throws(StoreError) -> CredentialReply {
-        guard runner.machine.isUsable(now: environment.bootMsec),
-            let sealed = try environment.vault.secret(runner.spec.name, "access"),
-            let token = PublishedToken(sealedForm: sealed), let field = token.fields.first
-        else { return no(trouble(runner)) }
-        let text = String(decoding: field.value.expose(), as: UTF8.self)
-        let prefix = runner.spec.prefix
-        return CredentialReply(
-            succeeded: true, text: text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text)
     }
 
     // MARK: - The vault
@@ -181,59 +102,38 @@ final class Commands {
         )
     }
 
+    private func restore(_ path: String) throws(StoreError) -> CredentialReply {
+        try VaultCopy.prepare(path, for: environment.vault)
+        // Every process that has the old file open would go on with it.
+        let loop = environment.loop
+        environment.journal.log(.notice, .processReady, "the vault is restored from a copy; starting anew")
+        loop.later { loop.exit(0) }
+        return CredentialReply(
+            succeeded: true,
+            text: "the copy is in place; the old vault is kept beside it. Logins whose secrets are replaced with each "
+                + "use need a new login when their tokens end")
+    }
+
+    private func remove(_ name: String) throws(StoreError) -> CredentialReply {
+        guard keeper.runners[name] == nil else {
+            return no("“\(name)” is configured; ccr logout \(name) forgets its secrets")
+        }
+        guard try environment.vault.row(name) != nil else { return no("the vault holds no “\(name)”") }
+        try environment.vault.remove(name, now: environment.seconds)
+        return CredentialReply(succeeded: true, text: "removed \(name)")
+    }
+
     // MARK: - Status
 
-    private func status() -> CredentialReply {
+    private func status() throws(StoreError) -> CredentialReply {
+        let reports = keeper.reports
         var json = JSONWriter()
-        var lines: [String] = []
-        let now = environment.bootMsec
+        let now = environment.seconds
         json.array { json in
-            for name in keeper.names {
-                guard let runner = keeper.runners[name] else { continue }
-                let machine = runner.machine
-                let expires = machine.validUntil.map { Int($0 > now ? ($0 - now) / 1000 : 0) }
-                let next = machine.nextAttemptAt.map { Int($0 > now ? ($0 - now) / 1000 : 0) }
-                json.object { json in
-                    json.member("name", name)
-                    json.member("provider", runner.spec.provider)
-                    json.member("kind", runner.spec.kind.rawValue)
-                    json.member("state", machine.state.rawValue)
-                    json.member("reason", machine.reason)
-                    json.member("generation", Int(machine.generation))
-                    json.key("expires_in_seconds")
-                    if let expires { json.int(expires) } else { json.null() }
-                    json.key("next_attempt_in_seconds")
-                    if let next { json.int(next) } else { json.null() }
-                    json.member("refused_total", environment.refusals[name] ?? 0)
-                    json.member(
-                        "refresh_total",
-                        object: { json in
-                            for (outcome, count) in (environment.outcomes[name] ?? [:]).sorted(by: {
-                                $0.key < $1.key
-                            }) {
-                                json.key(outcome)
-                                json.int(count)
-                            }
-                        })
-                }
-                lines.append("\(name) \(machine.state.rawValue)")
-            }
+            for report in reports { report.write(to: &json, now: now) }
         }
-        return CredentialReply(succeeded: true, text: lines.joined(separator: "\n"), json: json.bytes)
-    }
-}
-
-/// What the terms of a service say about a login, as far as it is known; shown before the login.
-enum TermsNotice {
-    static func text(_ kind: CredentialKind) -> String? {
-        switch kind {
-        case .codex:
-            "This logs in with a ChatGPT account through the public client of the Codex command line. No statement of "
-                + "OpenAI for or against its use by other programs is known to this project; it is your account."
-        case .copilot:
-            "This uses the token exchange that GitHub's own editors use. GitHub detects and may refuse other clients; "
-                + "use it for one person, and keep the header fields truthful."
-        default: nil
-        }
+        let unknown = try environment.vault.rows().map(\.name).filter { keeper.runners[$0] == nil }
+        return CredentialReply(
+            succeeded: true, text: unknown.joined(separator: "\n"), json: json.bytes)
     }
 }

@@ -88,10 +88,9 @@ final class ControlServer {
             case .supervisorAttach:
                 let name = try reader.getString()
                 try reader.end()
-                guard let descriptor = received.takeDescriptor(),
-                    let provider = RefresherConfig.provider(ofChannel: name)
-                else { throw WireError.invalidValue("channel \(name)") }
-                keeper.attach(provider: provider, descriptor)
+                guard let descriptor = received.takeDescriptor(), attach(name, descriptor) else {
+                    throw WireError.invalidValue("channel \(name)")
+                }
             case .supervisorDrain:
                 try reader.end()
                 onDrain()
@@ -113,6 +112,21 @@ final class ControlServer {
             keeper.environment.journal.log(.warning, .clientRefused, "the refresher's socket: \(error)")
             close(peer)
         }
+    }
+
+    /// Takes the channel to a worker, a front or an exporter; false for any other name.
+    func attach(_ name: String, _ descriptor: consuming FileDescriptor) -> Bool {
+        if let provider = RefresherConfig.provider(ofChannel: name) {
+            keeper.attach(provider: provider, descriptor)
+            return true
+        }
+        guard name == "front" || name == "exporter" else { return false }
+        do throws(Errno) {
+            keeper.attach(try ReportLink(keeper, commands, mayCommand: name == "front", descriptor))
+        } catch {
+            keeper.environment.journal.log(.error, .limitReached, "cannot watch a channel: \(error)")
+        }
+        return true
     }
 
     private func reply(_ answer: CredentialReply, _ peer: Peer) {

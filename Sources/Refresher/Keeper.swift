@@ -6,6 +6,7 @@ import Config
 import CredentialStore
 import Credentials
 import EventLoop
+import Gateway
 import IPC
 import Journal
 import Posix
@@ -14,6 +15,8 @@ final class Keeper: RunnerOwner {
     let environment: KeeperEnvironment
     private(set) var runners: [String: Runner] = [:]
     private var links: [WorkerLink] = []
+    private var reportLinks: [ReportLink] = []
+    private var isReportQueued = false
     private var timer: Timer?
     private var cooling: [String: UInt64] = [:]
     private var lastTick: (boot: UInt64, wall: UInt64, awake: UInt64) = (0, 0, 0)
@@ -27,6 +30,7 @@ final class Keeper: RunnerOwner {
     private static let maximumPerHost = 2
     /// The clocks are compared at least this often.
     private static let tickUsec: UInt64 = 5_000_000
+    private static let movedTickUsec: UInt64 = 50_000
 
     init(_ specs: [CredentialSpec], _ environment: KeeperEnvironment, onDrained: @escaping () -> Void) throws
     {
@@ -46,7 +50,7 @@ final class Keeper: RunnerOwner {
     // MARK: - Time
 
     private func readClocks() -> (boot: UInt64, wall: UInt64, awake: UInt64) {
-        (environment.bootMsec, Clock.realtimeUsec() / 1000, Clock.monotonicUsec() / 1000)
+        (environment.bootMsec, environment.clock.wallUsec / 1000, Clock.monotonicUsec() / 1000)
     }
 
     private func tick() {
@@ -102,8 +106,9 @@ final class Keeper: RunnerOwner {
             guard let at = runner.machine.nextAttemptAt else { return nil }
             return max(at, cooling[runner.host] ?? 0)
         }.min()
-        let wait = next.map { $0 > now ? ($0 - now) * 1000 : 20_000 } ?? Self.tickUsec
-        timer?.arm(afterUsec: min(wait, Self.tickUsec))
+        let longest = environment.clock.isMoved ? Self.movedTickUsec : Self.tickUsec
+        let wait = next.map { $0 > now ? ($0 - now) * 1000 : 20_000 } ?? longest
+        timer?.arm(afterUsec: min(wait, longest))
     }
 
     func coolDown(host: String, msec: UInt64) {
@@ -114,15 +119,72 @@ final class Keeper: RunnerOwner {
 
     func changed(_ runner: Runner) {
         for link in links where link.provider == runner.spec.provider { link.tell(runner) }
+        reportSoon()
     }
 
-    func finished(_ runner: Runner) {
-        for watcher in watchers.removeValue(forKey: runner.spec.name) ?? [] { watcher() }
+    // MARK: - Front and exporter
+
+    /// A process that is told how every credential is.
+    func attach(_ link: ReportLink) {
+        reportLinks.append(link)
+        reportSoon()
+    }
+
+    func detach(_ link: ReportLink) {
+        reportLinks.removeAll { $0 === link }
+    }
+
+    /// Many changes at once are one report.
+    private func reportSoon() {
+        guard !isReportQueued, !reportLinks.isEmpty else { return }
+        isReportQueued = true
+        environment.loop.later { [weak self] in
+            guard let self else { return }
+            self.isReportQueued = false
+            let reports = self.reports
+            for link in self.reportLinks { link.report(reports) }
+        }
+    }
+
+    /// How every credential is.
+    var reports: [CredentialReport] {
+        names.compactMap { runners[$0] }.map { runner in
+            let name = runner.spec.name
+            let now = environment.bootMsec
+            let wall = environment.seconds
+            func seconds(_ time: UInt64?) -> Int? { time.map { wall + Int($0 > now ? ($0 - now) / 1000 : 0) } }
+            return CredentialReport(
+                name: name, provider: runner.spec.provider, kind: runner.spec.kind.rawValue,
+                state: runner.machine.state.rawValue, reason: runner.machine.reason,
+                generation: runner.machine.generation, isUsable: runner.machine.isUsable(now: now),
+                expiresAt: seconds(runner.machine.validUntil),
+                nextAttemptAt: seconds(runner.machine.nextAttemptAt),
+                cooldownUntil: seconds(environment.cooldowns[name]) ?? 0,
+                refusals: environment.refusals[name] ?? 0, outcomes: environment.outcomes[name] ?? [:])
+        }
+    }
+
+    /// A worker's provider wants a credential to be left alone.
+    func coolsDown(_ cooldown: CredentialCooldown, by link: WorkerLink) {
+        guard let runner = runners[cooldown.credential], runner.spec.provider == link.provider else { return }
+        environment.coolDown(cooldown.credential, msec: UInt64(cooldown.seconds) * 1000)
+        for other in links where other !== link && other.provider == link.provider { other.pass(cooldown) }
+        reportSoon()
+    }
+
+    func finished(_ runner: Runner, outcome: String) {
+        // Who waits for a token waits on when the attempt was about a secret that has been replaced.
+        let goesOn = (outcome == "superseded" || outcome == "peer_rotated") && runner.isDue() && !isDraining
+        if !goesOn { tellWatchers(of: runner) }
         if isDraining {
             if !runners.values.contains(where: \.isRunning) { onDrained() }
         } else {
             startDue()
         }
+    }
+
+    private func tellWatchers(of runner: Runner) {
+        for watcher in watchers.removeValue(forKey: runner.spec.name) ?? [] { watcher() }
     }
 
     // MARK: - Workers
@@ -175,8 +237,9 @@ final class Keeper: RunnerOwner {
         runner.secretChanged()
         runner.start(cause: "operator", forced: true)
         // An attempt that could not even begin is over already.
-        if !runner.isRunning { finished(runner) }
+        if !runner.isRunning { finished(runner, outcome: "not_begun") }
     }
+
 
     /// The keys of the published tokens are others.
     func keysChanged() throws(StoreError) {

@@ -7,23 +7,17 @@ import EventLoop
 import Posix
 
 final class LoginFlow {
-    /// How a login ends.
-    enum Result {
-        case secret(Secret, account: String?)
-        case failed(String)
-    }
-
     private var login: DeviceLogin
     private let environment: KeeperEnvironment
     private let show: (String, String) -> Void
-    private let done: (Result) -> Void
+    private let done: (LoginResult) -> Void
     private var exchange: TokenExchange?
     private var timer: Timer?
     private var deadlineUsec: UInt64 = 0
 
     init(
         _ login: DeviceLogin, _ environment: KeeperEnvironment, show: @escaping (String, String) -> Void,
-        done: @escaping (Result) -> Void
+        done: @escaping (LoginResult) -> Void
     ) {
         self.login = login
         self.environment = environment
@@ -91,7 +85,7 @@ final class LoginFlow {
         }
     }
 
-    private func end(_ result: Result) {
+    private func end(_ result: LoginResult) {
         // The owner lets go of this object inside the call.
         let done = done
         environment.loop.later { done(result) }

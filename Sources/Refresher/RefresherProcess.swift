@@ -41,8 +41,10 @@ package enum RefresherProcess {
                 needsPerson = true
                 throw error
             }
-            for (name, descriptor) in try inherited.takeAll(prefix: "worker-") {
-                made.attach(name, try descriptor.take())
+            for prefix in ["worker-", "front", "exporter"] {
+                for (name, descriptor) in try inherited.takeAll(prefix: prefix) {
+                    made.attach(name, try descriptor.take())
+                }
             }
             state = made
             let handlers = Child.Handlers(
@@ -60,6 +62,7 @@ private final class State {
     private let lock: FileLock
     private let keeper: Keeper
     private let server: ControlServer
+    private let commands: Commands
 
     /// Waits until no other refresher uses the vault; the kernel ends the wait, however the other one ends.
     init(_ config: RefresherConfig, _ child: Child, _ listener: consuming FileDescriptor?) throws {
@@ -77,13 +80,23 @@ private final class State {
             directory: vaultDirectory,
             credentials: getenv("CREDENTIALS_DIRECTORY").map { String(cString: $0) })
         let path = vaultDirectory + "/vault.db"
+        let clock = KeeperClock()
+        let now = Int(clock.wallUsec / 1_000_000)
+        let isRestored = try VaultCopy.takeUp(path, now: now)
         let vault = try Vault(path: path, keys: try masterKey.load(vaultExists: access(path, F_OK) == 0))
-        let now = Int(Clock.realtimeUsec() / 1_000_000)
-        let fence = try vault.takeLease(holder: "\(Clock.bootID()) \(getpid())", now: now)
+        let fence = try vault.takeLease(holder: "\(clock.bootID) \(getpid())", now: now)
         let tokens = try State.tokens(config.directory + "/tokens/tokens.db", child.journal)
+        if isRestored {
+            let rotating = config.credentials.filter { $0.profile?.rotates == true }.map(\.name)
+            try vault.restored(above: try tokens.generations(), rotating: Set(rotating), now: now)
+        }
+        let helper = try HelperClient(config.credentials, child.loop) { [unowned child] in
+            child.journal.log(.error, .processEnded, "the helper process has ended; starting anew")
+            child.loop.exit(1)
+        }
         let environment = try KeeperEnvironment(
-            loop: child.loop, journal: child.journal, vault: vault, tokens: tokens,
-            spoolDirectory: vaultDirectory + "/spool")
+            loop: child.loop, journal: child.journal, clock: clock, vault: vault, tokens: tokens,
+            spoolDirectory: vaultDirectory + "/spool", helper: helper)
         keeper = try Keeper(
             config.credentials, environment, onDrained: { [unowned child] in child.loop.exit(0) })
         let socket: FileDescriptor
@@ -92,13 +105,15 @@ private final class State {
         } else {
             socket = try MessageSocket.listen(path: config.directory + "/refresher.sock")
         }
+        commands = Commands(keeper, masterKey)
         server = try ControlServer(
-            socket, keeper, Commands(keeper, masterKey), onDrain: { [unowned keeper] in Self.drain(keeper) })
+            socket, keeper, commands, onDrain: { [unowned keeper] in Self.drain(keeper) })
         child.journal.log(.debug, .processReady, "leading with fence \(fence)")
     }
 
     private static func lead(_ directory: String, _ journal: Journal) throws(Errno) -> FileLock {
-        let path = directory + "/refresher.lock"
+        var path = directory + "/refresher.lock"
+        if Faults.ignoresLock { path += "-\(getpid())" }
         do throws(Errno) {
             return try FileLock(path: path)
         } catch {
@@ -127,10 +142,7 @@ private final class State {
 
     /// A supervisor brings a worker.
     func attach(_ name: String, _ descriptor: consuming FileDescriptor) {
-        guard let provider = RefresherConfig.provider(ofChannel: name) else {
-            child.protocolViolation("a channel named \(name)")
-        }
-        keeper.attach(provider: provider, descriptor)
+        guard server.attach(name, descriptor) else { child.protocolViolation("a channel named \(name)") }
     }
 
     func drain() { Self.drain(keeper) }

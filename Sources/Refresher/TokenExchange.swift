@@ -49,7 +49,7 @@ final class TokenExchange: TransferDelegate {
     ) throws(Errno) {
         self.finish = finish
         timer = try Timer(loop) { [unowned self] in self.timedOut() }
-        timer?.arm(afterUsec: Self.totalUsec)
+        timer?.arm(afterUsec: Faults.exchangeUsec ?? Self.totalUsec)
         var lines: [UInt8] = []
         for (name, value) in request.headers + [("Expect", "")] {
             lines += Array((value.isEmpty ? "\(name):" : "\(name): \(value)").utf8) + [0]

@@ -39,6 +39,9 @@ final class WorkerLink {
         send(.refresherNotice, notice)
     }
 
+    /// Another worker's provider wants a credential to be left alone.
+    func pass(_ cooldown: CredentialCooldown) { send(.workerCooldown, cooldown) }
+
     private func send(_ kind: MessageKind, _ message: some WireCodable) {
         var writer = WireWriter()
         IPC.begin(kind, in: &writer)
@@ -49,11 +52,17 @@ final class WorkerLink {
     private func receive(_ bytes: UnsafeRawBufferPointer) {
         var reader = WireReader(bytes)
         do {
-            let kind = try IPC.kind(&reader)
-            guard kind == .workerRefusal else { throw WireError.invalidValue("\(kind) from a worker") }
-            let refusal: TokenRefusal = try reader.get()
-            try reader.end()
-            keeper.refused(refusal, by: self)
+            switch try IPC.kind(&reader) {
+            case .workerRefusal:
+                let refusal: TokenRefusal = try reader.get()
+                try reader.end()
+                keeper.refused(refusal, by: self)
+            case .workerCooldown:
+                let cooldown: CredentialCooldown = try reader.get()
+                try reader.end()
+                keeper.coolsDown(cooldown, by: self)
+            case let other: throw WireError.invalidValue("\(other) from a worker")
+            }
         } catch {
             // Another process's fault must not end the one that holds the secrets: only the channel ends.
             keeper.environment.journal.log(

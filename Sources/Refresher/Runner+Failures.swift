@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// What follows from an attempt that brought no token: the state, one line for the operator, one for the audit table.
+
+import Config
+import CredentialStore
+import Credentials
+import Journal
+import Posix
+
+extension Runner {
+    /// Milliseconds after which the stored secret is looked at again before one is given up: another process may be
+    /// about to store its successor.
+    private static let judgingMsec: [UInt64] = [25, 50, 100, 250, 500, 1000]
+
+    /// A secret is given up only when nobody has replaced it meanwhile.
+    func judge(_ outcome: TokenOutcome) {
+        do throws(StoreError) {
+            if let sent = attempt.sent, profile?.rotates == true,
+                let held = try vault.secret(spec.name, "refresh"), held != sent
+            {
+                if let intent = attempt.intent {
+                    try vault.close(intent, "failed", outcome: "peer_rotated", now: now)
+                }
+                audit("peer_rotated", cause: attempt.cause, intent: attempt.intent?.id)
+                if let row = try vault.row(spec.name), row.generation > machine.generation {
+                    load(row)
+                    try publish()
+                } else {
+                    machine.renewed(now: environment.bootMsec)
+                }
+                return finish("peer_rotated")
+            }
+        } catch {
+            return end(.transient("\(error)", retryAfter: nil))
+        }
+        guard profile?.rotates == true, attempt.judgings < Self.judgingMsec.count else { return end(outcome) }
+        let delay = Self.judgingMsec[attempt.judgings] * 1000
+        attempt.judgings += 1
+        later(delay) { [unowned self] in self.judge(outcome) }
+    }
+
+    /// An attempt brought no token.
+    func end(_ outcome: TokenOutcome) {
+        let before = attempt.before
+        do throws(StoreError) {
+            var mayBeLost = false
+            if let intent = attempt.intent, let sent = attempt.sent {
+                mayBeLost = try vault.mayBeLost(spec.name, secret: sent)
+                switch outcome {
+                case .notSent: try vault.close(intent, "abandoned", outcome: outcome.name, now: now)
+                case .indeterminate: try vault.close(intent, "lost", outcome: outcome.name, now: now)
+                default: try vault.close(intent, "failed", outcome: outcome.name, now: now)
+                }
+            }
+            machine.failed(
+                outcome, mayBeLost: mayBeLost, afterResume: environment.hasJustResumed,
+                now: environment.bootMsec, random: environment.random())
+            var entry = AuditEntry(
+                credential: spec.name, event: outcome.name, cause: attempt.cause, intent: attempt.intent?.id,
+                outcome: outcome.name,
+                durationMsec: Int((Clock.monotonicUsec() - attempt.startedUsec) / 1000),
+                note: outcome.reason)
+            entry.httpStatus = attempt.status > 0 ? attempt.status : nil
+            try vault.audit(entry, now: now)
+        } catch {
+            machine.failed(
+                .transient("\(error)", retryAfter: nil), now: environment.bootMsec,
+                random: environment.random())
+        }
+        settle(from: before) {}
+        let isThirdOddAnswer = outcome.name == "protocol_error" && machine.failures == 3
+        if machine.state != before && machine.state != .needsLogin || isThirdOddAnswer { tell(outcome) }
+        finish(outcome.name)
+    }
+
+    /// Records a state that the machine has taken on.
+    func settle(from earlier: CredentialState? = nil, _ change: () -> Void) {
+        let before = earlier ?? machine.state
+        change()
+        do throws(StoreError) {
+            if machine.state.needsPerson || before.needsPerson || machine.state != before {
+                try vault.setState(spec.name, machine.state, machine.reason, now: now)
+            }
+            try publish()
+        } catch {
+            environment.journal.log(.error, .credentialTrouble, "credential \(spec.name): \(error)")
+        }
+        if machine.state != before, machine.state == .needsLogin { tell(nil) }
+    }
+
+    /// One line for the operator on the way into a state, not one per attempt.
+    func tell(_ outcome: TokenOutcome?) {
+        let fields = [LogField("CCR_CREDENTIAL", spec.name)]
+        switch machine.state {
+        case .needsLogin:
+            environment.journal.log(
+                .error, .credentialTrouble,
+                "credential \(spec.name) needs a login (\(machine.reason)): "
+                    + (spec.followedFile == nil ? "run ccr login \(spec.name)" : "log in where the file is written"),
+                fields)
+        case .denied, .configError:
+            environment.journal.log(
+                .error, .credentialTrouble,
+                "credential \(spec.name): \(machine.state.rawValue): \(machine.reason)", fields)
+        default:
+            let level: LogLevel =
+                outcome?.name == "protocol_error" && machine.failures >= 3 ? .error : .warning
+            environment.journal.log(
+                level, .credentialTrouble, "credential \(spec.name) was not renewed: \(machine.reason)",
+                fields)
+        }
+    }
+
+    func audit(_ event: String, cause: String, intent: Int? = nil) {
+        do throws(StoreError) {
+            try vault.audit(
+                AuditEntry(credential: spec.name, event: event, cause: cause, intent: intent), now: now)
+        } catch {
+            environment.journal.log(.error, .credentialTrouble, "audit of \(spec.name): \(error)")
+        }
+    }
+}
