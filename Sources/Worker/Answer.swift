@@ -137,6 +137,13 @@ package struct Answer {
         return false
     }
 
+    /// The upstream reported inside a committed answer that it does not take the key any more.
+    package var upstreamRefusedKey: Bool {
+        if case .failed(let error) = translator?.phase { return error.kind == .authentication }
+        if case .failed(let failure) = observer.phase { return failure.kind == .authentication }
+        return false
+    }
+
     /// Whether a stream has been opened but shows nothing but opening events. While the head is still arriving, its
     /// first fields may be known, but not the status.
     package var isHoldingStream: Bool {

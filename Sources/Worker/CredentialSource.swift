@@ -18,6 +18,8 @@ struct CredentialLease {
     let fields: HeaderBlock
     /// Replaces scheme, host and port of the provider's URL.
     let origin: String?
+    /// Signs each request, where the provider wants that.
+    let keys: SigningKeys?
 }
 
 final class CredentialSource {
@@ -49,9 +51,9 @@ final class CredentialSource {
         let resume: (Result<CredentialLease, GatewayError>) -> Void
     }
 
-    /// How long a request waits for a token, and how often it is looked whether the time is over.
-    private static let waitMsec: UInt64 = 15_000
-    private static let lookUsec: UInt64 = 500_000
+    /// How long a request waits for a token, in milliseconds, and how often it is looked whether the time is over.
+    private let waitMsec: UInt64
+    private static let lookUsec: UInt64 = 250_000
     /// Requests that may wait.
     private static let maximumWaiting = 10_000
     /// A refused token is not asked about again for this long.
@@ -67,6 +69,7 @@ final class CredentialSource {
         self.tokensPath = tokensPath
         self.loop = loop
         self.complain = complain
+        waitMsec = UInt64(members.map(\.waitMsec).max() ?? 15_000)
         pool = CredentialPool(members.map { ($0.name, $0.weight, $0.priority) })
         tokens = [Token](repeating: Token(), count: members.count)
         sweep = try Timer(loop, accuracyUsec: Self.lookUsec / 4) { [unowned self] in self.dropLate() }
@@ -119,15 +122,28 @@ final class CredentialSource {
         return held
     }
 
-    /// The provider wants a credential to be left alone for these seconds.
+    /// The provider wants a credential to be left alone for these seconds; the provider's other workers learn of it.
     func coolDown(_ lease: CredentialLease, seconds: Int) {
         pool.coolDown(lease.index, until: now + UInt64(seconds) * 1000)
+        var writer = WireWriter()
+        IPC.begin(.workerCooldown, in: &writer)
+        writer.put(
+            CredentialCooldown(credential: pool.name(lease.index), seconds: UInt32(clamping: seconds)))
+        channel?.send(writer.bytes)
+    }
+
+    /// A token was refused when its answer could not be asked for again: a new one is there for the next request.
+    func report(_ lease: CredentialLease) {
+        guard newer(than: lease) == nil, tokens[lease.index].asked != lease.generation,
+            tokens[lease.index].quietUntil <= now
+        else { return }
+        _ = ask(about: lease)
     }
 
     private func wait(
         refused: CredentialLease?, _ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void
     ) {
-        waiting.append(Waiter(refused: refused, deadline: now + Self.waitMsec, resume: resume))
+        waiting.append(Waiter(refused: refused, deadline: now + waitMsec, resume: resume))
         if waiting.count == 1 { sweep?.arm(afterUsec: Self.lookUsec) }
     }
 
@@ -198,11 +214,18 @@ final class CredentialSource {
                 let granted: WorkerKeys = try message.get()
                 try message.end()
                 keys = granted.keys.map { NumberedKey(number: $0.number, key: $0.key) }
+                // The file may be another one than that of the refresher before.
+                reader = nil
                 read()
             case .refresherNotice:
                 let notice: CredentialNotice = try message.get()
                 try message.end()
                 take(notice)
+            case .workerCooldown:
+                let cooldown: CredentialCooldown = try message.get()
+                try message.end()
+                guard let index = pool.index(of: cooldown.credential) else { return }
+                pool.coolDown(index, until: now + UInt64(cooldown.seconds) * 1000)
             case let other: throw WireError.invalidValue("\(other) from the refresher")
             }
         } catch {
@@ -305,7 +328,8 @@ final class CredentialSource {
                 fields.append(field.name, String(decoding: field.value.expose(), as: UTF8.self))
             }
             tokens[index].lease = CredentialLease(
-                index: index, generation: row.generation, fields: fields, origin: token.origin)
+                index: index, generation: row.generation, fields: fields, origin: token.origin,
+                keys: token.keys)
             tokens[index].quietUntil = 0
         }
         pool.setUsable(index, until: end(of: row))

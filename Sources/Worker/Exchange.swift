@@ -42,6 +42,7 @@ final class Exchange: TransferDelegate {
     private var replay: ((CredentialLease?, any TransferDelegate) -> any Upstream)?
     private var hasReplayed = false
     private let dropped: Losses
+    private var signatureRefusal = SignatureRefusal()
 
     private enum State {
         /// Upstream bytes go to the client.
@@ -60,6 +61,8 @@ final class Exchange: TransferDelegate {
         case abandon(ExchangeOutcome)
         /// The provider refused the token: the same bytes go out once more with a newer one.
         case authorize
+        /// The provider refused the time of the signature: the same bytes go out once more with the right one.
+        case signAgain
     }
 
     /// - Parameters:
@@ -120,14 +123,17 @@ final class Exchange: TransferDelegate {
 
     func transferReceived(headLine: UnsafeRawBufferPointer) {
         answer.headLineReceived(headLine)
+        if lease?.keys != nil { signatureRefusal.read(headLine) }
     }
 
     func transferReceivedHead(status: Int) {
         lastUpstreamUsec = Clock.monotonicUsec()
         headUsec = lastUpstreamUsec
-        if status == 401, lease != nil, !hasReplayed {
+        if let lease, !hasReplayed, status == 401 || status == 403 || status == 400,
+            let remedy = remedy(lease, status: status)
+        {
             hasReplayed = true
-            return resolve(.authorize)
+            return resolve(remedy)
         }
         replay = nil
         if status == 429, let lease {
@@ -135,6 +141,17 @@ final class Exchange: TransferDelegate {
                 lease, seconds: min(answer.retryAfter ?? Exchange.coolDownSeconds, 3600))
         }
         if case .fail(let failure) = answer.headReceived(status: status) { resolve(.fail(failure)) }
+    }
+
+    /// What may make the provider take the same request after all.
+    private func remedy(_ lease: CredentialLease, status: Int) -> Resolution? {
+        if status == 401 { return .authorize }
+        guard lease.keys != nil else { return nil }
+        if signatureRefusal.isAboutKeys { return .authorize }
+        let now = Int(Clock.realtimeUsec() / 1_000_000)
+        guard let skew = signatureRefusal.skew(now: now) else { return nil }
+        worker.signingSkew = skew
+        return .signAgain
     }
 
     func transferReceived(body: UnsafeRawBufferPointer) -> BodyDisposition {
@@ -314,11 +331,19 @@ final class Exchange: TransferDelegate {
         case .abandon(let outcome): end(outcome, keepAlive: false)
         case .authorize:
             guard let lease else { return }
-            answer = Exchange.answer(
-                to: handoff, provider: worker.config.provider, answer.translation, dropped)
-            state = .relaying
+            startOver()
             worker.credentials?.refused(lease) { [weak self] in self?.go(on: $0) }
+        case .signAgain:
+            guard let lease else { return }
+            startOver()
+            go(on: .success(lease))
         }
+    }
+
+    /// Forgets the answer so far, of which the client has seen nothing.
+    private func startOver() {
+        answer = Exchange.answer(to: handoff, provider: worker.config.provider, answer.translation, dropped)
+        state = .relaying
     }
 
     /// How long a credential is left alone whose provider says 429 and not for how long.
@@ -333,7 +358,13 @@ final class Exchange: TransferDelegate {
                 tag: handoff.tag, kind: failure.error.kind, message: failure.error.message,
                 quote: failure.error.quote, upstreamStatus: answer.status,
                 retryAfter: failure.error.retryAfter, mayTryElsewhere: failure.mayTryElsewhere))
+        reportRefusal()
         worker.ended(self, link)
+    }
+
+    /// A stream that says that the token is not good cannot be asked for again; the next request gets a new one.
+    private func reportRefusal() {
+        if answer.upstreamRefusedKey, let lease { worker.credentials?.report(lease) }
     }
 
     private func end(_ outcome: ExchangeOutcome, keepAlive: Bool) {
@@ -348,6 +379,7 @@ final class Exchange: TransferDelegate {
                 keepAlive: keepAlive,
                 firstByteUsec: firstByteUsec, bodyBytes: bodyBytes, backpressureCount: fullCount,
                 transformers: transformers, losses: answer.losses))
+        reportRefusal()
         worker.ended(self, link, usage: answer.usage)
     }
 }

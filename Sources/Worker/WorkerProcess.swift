@@ -55,6 +55,8 @@ package final class WorkerProcess {
     private var links: [FrontLink] = []
     private var sweep: Sweep?
     private var isDraining = false
+    /// Seconds that the clock of a provider that checks signatures is ahead of this one.
+    var signingSkew = 0
     private var activeCount = 0
     private var heapPeak = HeapPeak()
 
@@ -265,6 +267,11 @@ package final class WorkerProcess {
         _ delegate: any TransferDelegate
     ) -> any Upstream {
         let url = lease?.origin.map { UpstreamURL.moved(url, to: $0) } ?? url
+        var fields = fields
+        if let keys = lease?.keys {
+            let now = Int(Clock.realtimeUsec() / 1_000_000) + signingSkew
+            RequestSigner.sign(&fields, url: url, body: body.bytes, keys, now: now)
+        }
         let request = TransferRequest(
             url: url, headers: fields.bytes, body: body, connectTimeoutMsec: config.timeouts.connect,
             proxy: config.proxy)
