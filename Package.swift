@@ -111,7 +111,7 @@ let package = Package(
             "Refresher",
             [
                 "Runtime", "CredentialStore", "Credentials", "Config", "Crypto", "Curl", "SQLite", "JSON",
-                "IPC",
+                "Gateway", "IPC",
                 "Bytes", "EventLoop", "ServiceManager", "Journal", "Posix",
             ]),
         library(

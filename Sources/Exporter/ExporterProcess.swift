@@ -19,10 +19,11 @@ package enum ExporterProcess {
             child, config, inherited in
             let made = try Manager(child.loop, child.journal, config) { child.protocolViolation($0) }
             manager = made
-            while let descriptor = try inherited.take("front") { made.attach(descriptor) }
+            while let descriptor = try inherited.take("front") { made.attach("front", descriptor) }
+            while let descriptor = try inherited.take("refresher") { made.attach("refresher", descriptor) }
             while let descriptor = try inherited.take("metrics") { try made.listen(descriptor) }
             let handlers = Child.Handlers(
-                attach: { _, descriptor in made.attach(descriptor) }, drain: { made.drain() },
+                attach: { made.attach($0, $1) }, drain: { made.drain() },
                 status: { made.processesChanged($0) })
             return (handlers, made.status)
         }

@@ -17,6 +17,8 @@ final class Manager {
     private let server: MetricsServer
     private var links: [Int: FrontLink] = [:]
     private var answers: [Int: AnswerWriter] = [:]
+    /// The refresher's, which says how every credential is.
+    private var credentialChannel: MessageChannel?
     private var nextNumber = 0
     private var flushTimer: Timer?
     private var maintenanceTimer: Timer?
@@ -48,7 +50,9 @@ final class Manager {
             Notifier.status(text)
         }
         self.keeper = keeper
-        server = MetricsServer(loop) { Answer(path: $0, state: keeper.state) }
+        server = MetricsServer(loop) {
+            Answer(path: $0, state: keeper.shownState(nowUsec: Clock.realtimeUsec()))
+        }
         flushTimer = try Timer(loop, accuracyUsec: 10_000) { [unowned self] in self.flush() }
         maintenanceTimer = try Timer(loop, accuracyUsec: 60_000_000) { [unowned self] in self.maintain() }
         drainTimer = try Timer(loop) { [unowned self] in self.loop.exit(0) }
@@ -74,8 +78,9 @@ final class Manager {
 
     // MARK: - Fronts
 
-    /// Takes a channel to a front over.
-    func attach(_ descriptor: consuming FileDescriptor) {
+    /// Takes a channel to a front or the refresher over.
+    func attach(_ name: String, _ descriptor: consuming FileDescriptor) {
+        if name == "refresher" { return attachRefresher(descriptor) }
         let number = nextNumber
         nextNumber += 1
         do {
@@ -86,6 +91,31 @@ final class Manager {
             links[number] = FrontLink(channel: channel, instance: nil)
         } catch {
             journal.log(.error, .limitReached, "the channel to a front cannot be watched: \(error)")
+        }
+    }
+
+    private func attachRefresher(_ descriptor: consuming FileDescriptor) {
+        do {
+            credentialChannel = try MessageChannel(
+                loop, descriptor,
+                onMessage: { [unowned self] bytes, _ in
+                    var reader = WireReader(bytes)
+                    do {
+                        let kind = try IPC.kind(&reader)
+                        guard kind == .refresherReport else {
+                            throw WireError.invalidValue("\(kind) from the refresher")
+                        }
+                        let reports = try reader.getList { (reader) throws(WireError) in
+                            try reader.get(CredentialReport.self)
+                        }
+                        try reader.end()
+                        self.keeper.credentialsChanged(reports)
+                    } catch {
+                        self.violation("refresher message: \(error)")
+                    }
+                }, onClose: { [unowned self] in self.credentialChannel = nil })
+        } catch {
+            journal.log(.error, .limitReached, "the channel to the refresher cannot be watched: \(error)")
         }
     }
 
@@ -170,7 +200,7 @@ final class Manager {
         let answer =
             isRefused
             ? Answer.error(status: 503, code: "overloaded", "too many answers are being written already")
-            : Answer(path: query.path, state: keeper.state)
+            : Answer(path: query.path, state: keeper.shownState(nowUsec: Clock.realtimeUsec()))
         let keepAlive = query.keepAlive && !isRefused
         let number = nextNumber
         nextNumber += 1

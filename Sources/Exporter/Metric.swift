@@ -38,6 +38,11 @@ enum Metric: String, CaseIterable {
     case processUp = "ccr_process_up"
     case processRestarts = "ccr_process_restarts_total"
     case processResidentBytes = "ccr_process_resident_bytes"
+    case credentialExpiry = "ccr_credential_expiry_seconds"
+    case credentialRefreshes = "ccr_credential_refresh_total"
+    case credentialState = "ccr_credential_state"
+    case credentialRefusals = "ccr_credential_401_total"
+    case credentialCooldown = "ccr_credential_cooldown_seconds"
     case storeUp = "ccr_usage_store_up"
 
     /// Upper bounds in seconds; CCR-Rust's up to 60, so that its dashboards read ccr, and two for long turns.
@@ -101,6 +106,22 @@ enum Metric: String, CaseIterable {
                 ["role", "provider"], lasting: false, "Restarts after a crash since the supervisor started.")
         case .processResidentBytes:
             gauge(["role", "provider"], "Resident memory of the processes of this role.")
+        case .credentialExpiry:
+            gauge(["credential", "provider"], "Seconds until the credential's token ends.")
+        case .credentialRefreshes:
+            counter(
+                ["credential", "provider", "outcome"], lasting: false,
+                "Attempts to renew the credential's token, by outcome, since the refresher started.")
+        case .credentialState:
+            gauge(["credential", "provider", "state"], "1 for the state that the credential is in.")
+        case .credentialRefusals:
+            counter(
+                ["credential", "provider"], lasting: false,
+                "Tokens of the credential that its provider refused with 401.")
+        case .credentialCooldown:
+            gauge(
+                ["credential", "provider"],
+                "Seconds for which the provider wants the credential to be left alone.")
         case .storeUp: gauge([], "1 when the counts are kept in usage.db, 0 while they are in memory only.")
         }
     }

@@ -10,6 +10,7 @@ import SQLite
 /// The state and the database under it.
 final class UsageKeeper {
     private(set) var state: UsageState
+    private var credentials: [CredentialReport] = []
     private let config: ExporterConfig
     private let path: String
     private var store: UsageStore?
@@ -110,6 +111,15 @@ final class UsageKeeper {
     }
 
     // MARK: - Gauges
+
+    /// How every credential is, as the refresher says it.
+    func credentialsChanged(_ reports: [CredentialReport]) { credentials = reports }
+
+    /// The state as it is shown now: what is left of tokens changes by itself.
+    func shownState(nowUsec: UInt64) -> UsageState {
+        state.show(credentials, now: Int(nowUsec / 1_000_000))
+        return state
+    }
 
     func frontLeft(_ instance: UInt64) { state.frontLeft(instance) }
 

@@ -245,6 +245,29 @@ struct UsageState {
         }
     }
 
+    /// Shows how every credential is.
+    ///
+    /// - Parameter now: seconds since 1970.
+    mutating func show(_ credentials: [CredentialReport], now: Int) {
+        let metrics: [Metric] = [
+            .credentialExpiry, .credentialRefreshes, .credentialState, .credentialRefusals, .credentialCooldown,
+        ]
+        for metric in metrics { registry.hideAll(metric.rawValue) }
+        for credential in credentials {
+            let labels = [credential.name, credential.provider]
+            if let end = credential.expiresAt {
+                registry.add(registry.series(.credentialExpiry, labels), Double(max(0, end - now)))
+            }
+            for (outcome, count) in credential.outcomes {
+                registry.add(registry.series(.credentialRefreshes, labels + [outcome]), Double(count))
+            }
+            registry.add(registry.series(.credentialState, labels + [credential.state]), 1.0)
+            registry.add(registry.series(.credentialRefusals, labels), Double(credential.refusals))
+            registry.add(
+                registry.series(.credentialCooldown, labels), Double(max(0, credential.cooldownUntil - now)))
+        }
+    }
+
     /// Shows whether counts are kept on disk.
     mutating func storeChanged(isUp: Bool) {
         registry.set(plain.storeUp, isUp ? 1 : 0)

@@ -24,13 +24,19 @@ extension FrontProcess {
         case .exporter: exporter?.ask(request)
         case .models: answerLocally(request, body: config.modelsBody)
         case .presets: answerLocally(request, body: config.presetsBody)
-        case .health: answerLocally(request, body: HealthReport.body(processes))
+        case .admin(let verb): refresher.ask(request, verb)
+        case .health: answerLocally(request, body: healthBody)
         case .readiness:
             let isReady = HealthReport.isReady(processes)
-            answerLocally(request, status: isReady ? 200 : 503, body: HealthReport.body(processes))
+            answerLocally(request, status: isReady ? 200 : 503, body: healthBody)
         case .greeting: answerLocally(request, body: Array("{\"status\":\"ok\"}".utf8))
         case nil: protocolViolation("a request without a target was dispatched")
         }
+    }
+
+    private var healthBody: [UInt8] {
+        HealthReport.body(
+            processes, refresher.credentials, nowSeconds: Int(Clock.realtimeUsec() / 1_000_000))
     }
 
     private func route(_ request: ClientRequest, _ endpoint: Endpoint, preset: String?) {

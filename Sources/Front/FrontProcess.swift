@@ -29,6 +29,7 @@ package final class FrontProcess {
     private(set) var now: UInt64
     private let child: Child
     private let keys: KeySet
+    private let adminKeys: KeySet
     private let instance = Random.uint64()
     private let instanceText: String
     private var listeners: [SharedDescriptor] = []
@@ -45,6 +46,7 @@ package final class FrontProcess {
     var workers: WorkerLinks
     /// Set for the whole life of the process but the moments of its making.
     private(set) var exporter: ExporterLink?
+    private(set) lazy var refresher = RefresherLink(self)
     var gauges = FrontGauges()
     /// Requests whose candidate has no running worker at the moment.
     var waiting: [ClientRequest] = []
@@ -66,7 +68,9 @@ package final class FrontProcess {
             for (name, descriptor) in try inherited.takeAll(prefix: "worker-") {
                 process.attach(name, try descriptor.take())
             }
-            if let descriptor = try inherited.take("exporter") { process.attach("exporter", descriptor) }
+            for name in ["exporter", "refresher"] {
+                if let descriptor = try inherited.take(name) { process.attach(name, descriptor) }
+            }
             for (_, descriptor) in try inherited.takeAll(prefix: "http") { try process.listen(descriptor) }
             for (_, descriptor) in try inherited.takeAll(prefix: "admin") {
                 try process.listen(descriptor, isAdmin: true)
@@ -88,6 +92,7 @@ package final class FrontProcess {
         now = Clock.monotonicUsec()
         httpLimits = HTTPLimits(headBytes: config.limits.headBytes)
         keys = KeySet(digests: config.clientKeyDigests)
+        adminKeys = KeySet(digests: config.adminKeyDigests)
         instanceText = String(instance, radix: 16)
         workers = WorkerLinks(providerCount: config.routes.providers.count)
         exporter = try ExporterLink(self, instance: instance)
@@ -182,7 +187,7 @@ package final class FrontProcess {
                     .overloaded, "too many requests in flight (limit \(config.limits.requestsInFlight))",
                     retryAfter: 1)
             }
-        } else if head.bodyFraming != .none, head.bodyFraming != .length(0) {
+        } else if head.bodyFraming != .none, head.bodyFraming != .length(0), target != .admin(.store) {
             throw GatewayError(.invalidRequest, "this path takes no body")
         }
     }
@@ -207,6 +212,7 @@ package final class FrontProcess {
         }
         // Who may connect there is decided by the mode of the socket's file.
         if request.connection.isAdmin { return }
+        if case .admin = request.target { return try authenticateAdmin(request) }
         guard !keys.isEmpty else {
             if request.connection.peerIsLoopback { return try LocalOrigin.check(request.head) }
             throw GatewayError(.authentication, "no client key is configured; only local clients are served")
@@ -230,6 +236,23 @@ package final class FrontProcess {
             }
         throw GatewayError(
             .authentication, isMissing ? "a client key is needed" : "the client key is not valid")
+    }
+
+    /// Whoever may send requests may not change credentials: another key.
+    private func authenticateAdmin(_ request: ClientRequest) throws(GatewayError) {
+        guard !adminKeys.isEmpty else {
+            throw GatewayError(
+                .permission, "no ADMIN_API_KEY is configured; ask over an admin socket, or configure one")
+        }
+        let head = request.head
+        let bearer = head.withFirst("authorization") { value -> Bool in
+            guard value.count > 7, ASCII.equalIgnoringCase(value.slice(0..<7), "bearer ") else { return false }
+            return adminKeys.index(of: value.slice(7..<value.count)) != nil
+        }
+        if bearer == true || head.withFirst("x-api-key", { adminKeys.index(of: $0) != nil }) == true {
+            return
+        }
+        throw GatewayError(.authentication, "the admin key is needed")
     }
 
     // MARK: - Time
@@ -266,6 +289,7 @@ package final class FrontProcess {
     private func attach(_ name: String, _ descriptor: consuming FileDescriptor) {
         do {
             if name == "exporter" { return try exporter?.attach(descriptor) ?? () }
+            if name == "refresher" { return try refresher.attach(descriptor) }
             guard let (provider, worker) = WorkerLinks.parse(name), provider < config.routes.providers.count
             else {
                 protocolViolation("a channel named \(name)")

@@ -16,6 +16,8 @@ enum PathTarget: Equatable {
     case health
     case readiness
     case greeting
+    /// The refresher, by way of front.
+    case admin(AdminRequest.Verb)
 }
 
 /// Why a path is not served.
@@ -37,6 +39,8 @@ enum PathTable {
         } + [
             Row(methods: ["GET", "HEAD"], path: "/v1/models", target: .models),
             Row(methods: ["GET"], path: "/v1/presets", target: .presets),
+            Row(methods: ["POST"], path: "/admin/credentials", target: .admin(.store)),
+            Row(methods: ["GET"], path: "/admin/credentials/status", target: .admin(.status)),
             Row(methods: ["GET", "HEAD"], path: "/health", target: .health),
             Row(methods: ["GET", "HEAD"], path: "/health/readiness", target: .readiness),
             Row(methods: ["GET", "HEAD"], path: "/", target: .greeting),

@@ -9,15 +9,18 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
     package var limits: FrontLimits
     /// SHA-256 of each accepted client key; empty when none is needed.
     package var clientKeyDigests: [[UInt8]]
+    /// SHA-256 of the key for admin paths; empty when only admin sockets may ask for them.
+    package var adminKeyDigests: [[UInt8]]
     /// The body of GET /v1/models.
     package var modelsBody: [UInt8]
     /// The body of GET /v1/presets.
     package var presetsBody: [UInt8]
 
     package init(
-        routes: RouteTable, limits: FrontLimits, clientKeyDigests: [[UInt8]], modelsBody: [UInt8],
-        presetsBody: [UInt8]
+        routes: RouteTable, limits: FrontLimits, clientKeyDigests: [[UInt8]],
+        adminKeyDigests: [[UInt8]] = [], modelsBody: [UInt8], presetsBody: [UInt8]
     ) {
+        self.adminKeyDigests = adminKeyDigests
         self.routes = routes
         self.limits = limits
         self.clientKeyDigests = clientKeyDigests
@@ -29,6 +32,7 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
         writer.put(routes)
         writer.put(limits)
         writer.put(list: clientKeyDigests) { $0.put($1) }
+        writer.put(list: adminKeyDigests) { $0.put($1) }
         writer.put(modelsBody)
         writer.put(presetsBody)
     }
@@ -37,6 +41,7 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
         routes = try reader.get()
         limits = try reader.get()
         clientKeyDigests = try reader.getList { (reader) throws(WireError) in try reader.getArray() }
+        adminKeyDigests = try reader.getList { (reader) throws(WireError) in try reader.getArray() }
         modelsBody = try reader.getArray()
         presetsBody = try reader.getArray()
     }

@@ -36,6 +36,9 @@ struct Blueprint {
                 clientKeyDigests: configuration.clientKeys.map { client in
                     SHA256.digest(client.key.expose()).withBytes { Array($0) }
                 },
+                adminKeyDigests: [configuration.adminKey].compactMap { $0 }.map { key in
+                    SHA256.digest(key.expose()).withBytes { Array($0) }
+                },
                 modelsBody: ModelCatalogue.body(routes), presetsBody: PresetList.body(routes)))
         let models = configuration.models.map { ModelRules($0) }
         workers = configuration.providers.map { provider in
@@ -51,7 +54,7 @@ struct Blueprint {
                 version: CCR.version))
         let keeping = RefresherConfig(configuration)
         var spec = Blueprint.spec(.refresher, keeping)
-        spec.variables = keeping.secretVariables
+        spec.variables = keeping.variables
         refresher = keeping.credentials.isEmpty ? nil : spec
     }
 
@@ -87,7 +90,8 @@ struct Blueprint {
                 idle: provider.timeouts.idleMs, keepalive: timeouts.keepaliveMs,
                 commitHold: timeouts.commitHoldMs, unusedConnection: timeouts.unusedConnectionMs),
             credentials: provider.credentials.map {
-                CredentialMember(name: $0.name, weight: $0.weight, priority: $0.priority)
+                CredentialMember(
+                    name: $0.name, weight: $0.weight, priority: $0.priority, waitMsec: $0.waitMsec)
             },
             tokenDirectory: provider.credentials.isEmpty
                 ? "" : RefresherConfig.tokenDirectory(below: configuration.stateDirectory))

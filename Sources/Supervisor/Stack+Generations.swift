@@ -57,6 +57,7 @@ extension Stack {
             }
         }
         if let exporter { connect(generation.front, as: "front", to: exporter, as: "exporter") }
+        connectToRefresher(generation.front, as: "front")
     }
 
     /// Makes a pair of connected sockets and gives each process its end.
@@ -179,6 +180,7 @@ extension Stack {
         where front.isRunning && front.speaksThisProtocol {
             connect(front, as: "front", to: exporter, as: "exporter")
         }
+        connectToRefresher(exporter, as: "exporter")
     }
 
     func announce() {

@@ -36,28 +36,47 @@ extension Stack {
 
     /// Connects workers to the refresher; it knows them by their provider.
     func connectRefresher(to workers: [ManagedChild]) {
-        guard refresher != nil || refresherLink?.isConnected == true else { return }
         let withCredentials = Set(
             [current, next].compactMap { $0?.configuration }.flatMap(\.providers)
                 .filter { !$0.credentials.isEmpty }.map(\.name))
         // Workers of another version keep the tokens that they have.
         for worker in workers where !worker.isAdopted && withCredentials.contains(worker.spec.provider) {
-            let name = RefresherConfig.channelName(provider: worker.spec.provider)
-            connect(worker, to: "refresher") { descriptor in
-                if let refresher {
-                    refresher.give(NamedDescriptor(name: name, descriptor: descriptor))
-                } else {
-                    refresherLink?.bring(name, descriptor)
-                }
+            connectToRefresher(worker, as: RefresherConfig.channelName(provider: worker.spec.provider))
+        }
+    }
+
+    /// Connects those who are told how every credential is: fronts, which also pass commands on, and the exporter.
+    private func connectRefresherToWatchers() {
+        for front in (draining + [current, next].compactMap { $0 }).map(\.front)
+        where (front.isRunning || front.restarts == 0) && front.speaksThisProtocol {
+            connectToRefresher(front, as: "front")
+        }
+        if let exporter { connectToRefresher(exporter, as: "exporter") }
+    }
+
+    /// Connects a process to the refresher, which knows it by this name; does nothing without a refresher.
+    func connectToRefresher(_ child: ManagedChild, as name: String) {
+        guard refresher != nil || refresherLink?.isConnected == true else { return }
+        connect(child, to: "refresher") { descriptor in
+            if let refresher {
+                refresher.give(NamedDescriptor(name: name, descriptor: descriptor))
+            } else {
+                refresherLink?.bring(name, descriptor)
             }
         }
+    }
+
+    /// Connects a refresher that is about to start, or has just come, to all who need one.
+    func equipRefresher() {
+        connectRefresher(to: runningWorkers)
+        connectRefresherToWatchers()
     }
 
     /// Starts the refresher of the first configuration.
     func startRefresher(_ spec: ChildSpec?) {
         guard refresherSocket == nil else { return useManagedRefresher(spec) }
         refresher = spec.map { ManagedChild($0, stack: self) }
-        connectRefresher(to: runningWorkers)
+        equipRefresher()
         refresher?.start()
     }
 
@@ -71,7 +90,7 @@ extension Stack {
         }
         oldRefresher = refresher?.isRunning == true ? refresher : nil
         refresher = spec.map { ManagedChild($0, stack: self) }
-        connectRefresher(to: runningWorkers)
+        equipRefresher()
         refresher?.start()
         oldRefresher?.drain()
     }
@@ -105,7 +124,7 @@ extension Stack {
         switch event {
         case .connected:
             journal.log(.debug, .processStarted, "connected to the refresher at \(path)")
-            connectRefresher(to: runningWorkers)
+            equipRefresher()
         case .lost(let expected):
             journal.log(
                 expected ? .debug : .warning, .processEnded,

@@ -214,7 +214,7 @@ final class Stack {
         } else if child === exporter {
             equipExporter(child)
         } else if child === refresher {
-            connectRefresher(to: runningWorkers)
+            equipRefresher()
         } else {
             connectRefresher(to: [child])
             for generation in draining + [current] + [next].compactMap({ $0 })

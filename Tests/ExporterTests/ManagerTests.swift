@@ -33,7 +33,7 @@ private final class Bench {
         }
         let pair = try MessageSocket.pair()
         let ends = Bench.shared(pair)
-        manager?.attach(try ends.0.own())
+        manager?.attach("front", try ends.0.own())
         front = try MessageChannel(
             loop, try ends.1.own(), onMessage: { [unowned self] bytes, _ in self.receive(bytes) },
             onClose: { [unowned self] in self.loop.exit(2) })
