@@ -135,11 +135,21 @@ package enum CommandTable {
                 Shows an address and a code to enter there, waits, and stores what the service gives in the vault.
                 Never shows a token.
                 """,
-            operands: [credential], options: [config], run: CredentialCommands.logIn),
+            operands: [credential],
+            options: [
+                config,
+                CommandOption(
+                    name: "--browser", value: nil,
+                    help: "log in with a browser on this machine instead of a code"),
+            ], run: CredentialCommands.logIn),
         Command(
             words: ["logout"], group: .credentials, summary: "forget the secrets of a credential",
             details: "",
             operands: [credential], options: [config], run: CredentialCommands.logOut),
+        Command(
+            words: ["credentials", "list"], group: .credentials,
+            summary: "list the configured credentials and what else the vault holds", details: "",
+            options: [config], run: CredentialCommands.list),
         Command(
             words: ["credentials", "status"], group: .credentials,
             summary: "show every credential and its state",
@@ -153,21 +163,54 @@ package enum CommandTable {
             summary: "store the secret that a file of another program holds",
             details: """
                 Reads auth.json of Codex, codex-proxy, CLIProxyAPI and litellm, .copilot-tokens.json, key files of
-                Google service accounts, and files with one line. The file stays as it is.
+                Google service accounts, and files with one line. The file stays as it is. Without FILE the places where
+                other programs keep their logins are looked at in turn, unless the vault holds a login already.
                 """,
             operands: [
                 credential,
-                Operand(name: "FILE", help: "the file; its mode must be 0600", completion: .files),
+                Operand(
+                    name: "FILE", help: "the file; its mode must be 0600", isRequired: false,
+                    completion: .files),
             ],
             options: [
                 config,
                 CommandOption(
+                    name: "--creds-store", value: "STORE",
+                    help: "where to look: auto, xdg (codex-proxy), legacy (Codex), env or vault",
+                    completion: .words(LoginStore.allCases.map(\.rawValue))),
+                CommandOption(
+                    name: "--creds-path", value: "FILE", help: "the same as FILE", completion: .files),
+                CommandOption(
                     name: "--i-understand", value: nil,
                     help: "take a login over that another program uses, which logs that program out"),
+                CommandOption(
+                    name: "--disable-migrate-refresh", value: nil,
+                    help: "use the token in the file to its end before the first refresh"),
+                CommandOption(
+                    name: "--replace", value: nil, help: "take a file of another account than before"),
                 CommandOption(
                     name: "--accept-open-mode", value: nil, help: "read a file that others may read too"),
             ],
             run: CredentialCommands.importFile),
+        Command(
+            words: ["credentials", "export"], group: .credentials,
+            summary: "write a credential's token into a login file of another program",
+            details: """
+                Writes auth.json as codex-proxy reads it; what else stands in the file stays. The refresh token stays in
+                the vault, since two programs that use one end the login, unless --move gives it away.
+                """,
+            operands: [credential, Operand(name: "FILE", help: "the file", completion: .files)],
+            options: [
+                config,
+                CommandOption(
+                    name: "--move", value: nil, help: "give the refresh token away and log ccr out of it"),
+            ],
+            run: CredentialCommands.export),
+        Command(
+            words: ["credentials", "rm"], group: .credentials,
+            summary: "remove what the vault holds of a credential that is not configured any more",
+            details: "", operands: [Operand(name: "NAME", help: "the credential's former name")],
+            options: [config], run: CredentialCommands.remove),
         Command(
             words: ["print-token"], group: .credentials,
             summary: "print a credential's token and nothing else",
@@ -186,6 +229,15 @@ package enum CommandTable {
                 """,
             operands: [Operand(name: "FILE", help: "the copy; must not exist", completion: .files)],
             options: [config], run: CredentialCommands.backUp),
+        Command(
+            words: ["vault", "restore"], group: .credentials,
+            summary: "put a copy in the place of the vault",
+            details: """
+                The old vault is kept beside it, the refresher starts anew. Secrets that services replace with each use may
+                be older than what the services know: they are not sent again, and need a new login when their tokens end.
+                """,
+            operands: [Operand(name: "FILE", help: "the copy, below STATE_DIR/credentials", completion: .files)],
+            options: [config], run: CredentialCommands.restore),
         Command(
             words: ["version"], group: .general, summary: "print the version", details: "", options: [json],
             run: VersionCommand.run),

@@ -10,7 +10,9 @@ import JSON
 enum CredentialCommands {
     private static let maximumFileBytes = 128 << 10
 
-    @Sendable static func logIn(_ context: CommandContext) -> Int32 { ask(context, .login) }
+    @Sendable static func logIn(_ context: CommandContext) -> Int32 {
+        ask(context, context.has("--browser") ? .loginInBrowser : .login)
+    }
 
     @Sendable static func logOut(_ context: CommandContext) -> Int32 { ask(context, .logout) }
 
@@ -22,9 +24,14 @@ enum CredentialCommands {
 
     @Sendable static func backUp(_ context: CommandContext) -> Int32 { ask(context, .backUp) }
 
+    @Sendable static func restore(_ context: CommandContext) -> Int32 { ask(context, .restore) }
+
+    @Sendable static func remove(_ context: CommandContext) -> Int32 { ask(context, .remove) }
+
+    // MARK: - Import and export
+
     @Sendable static func importFile(_ context: CommandContext) -> Int32 {
         guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
-        let path = context.operands[1]
         guard
             let credential = configuration.providers.flatMap(\.credentials).first(where: {
                 $0.name == context.operands[0]
@@ -33,7 +40,60 @@ enum CredentialCommands {
             return complain(
                 context, "there is no credential \(quoted(context.operands[0])) in the configuration")
         }
-        if credential.kind.profile?.rotates == true, !context.has("--i-understand") {
+        guard let found = found(context, credential, configuration) else { return ExitStatus.failure }
+        switch found {
+        case .tokens(let tokens):
+            return ask(
+                context, CredentialCommand(.store, name: credential.name, payload: tokens), configuration)
+        case .file(let path): return importFile(path, context, credential, configuration)
+        }
+    }
+
+    /// What the command names or the stores hold; nil after the person was told that there is nothing to do.
+    private static func found(
+        _ context: CommandContext, _ credential: ProviderCredential, _ configuration: Configuration
+    ) -> FoundLogin? {
+        if let path = context.operands.dropFirst().first ?? context.options["--creds-path"] {
+            return .file(path)
+        }
+        guard let store = LoginStore(rawValue: context.options["--creds-store"] ?? "auto") else {
+            _ = complain(
+                context,
+                "allowed are --creds-store "
+                    + LoginStore.allCases.map(\.rawValue).joined(separator: ", "))
+            return nil
+        }
+        if store == .auto || store == .vault, isUsable(context, credential.name, configuration) {
+            context.terminal.complain("ccr: the vault holds a login of \(credential.name) already")
+            return nil
+        }
+        let sources = LoginSources(kind: credential.kind, environment: context.environment)
+        if let found = sources.find(store) { return found }
+        _ = complain(
+            context,
+            "there is no login in \(sources.description(store)); name a file, or run ccr login \(credential.name)")
+        return nil
+    }
+
+    private static func isUsable(
+        _ context: CommandContext, _ name: String, _ configuration: Configuration
+    ) -> Bool {
+        let reply = try? RefresherClient.ask(  // without an answer there is nothing to compare with
+            CredentialCommand(.status), socket: socket(context, configuration), step: { _ in })
+        let parser = JSONParser()
+        guard let reply, let list = try? parser.parse(reply.json) else { return false }
+        defer { withExtendedLifetime(parser) {} }
+        return list.elements.contains {
+            $0.member("name")?.string == name && $0.member("usable")?.bool == true
+        }
+    }
+
+    private static func importFile(
+        _ path: String, _ context: CommandContext, _ credential: ProviderCredential,
+        _ configuration: Configuration
+    ) -> Int32 {
+        let isFollowed = credential.settings["mode"] == "follow"
+        if credential.kind.profile?.rotates == true, !isFollowed, !context.has("--i-understand") {
             return complain(
                 context,
                 "importing \(quoted(credential.name)) takes the login over: the program that wrote the file is logged "
@@ -46,9 +106,52 @@ enum CredentialCommands {
         } catch {
             return complain(context, "\(error)")
         }
+        let verb: CredentialCommand.Verb =
+            context.has("--replace")
+            ? .replace : context.has("--disable-migrate-refresh") ? .importQuietly : .importFile
         return ask(
-            context, CredentialCommand(.importFile, name: credential.name, payload: Secret(bytes: bytes)),
+            context, CredentialCommand(verb, name: credential.name, payload: Secret(bytes: bytes)),
             configuration)
+    }
+
+    @Sendable static func export(_ context: CommandContext) -> Int32 {
+        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
+        let command = CredentialCommand(
+            context.has("--move") ? .handOver : .export, name: context.operands[0])
+        do {
+            let reply = try RefresherClient.ask(command, socket: socket(context, configuration), step: { _ in })
+            guard reply.succeeded else { return complain(context, reply.text) }
+            try LoginFile.write(context.operands[1], tokens: reply.json)
+            context.terminal.print(reply.text.isEmpty ? "wrote \(context.operands[1])" : reply.text)
+            return ExitStatus.success
+        } catch let error as RefresherClient.Failure {
+            return complain(context, error.message)
+        } catch {
+            return complain(context, "\(error)")
+        }
+    }
+
+    // MARK: - Status
+
+    @Sendable static func list(_ context: CommandContext) -> Int32 {
+        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
+        var rows = [["NAME", "PROVIDER", "KIND", "SECRET", "WEIGHT", "PRIORITY"]]
+        for provider in configuration.providers {
+            for entry in provider.credentials {
+                let source = entry.command.first ?? entry.secret.text
+                rows.append([
+                    entry.name, provider.name, entry.kind.rawValue, source, String(entry.weight),
+                    String(entry.priority),
+                ])
+            }
+        }
+        let reply = try? RefresherClient.ask(  // the configuration is worth showing without a refresher too
+            CredentialCommand(.status), socket: socket(context, configuration), step: { _ in })
+        for name in (reply?.text ?? "").split(separator: "\n") {
+            rows.append([String(name), "", "not configured", "vault", "", ""])
+        }
+        for line in TextTable.lines(rows) { context.terminal.print(line) }
+        return ExitStatus.success
     }
 
     @Sendable static func status(_ context: CommandContext) -> Int32 {

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the logins of other programs are, and how ccr's own are written for them.
+// Source: the programs' own readers, 2026: codex-proxy (--creds-store, order of its migration), Codex ($CODEX_HOME),
+// codex-code-router (COPILOT_TOKEN_FILE, COPILOT_BEARER_TOKEN).
+
+import Config
+import CredentialStore
+import Credentials
+import Glibc
+import JSON
+
+/// A place where another program keeps a login.
+enum LoginStore: String, CaseIterable, Sendable {
+    /// What the vault holds; else the first of the others that holds something.
+    case auto
+    /// codex-proxy/auth.json below $XDG_CONFIG_HOME or ~/.config.
+    case xdg
+    /// $CODEX_HOME/auth.json or ~/.codex/auth.json; of Copilot $COPILOT_TOKEN_FILE or ~/.copilot-tokens.json.
+    case legacy
+    /// ACCESS_TOKEN and ACCOUNT_ID; of Copilot COPILOT_BEARER_TOKEN.
+    case env
+    /// ccr's own vault, where nothing has to be imported.
+    case vault
+}
+
+/// What was found.
+enum FoundLogin: Equatable {
+    /// A file to be imported.
+    case file(String)
+    /// Tokens as `StoredTokens` reads them.
+    case tokens(Secret)
+}
+
+struct LoginSources {
+    let kind: CredentialKind
+    let environment: [String: String]
+
+    /// The first store that holds something, in the order in which codex-proxy migrates.
+    func find(_ store: LoginStore) -> FoundLogin? {
+        switch store {
+        case .auto: [LoginStore.xdg, .legacy, .env].lazy.compactMap { find($0) }.first
+        case .vault: nil
+        case .env: variables
+        case .xdg: kind == .copilot ? nil : existing(xdgPath)
+        case .legacy: existing(legacyPath)
+        }
+    }
+
+    /// The places, for people.
+    func description(_ store: LoginStore) -> String {
+        switch store {
+        case .auto: [LoginStore.xdg, .legacy, .env].map(description).filter { !$0.isEmpty }.joined(separator: ", ")
+        case .vault: "the vault"
+        case .env: kind == .copilot ? "COPILOT_BEARER_TOKEN" : "ACCESS_TOKEN"
+        case .xdg: kind == .copilot ? "" : xdgPath
+        case .legacy: legacyPath
+        }
+    }
+
+    private func value(_ name: String) -> String? {
+        environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    private var home: String { value("HOME") ?? "/" }
+
+    private var xdgPath: String { (value("XDG_CONFIG_HOME") ?? "\(home)/.config") + "/codex-proxy/auth.json" }
+
+    private var legacyPath: String {
+        if kind == .copilot { return value("COPILOT_TOKEN_FILE") ?? "\(home)/.copilot-tokens.json" }
+        return (value("CODEX_HOME") ?? "\(home)/.codex") + "/auth.json"
+    }
+
+    private func existing(_ path: String) -> FoundLogin? { access(path, F_OK) == 0 ? .file(path) : nil }
+
+    private var variables: FoundLogin? {
+        let name = kind == .copilot ? "COPILOT_BEARER_TOKEN" : "ACCESS_TOKEN"
+        guard let token = value(name) else { return nil }
+        var json = JSONWriter()
+        json.object { json in
+            json.member("accessToken", token)
+            if kind != .copilot, let account = value("ACCOUNT_ID") { json.member("userID", account) }
+        }
+        return .tokens(Secret(bytes: json.bytes))
+    }
+}
+
+/// auth.json as codex-proxy reads it.
+enum LoginFile {
+    private static let maximumBytes = 128 << 10
+
+    /// Puts tokens into a file in place of those that it holds; everything else that stands in it stays. The file is
+    /// replaced as a whole, with mode 0600.
+    ///
+    /// - Parameter tokens: a JSON object.
+    static func write(_ path: String, tokens: [UInt8]) throws(StoreError) {
+        var old: [UInt8] = []
+        if access(path, F_OK) == 0 { old = try PrivateFile.read(path, limit: maximumBytes) }
+        guard let merged = merged(old, tokens) else {
+            throw .file("\(path) holds something else than a JSON object; it stays as it is")
+        }
+        try PrivateFile.write(path, merged)
+    }
+
+    static func merged(_ old: [UInt8], _ tokens: [UInt8]) -> [UInt8]? {
+        var json = JSONWriter()
+        guard let others = members(old.isEmpty ? Array("{}".utf8) : old), let new = members(tokens) else {
+            return nil
+        }
+        let held = others.first { $0.name == "tokens" }.flatMap { members($0.text) } ?? []
+        json.object { json in
+            for member in others where member.name != "tokens" {
+                json.key(member.name)
+                json.raw(member.text)
+            }
+            json.key("tokens")
+            json.object { json in
+                for member in held where !new.contains(where: { $0.name == member.name }) {
+                    json.key(member.name)
+                    json.raw(member.text)
+                }
+                for member in new {
+                    json.key(member.name)
+                    json.raw(member.text)
+                }
+            }
+        }
+        return json.bytes + [0x0A]
+    }
+
+    /// The members of an object with their text; nil for anything else.
+    private static func members(_ text: [UInt8]) -> [(name: String, text: [UInt8])]? {
+        let parser = JSONParser()
+        return text.withUnsafeBytes { bytes in
+            guard let root = try? parser.parse(bytes, padded: false), root.isObject,
+                let map = SourceMap(parser, text: bytes)
+            else { return nil }
+            return root.members.map { (String(decoding: $0.key, as: UTF8.self), Array(map.bytes(of: $0.value))) }
+        }
+    }
+}
