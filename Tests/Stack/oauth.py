@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A token endpoint that rotates refresh tokens and misbehaves on demand, and a provider that wants its tokens."""
 
+import base64
+import email.utils
 import http.server
 import itertools
 import json
@@ -18,11 +20,23 @@ ANSWER = {
 }
 
 
+def web_token(account, lifetime, age=0, **claims):
+    """A JSON web token as the ChatGPT service makes them; nobody checks the signature."""
+    now = int(time.time()) - age
+    auth = {"chatgpt_account_id": account, "chatgpt_plan_type": "pro"}
+    claims = {"iat": now, "exp": now + lifetime, "https://api.openai.com/auth": auth, **claims}
+    parts = [json.dumps(part).encode() for part in ({"alg": "RS256"}, claims)]
+    return ".".join(base64.urlsafe_b64encode(p).decode().rstrip("=") for p in (*parts, b"canary-signature"))
+
+
 class Authority:
     """One server: /token rotates, /device and /poll log in, /v1/chat/completions wants an access token that lives.
 
     `behaviours` holds dictionaries that change single token calls, first come first served: status, body, headers,
-    before and after (seconds of delay before and after the rotation), drop ("before" or "after" the rotation).
+    before and after (seconds of delay before and after the rotation), drop ("before" or "after" the rotation), drip
+    (bytes of an answer that never ends), cut (an answer that is cut short), more and without (members of the answer).
+    `exchange` does the same for GitHub's exchange: status and body, or lifetime, refresh_in, and by how many seconds
+    the server's clock is ahead.
     """
 
     def __init__(self, lifetime=3600, grace=0.0, rotate=True):
@@ -40,6 +54,13 @@ class Authority:
         self.authorizations = []
         self.device_answers = []
         self.bodies = []
+        self.exchange = []
+        self.exchanged = []
+        self.revoked = []
+        self.cached = None
+        self.requested, self.keeps_bodies = [], False
+        self.limited = {}
+        self.stream_refuses = False
         handler = type("Handler", (_Handler,), {"authority": self})
         self.server = _Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -51,6 +72,11 @@ class Authority:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+    def claims(self, token):
+        """The claims of a JSON web token."""
+        body = token.split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
 
     def accept(self, token):
         """Take this as the one good access token."""
@@ -103,7 +129,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, status, body, headers=()):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
+        self.send_response_only(status)
+        if not any(name == "Date" for name, _ in headers):
+            self.send_header("Date", self.date_time_string())
         kind = "text/html" if data.startswith(b"<") else "application/json"
         for name, value in [("Content-Type", kind), ("Content-Length", str(len(data))), *headers]:
             self.send_header(name, value)
@@ -111,7 +139,37 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self):
-        self.answer(404, {})
+        a = self.authority
+        path = self.path.partition("?")[0]
+        if path == "/metadata":
+            with a.lock:
+                a.calls += 1
+            token, end = a.cached
+            return self.answer(200, {"access_token": token, "expires_in": int(end - time.monotonic())})
+        if path != "/copilot_internal/v2/token":
+            return self.answer(404, {})
+        with a.lock:
+            a.calls += 1
+            a.exchanged.append(dict(self.headers.items()))
+            how = a.exchange.pop(0) if a.exchange else {}
+            if "status" in how:
+                return self.answer(how["status"], how["body"], how.get("headers", ()))
+            number = next(a.numbers)
+            a.access = f"tid=canary-at-{number};exp=1:canary"
+            a.valid[a.access] = time.monotonic() + a.lifetime
+        now = time.time() + how.get("ahead", 0)
+        life = how.get("lifetime", a.lifetime)
+        self.answer(
+            200,
+            {
+                "token": a.access,
+                "expires_at": int(now + life),
+                "refresh_in": how.get("refresh_in", max(1, int(life * 0.8))),
+                "endpoints": {"api": how.get("api", a.url)},
+                "chat_enabled": True,
+            },
+            [("Date", email.utils.formatdate(now, usegmt=True))],
+        )
 
     def do_POST(self):
         a = self.authority
@@ -119,6 +177,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if path == "/v1/chat/completions":
             return self.complete()
         fields = self.body()
+        if path == "/revoke":
+            with a.lock:
+                a.revoked.append(fields)
+            return self.answer(200, {})
+        if path == "/token" and fields.get("grant_type") == "authorization_code":
+            with a.lock:
+                a.bodies.append(fields)
+                return self.answer(*a.grant())
         if path == "/device":
             page = {"verification_uri": "https://login.example/device", "interval": 1, "expires_in": 60}
             return self.answer(200, {"device_code": "canary-dc", "user_code": "ABCD-1234", **page})
@@ -150,6 +216,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if "status" in how:
             self.answer(how["status"], how.get("body", {}), how.get("headers", ()))
             return
+        if "drip" in how or "cut" in how:
+            self.close_connection = True
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{")
+            for _ in range(how.get("drip", 0)):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.5)
+            return
         with a.lock:
             status, answer = a.token(fields)
         answer = {**answer, **how.get("more", {})}
@@ -163,11 +237,33 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def complete(self):
         a = self.authority
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         given = self.headers.get("Authorization", "")
         with a.lock:
+            if a.keeps_bodies:
+                a.requested.append(body)
+            limit = a.limited.get(given)
             a.requests += 1
             a.authorizations.append(given)
             good = a.valid.get(given.removeprefix("Bearer "), 0) > time.monotonic() and not a.refuse_all
             a.refused += not good
+        if limit:
+            return self.answer(429, {"error": {"message": "limit"}}, [("Retry-After", str(limit))])
+        if good and a.stream_refuses:
+            return self.refuse_inside()
         self.answer(200 if good else 401, ANSWER if good else {"error": {"message": "canary-upstream no"}})
+
+    def refuse_inside(self):
+        """A stream that begins well and then says that the token is not good any more."""
+        chunk = {**ANSWER, "object": "chat.completion.chunk"}
+        chunk["choices"] = [{"index": 0, "delta": {"role": "assistant", "content": "hi"}}]
+        error = {"error": {"type": "authentication_error", "code": "invalid_api_key", "message": "no"}}
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for event in (chunk, error):
+            self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+            self.wfile.flush()
+            time.sleep(0.3)

@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The refresher on its own, as a service manager runs it, and the commands that ask it."""
+"""The refresher on its own, as a service manager runs it, the commands that ask it, and a worker made of a socket."""
 
+import base64
 import json
 import os
 import pathlib
+import re
+import resource
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
+import unittest
 
-from harness import PROGRAM, ROOT, wait_for
+import invariants
+from harness import PROGRAM, ROOT, Case, exists, wait_for
+from oauth import Authority
 
 ORIGIN = {"name": "p", "api_base_url": "http://127.0.0.1:9/v1", "models": ["m"]}
 DEBUG = ROOT / ".build/debug/ccr-upstream"
+VERSION = int(re.search(r"version: UInt8 = (\d+)", (ROOT / "Sources/IPC/Message.swift").read_text())[1])
+
+# Fault points, clocks that can be moved and refreshers without a lock exist in debug builds alone.
+needs_debug = unittest.skipUnless(DEBUG.exists(), "needs a debug build: swift build")
 
 
 def oauth(authority, name="main", **more):
@@ -41,10 +53,13 @@ class Refresher:
         self.environment = {"RT": "canary-rt-0", **environment}
         self.processes = []
         self.log = self.root / "log"
+        self.provider = {}
+        self.clock = self.root / "clock"
+        self.clock.write_bytes(bytes(16))
         self.configure(*credentials)
 
     def configure(self, *credentials):
-        provider = {**ORIGIN, "credentials": list(credentials)}
+        provider = {**ORIGIN, **self.provider, "credentials": list(credentials)}
         self.config.write_text(json.dumps({"Providers": [provider], "STATE_DIR": str(self.state)}))
 
     def __enter__(self):
@@ -62,7 +77,7 @@ class Refresher:
         with self.log.open("a") as log:
             process = subprocess.Popen(
                 [self.program, "refresher", "--config", str(self.config)],
-                env={**keep, **self.environment, **environment},
+                env={**keep, "CCR_CLOCK": str(self.clock), **self.environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -87,14 +102,30 @@ class Refresher:
         )
         return done.returncode, done.stdout.strip(), done.stderr.strip()
 
+    def ask_in_the_background(self, *words):
+        """A command that runs on."""
+        return subprocess.Popen(
+            [PROGRAM, *words, "--config", str(self.config)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+
+    def script(self, text, name="helper"):
+        """The path of a shell script that prints a token."""
+        file = self.root / name
+        file.write_text(f"#!/bin/sh\n{text}\n")
+        file.chmod(0o700)
+        return str(file)
+
     def answers(self):
         return self.command("credentials", "status", "--json")[0] == 0
 
-    def status(self, name="main"):
+    def statuses(self):
         code, out, err = self.command("credentials", "status", "--json")
-        if code:
-            return {"state": "down", "reason": err}
-        return next(c for c in json.loads(out) if c["name"] == name)
+        return json.loads(out) if code == 0 else []
+
+    def status(self, name="main"):
+        found = [entry for entry in self.statuses() if entry["name"] == name]
+        return found[0] if found else {"state": "down", "reason": "no answer"}
 
     def wait_for(self, state, seconds=10, name="main"):
         """Wait until the credential is in this state; returns its whole status."""
@@ -107,9 +138,128 @@ class Refresher:
     def text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def token(self):
-        code, out, err = self.command("print-token", "main")
+    def token(self, name="main"):
+        code, out, err = self.command("print-token", name)
         return out if code == 0 else None
 
     def files(self):
         return [p for p in self.state.rglob("*") if p.is_file()]
+
+    @property
+    def store(self):
+        return invariants.Store(self.state)
+
+    def running(self):
+        return {f"refresher {p.pid}": p.pid for p in self.processes if p.poll() is None}
+
+    def check(self, sent=(), resent=()):
+        """Assert what must hold after every scenario."""
+        running = self.running()
+        if running and self.answers():
+            for entry in self.statuses():
+                lives = (entry["expires_in_seconds"] or 0) > 1
+                if lives and entry["state"] in invariants.SERVED and entry["kind"] != "aws_sigv4":
+                    assert self.token(entry["name"]) is not None, f"I6: {entry}"
+        texts = {"log": self.text(), "status": " ".join(self.command("credentials", "status", "--json")[1:])}
+        invariants.check(self.state, running, texts, sent, resent, may_hold=set(running))
+
+    # Clocks, in debug builds
+
+    def move(self, wall=0.0, boot=0.0):
+        """Add seconds to the clocks of the processes that run and of those to come."""
+        old = struct.unpack("<qq", self.clock.read_bytes())
+        # One write of all bytes: a process reads each number in one piece.
+        with self.clock.open("r+b") as file:
+            file.write(struct.pack("<qq", old[0] + int(wall * 1e6), old[1] + int(boot * 1e6)))
+
+    def advance(self, seconds):
+        """Let time pass."""
+        self.move(seconds, seconds)
+
+    def limit_files(self, process, size):
+        """No file of the process may grow beyond this size: as on a full disk, without root."""
+        hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
+
+
+def words(*values):
+    """A message's body: text with its length, numbers of 64 bits."""
+    parts = []
+    for value in values:
+        if isinstance(value, int):
+            parts.append(struct.pack("<Q", value))
+        else:
+            parts.append(struct.pack("<I", len(value.encode())) + value.encode())
+    return b"".join(parts)
+
+
+class FakeWorker:
+    """A worker of a provider as the refresher sees it: gets keys and notices, reports refused tokens."""
+
+    ATTACH, KEYS, NOTICE, REFUSAL = 8, 12, 13, 14
+
+    def __init__(self, refresher, provider="p"):
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(10)
+        name = "worker-" + base64.urlsafe_b64encode(provider.encode()).decode().rstrip("=")
+        self.control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.connect(str(refresher.state / "credentials/refresher.sock"))
+        socket.send_fds(self.control, [bytes([VERSION, self.ATTACH]) + words(name)], [theirs.fileno()])
+        theirs.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        self.control.close()
+
+    def refuse(self, generation, credential="main"):
+        self.socket.send(bytes([VERSION, self.REFUSAL]) + words(credential, generation))
+
+    def notice(self):
+        """The next notice: credential, generation, state, milliseconds to wait."""
+        while True:
+            message = self.socket.recv(65536)
+            if message[1:2] == bytes([self.NOTICE]):
+                break
+        at = 2
+        values = []
+        for kind in "sQsQ":
+            if kind == "Q":
+                values.append(struct.unpack_from("<Q", message, at)[0])
+                at += 8
+            else:
+                size = struct.unpack_from("<I", message, at)[0]
+                values.append(message[at + 4 : at + 4 + size].decode())
+                at += 4 + size
+        return tuple(values)
+
+
+class Scenario(Case):
+    """One authority and one refresher per test; what must hold is checked after each."""
+
+    lifetime, grace = 1000, 0.0
+    debug = False
+    more = {}
+
+    def setUp(self):
+        self.authority = self.enterContext(Authority(lifetime=self.lifetime, grace=self.grace))
+        self.refresher = self.enterContext(self.new(oauth(self.authority, **self.more)))
+        self.resent = set()
+
+    def new(self, *credentials, **environment):
+        return Refresher(*credentials, program=str(DEBUG) if self.debug else None, **environment)
+
+    def start(self, *behaviours, **environment):
+        self.authority.behaviours = list(behaviours)
+        self.process = self.refresher.start(**environment)
+        return self.process
+
+    def again(self, name="main"):
+        """Ask for a new token now; exit status and what the command says."""
+        code, out, err = self.refresher.command("credentials", "refresh", name)
+        return code, out + err
+
+    def tearDown(self):
+        self.refresher.check(self.authority.sent, self.resent)

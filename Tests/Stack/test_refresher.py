@@ -13,24 +13,12 @@ import unittest
 
 from harness import Case, wait_for
 from oauth import Authority
-from refresher import DEBUG, Refresher, oauth
+from refresher import DEBUG, VERSION, Refresher, Scenario, needs_debug, oauth
 
 HTML = b"<html>canary-portal</html>"
 
 
-class Outcomes(Case):
-    def setUp(self):
-        self.authority = self.enterContext(Authority(lifetime=1000))
-        self.refresher = self.enterContext(Refresher(oauth(self.authority)))
-
-    def start(self, *behaviours):
-        self.authority.behaviours = list(behaviours)
-        self.process = self.refresher.start()
-
-    def again(self):
-        """Ask for a new token now; what the command says."""
-        return self.refresher.command("credentials", "refresh", "main")
-
+class Outcomes(Scenario):
     def test_a_token_is_obtained_and_renewed_with_the_newest_secret(self):
         self.start()
         self.refresher.wait_for("fresh")
@@ -56,6 +44,7 @@ class Outcomes(Case):
         self.assertEqual(self.authority.sent, ["canary-rt-0"])
 
     def test_c4_an_answer_that_is_lost_after_the_rotation_ends_in_a_login(self):
+        self.resent = {"canary-rt-1"}
         self.start()
         self.refresher.wait_for("fresh")
         self.authority.behaviours = [{"drop": "after"}]
@@ -66,6 +55,7 @@ class Outcomes(Case):
 
     def test_c5_an_answer_that_is_lost_is_made_up_for_within_the_grace_of_the_server(self):
         self.authority.grace = 60
+        self.resent = {"canary-rt-0"}
         self.start({"drop": "after"})
         self.refresher.wait_for("fresh", 20)
         self.assertEqual(self.authority.sent, ["canary-rt-0", "canary-rt-0"])
@@ -81,7 +71,7 @@ class Outcomes(Case):
         ]:
             with self.subTest(part):
                 self.authority.behaviours = [how]
-                code, _, text = self.again()
+                code, text = self.again()
                 self.assertEqual(code, 1)
                 self.assertIn(part, text)
                 self.assertEqual(self.refresher.token(), "canary-at-1")
@@ -130,6 +120,7 @@ class Outcomes(Case):
 
     def test_c16_a_success_without_a_new_secret_keeps_the_old_one(self):
         self.authority.rotate = False
+        self.resent = {"canary-rt-0"}
         self.start()
         self.refresher.wait_for("fresh")
         self.again()
@@ -152,10 +143,11 @@ class Outcomes(Case):
         self.assertEqual(self.authority.calls, 20)
 
 
-class Commands(Case):
+class Commands(Scenario):
+    more = {"secret": "vault"}
+
     def setUp(self):
-        self.authority = self.enterContext(Authority(lifetime=1000))
-        self.refresher = self.enterContext(Refresher(oauth(self.authority, secret="vault")))
+        super().setUp()
         self.process = self.refresher.start()
 
     def test_c18_a_login_shows_an_address_and_a_code_and_no_token(self):
@@ -240,7 +232,7 @@ class Commands(Case):
             "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
             "s.settimeout(5)\n"
             "try:\n"
-            "    s.connect('refresher.sock'); s.send(bytes([1, 15, 1, 0, 0, 0, 0, 0, 0, 0, 0])); print(s.recv(9))\n"
+            "    s.connect('refresher.sock'); s.send(bytes([{VERSION}, 15, 1, 0, 0, 0, 0, 0, 0, 0, 0])); print(s.recv(9))\n"
             "except (PermissionError, ConnectionError) as e: print('refused')\n"
         )
         path.chmod(0o666)
@@ -248,11 +240,7 @@ class Commands(Case):
         self.assertIn(done.stdout.strip(), ("refused", "b''"), done.stderr)
 
 
-class Processes(Case):
-    def setUp(self):
-        self.authority = self.enterContext(Authority(lifetime=1000))
-        self.refresher = self.enterContext(Refresher(oauth(self.authority)))
-
+class Processes(Scenario):
     def test_e1_e2_a_second_refresher_waits_and_takes_over(self):
         first = self.refresher.start()
         self.refresher.wait_for("fresh")
@@ -291,6 +279,7 @@ class Processes(Case):
                 if state == "needs_login":
                     self.assertEqual(found["reason"], "lost_rotation")
                 self.assertEqual(authority.sent, ["canary-rt-0", "canary-rt-0"])
+                refresher.check(authority.sent, resent={"canary-rt-0"})
 
     def test_d11_sixty_kills_lose_no_secret(self):
         # The server forgives a repeated secret for ten seconds, as a restart by a supervisor needs it.
@@ -306,6 +295,7 @@ class Processes(Case):
         refresher.start()
         refresher.wait_for("fresh", 15)
         self.assertNotIn("needs a login", refresher.text())
+        refresher.check()
 
     def test_d12_a_deleted_or_damaged_token_file_is_made_again(self):
         process = self.refresher.start()
@@ -382,7 +372,7 @@ class Processes(Case):
             self.assertNotIn(b"canary", file.read_bytes(), file)
 
 
-@unittest.skipUnless(DEBUG.exists(), "the fault points exist in debug builds alone: swift build")
+@needs_debug
 class Faults(Case):
     """The process dies at each step; the next one goes on from what is on the disk."""
 
@@ -411,6 +401,7 @@ class Faults(Case):
                 self.assertEqual(refresher.token(), authority.access)
                 self.assertEqual(refresher.command("credentials", "refresh", "main")[0], 0)
                 self.assertEqual(refresher.token(), authority.access)
+                refresher.check(authority.sent, resent={"canary-rt-0"} if grace else ())
                 self.assertEqual(refresher.stop(process), 0)
 
 

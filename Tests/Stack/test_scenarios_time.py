@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Credentials and time: when tokens are renewed, clocks that jump, machines that sleep, refusals (A and B).
+
+The clocks are moved, so that no test waits for one.
+"""
+
+import time
+import unittest
+
+from harness import wait_for
+from oauth import Authority
+from refresher import FakeWorker, Scenario, needs_debug, oauth
+
+DAY = 86_400
+
+
+@needs_debug
+class Time(Scenario):
+    lifetime = 100
+    debug = True
+    more = {"advisory": 20, "mandatory": 5}
+
+    def begin(self, **environment):
+        self.start(**environment)
+        self.refresher.wait_for("fresh")
+        self.assertEqual(self.authority.calls, 1)
+
+    def stays(self, calls, seconds=0.4):
+        """No token call comes, although the clocks are looked at all the time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.assertEqual(self.authority.calls, calls)
+            time.sleep(0.02)
+
+    def test_a1_a_token_is_renewed_once_before_it_must_be(self):
+        self.begin()
+        self.refresher.advance(70)
+        self.stays(1)
+        self.refresher.advance(12)
+        wait_for("the renewal", 5, lambda: self.authority.calls == 2)
+        self.refresher.wait_for("fresh")
+        self.stays(2)
+        self.assertGreater(self.refresher.status()["expires_in_seconds"], 90)
+
+    def test_a4_a_wall_clock_that_jumps_ahead_ends_no_token(self):
+        self.begin()
+        self.refresher.move(wall=2 * DAY)
+        wait_for("the note", 5, lambda: "clock_jump" in self.refresher.store.events())
+        self.stays(1)
+        found = self.refresher.status()
+        self.assertEqual(found["state"], "fresh")
+        self.assertGreater(found["expires_in_seconds"], 80)
+        self.assertEqual(self.refresher.token(), "canary-at-1")
+
+    def test_a5_a_wall_clock_that_jumps_back_delays_no_renewal(self):
+        self.begin()
+        self.refresher.move(wall=-2 * DAY)
+        wait_for("the note", 5, lambda: "clock_jump" in self.refresher.store.events())
+        self.refresher.advance(82)
+        wait_for("the renewal", 5, lambda: self.authority.calls == 2)
+
+    def test_a6_after_a_start_with_a_clock_of_last_year_the_token_serves_until_a_refusal(self):
+        self.begin()
+        self.refresher.stop(self.process)
+        self.refresher.move(wall=-365 * DAY)
+        self.start(CCR_BOOT="another")
+        self.assertEqual(self.refresher.status()["state"], "fresh")
+        self.assertEqual(self.refresher.token(), "canary-at-1")
+        self.assertEqual(self.authority.calls, 1)
+        with FakeWorker(self.refresher) as worker:
+            worker.refuse(1)
+            worker.refuse(1)
+            wait_for("one renewal", 5, lambda: self.authority.calls == 2)
+            self.refresher.wait_for("fresh")
+            self.stays(2)
+
+    def test_a7_after_a_sleep_one_renewal_comes_soon_and_a_network_that_is_not_up_yet_costs_nothing(self):
+        self.begin()
+        self.refresher.configure(
+            oauth(self.authority, **self.more), oauth(self.authority, "away", token_url="http://127.0.0.1:9/token")
+        )
+        self.refresher.stop(self.process)
+        self.start()
+        self.refresher.wait_for("backoff", name="away")
+        self.refresher.move(wall=120, boot=120)
+        began = time.monotonic()
+        wait_for("the renewal", 5, lambda: self.authority.calls == 2)
+        self.assertLess(time.monotonic() - began, 3)
+        self.refresher.wait_for("fresh")
+        # Within half a minute of the wake-up, attempts that do not get out are made again soon, however many there are.
+        for _ in range(4):
+            self.again("away")
+        self.assertLessEqual(self.refresher.status("away")["next_attempt_in_seconds"], 4)
+        self.stays(2)
+
+    def test_a9_a_server_that_gives_the_same_token_again_is_not_asked_in_a_loop(self):
+        self.authority.cached = ("canary-at-same", time.monotonic() + 100)
+        url = self.authority.url + "/metadata"
+        self.refresher.configure({"name": "main", "kind": "gce_metadata", "token_url": url, "advisory": 20})
+        self.start()
+        self.refresher.wait_for("fresh")
+        self.refresher.advance(85)
+        self.authority.cached = ("canary-at-same", time.monotonic() + 15)
+        wait_for("another question", 5, lambda: self.authority.calls == 2)
+        found = self.refresher.wait_for("fresh")
+        self.assertGreaterEqual(found["next_attempt_in_seconds"], 28)
+        self.assertEqual(found["refresh_total"], {"ok": 2})
+        self.stays(2)
+
+    def test_a10_every_form_of_a_life_is_understood_or_refused(self):
+        for change, wanted in [
+            ({"without": ["expires_in"]}, 300),
+            ({"more": {"expires_in": "3600"}}, 3600),
+            ({"more": {"expires_in": 10**12}}, 30 * DAY),
+            ({"more": {"expires_in": 0}}, None),
+            ({"more": {"expires_in": -1}}, None),
+        ]:
+            with self.subTest(change):
+                authority = self.enterContext(Authority(lifetime=100))
+                refresher = self.enterContext(self.new(oauth(authority)))
+                authority.behaviours = [change]
+                refresher.start()
+                if wanted is None:
+                    self.assertIn("expires_in", refresher.wait_for("backoff")["reason"])
+                    self.assertIsNone(refresher.token())
+                else:
+                    left = refresher.wait_for("fresh")["expires_in_seconds"]
+                    self.assertTrue(wanted - 5 <= left <= wanted, left)
+
+    def test_b4_a_refusal_of_an_older_token_is_answered_with_the_newer_one(self):
+        self.begin()
+        self.again()
+        with FakeWorker(self.refresher) as worker:
+            self.assertEqual(worker.notice()[1:3], (2, "fresh"))
+            worker.refuse(1)
+            self.assertEqual(worker.notice(), ("main", 2, "fresh", 0))
+        self.assertEqual(self.authority.calls, 2)
+
+    def test_b5_a_refusal_of_a_token_that_never_was_is_logged_and_brings_nothing(self):
+        self.begin()
+        with FakeWorker(self.refresher) as worker:
+            worker.notice()
+            worker.refuse(6)
+            wait_for("the complaint", 5, lambda: "never given out" in self.refresher.text())
+            worker.refuse(1, "nobody")
+            wait_for("the complaint", 5, lambda: "unknown credential" in self.refresher.text())
+        self.stays(1)
+
+    def test_b10_a_thousand_refusals_during_a_back_off_are_answered_at_once(self):
+        self.authority.behaviours = []
+        self.begin()
+        self.authority.behaviours = [{"status": 503}] * 9
+        self.again()
+        before = self.authority.calls
+        with FakeWorker(self.refresher) as worker:
+            worker.notice()
+            for _ in range(1000):
+                worker.refuse(1)
+            answers = [worker.notice() for _ in range(990)]
+        self.assertLessEqual(self.authority.calls - before, 1)
+        self.assertTrue(all(answer[1] == 1 for answer in answers))
+        self.assertTrue(any(answer[3] > 0 for answer in answers), "they are told when to ask again")
+
+
+if __name__ == "__main__":
+    unittest.main()
