@@ -12,7 +12,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest
 BENCH := build/bench
 
 .PHONY: help setup setup-build setup-package build binaries docs deb demo test swift-test stack-test client-test \
-        test-systemd check lint layers bench bench-tools fuzz format clean
+        test-systemd soak check lint layers bench bench-tools fuzz format clean
 
 help: ## list the targets
 	@echo "ccr: one local address for every coding agent and SDK"
@@ -68,6 +68,10 @@ lint:
 
 layers:
 	scripts/check-layers
+
+soak: setup build ## tokens of a second under 100 requests/s for ten minutes (SECONDS=N)
+	CCR=$(abspath $(RELEASE)/ccr) PYTHONPATH=Tests/Stack:Tests/Clients PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) Tests/Stack/soak.py $(or $(SECONDS),600)
 
 bench: setup build bench-tools ## measure against nginx and haproxy (ARGS="--quick", "--only TEST,...")
 	$(PYTHON) bench/run_bench.py $(ARGS)
