@@ -10,6 +10,8 @@ package struct ModelEntry: Equatable, Sendable {
     package var family: String
     /// The provider's name of the model.
     package var name: String?
+    /// The dialects in which the model is answered; empty: as the provider's kind has it.
+    package var dialects: [String]
     package var efforts: [String]
     package var defaultEffort: String?
     package var effortMap: [String: String]
@@ -46,6 +48,7 @@ extension ModelEntry {
         kinds = section.texts("kinds") ?? []
         family = section.text("family") ?? ""
         name = section.text("name")
+        dialects = section.texts("dialects") ?? []
         efforts = section.texts("efforts") ?? []
         defaultEffort = section.text("default_effort")
         effortMap = ModelEntry.map(section, "reasoning_effort_map") { $0.text }

@@ -13,6 +13,9 @@ extension Schema {
             SchemaKey("Models[].family", .text, "A word for models that behave alike."),
             SchemaKey(
                 "Models[].name", .text, "Name that the provider is asked for, in place of the client's."),
+            SchemaKey(
+                "Models[].dialects", .list(.choice(["chat", "responses", "messages", "gemini"])),
+                "Dialects in which the model is answered, where that is not all that its provider speaks."),
             SchemaKey("Models[].efforts", .list(.text), "Efforts the model takes, the lowest first."),
             SchemaKey(
                 "Models[].default_effort", .text,

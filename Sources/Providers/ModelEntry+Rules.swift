@@ -10,6 +10,7 @@ extension ModelRules {
         kinds = entry.kinds
         family = entry.family
         upstreamName = entry.name
+        dialects = Dialect.allCases.filter { entry.dialects.contains($0.name) }
         efforts = entry.efforts
         defaultEffort = entry.defaultEffort
         effortMap = entry.effortMap

@@ -55,17 +55,24 @@ struct RequestPlanner {
         // State of other providers must not reach this one, not even between a client and a provider of one dialect, and
         // what this one gave in an envelope has to be unpacked.
         let inArray = handoff.endpoint == .streamGenerateContent && !handoff.query.contains("alt=sse")
+        // A provider that gives every event of an item another id gets its events written anew, with one id for each.
+        let repairsIDs =
+            handoff.endpoint == .responses && streaming && config.profile.rules.has(.unstableItemIDs)
         let mustRead =
             handoff.endpoint.isTranslatable
-            && (handoff.carriesEnvelope || streaming != handoff.streaming || inArray)
-        if let url = url(handoff.endpoint, streaming: handoff.streaming), !mustRead {
+            && (handoff.carriesEnvelope || streaming != handoff.streaming || inArray || repairsIDs)
+        let isAnswered = config.profile.answers(
+            model.name, in: handoff.endpoint.dialect, own: model.rules.dialects)
+        if let url = url(handoff.endpoint, streaming: handoff.streaming), !mustRead,
+            isAnswered || !handoff.endpoint.isTranslatable
+        {
             return .passThrough(url: UpstreamURL.make(url, model: model.name, for: handoff))
         }
         if handoff.endpoint.isEstimable {
             return .local(EchoAnswer.count(calibrated(handoff), handoff.endpoint))
         }
         guard handoff.endpoint.isTranslatable,
-            let (endpoint, url) = translationTarget(handoff.endpoint.dialect, streaming: streaming)
+            let (endpoint, url) = translationTarget(handoff.endpoint.dialect, model, streaming: streaming)
         else {
             throw GatewayError(
                 .invalidRequest,
@@ -94,8 +101,11 @@ struct RequestPlanner {
     }
 
     /// The path that the provider is asked on, and its URL; nil when it answers on none.
-    private func translationTarget(_ client: Dialect, streaming: Bool) -> (Endpoint, String)? {
-        for dialect in config.profile.dialects(for: client) {
+    private func translationTarget(_ client: Dialect, _ model: ResolvedModel, streaming: Bool) -> (
+        Endpoint, String
+    )? {
+        for dialect in config.profile.dialects(for: client)
+        where config.profile.answers(model.name, in: dialect, own: model.rules.dialects) {
             let endpoint = RequestPlanner.endpoint(dialect, streaming: streaming)
             if let url = url(endpoint, streaming: streaming) { return (endpoint, url) }
         }

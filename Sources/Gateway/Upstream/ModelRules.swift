@@ -73,6 +73,8 @@ package struct ModelRules: Equatable, Sendable {
     package var required: [RequiredMember] = []
     /// Output tokens that are asked for at most, and when the client sets no limit.
     package var outputCap: Int?
+    /// The dialects in which the model is answered; empty: as the provider's profile says.
+    package var dialects: [Dialect] = []
     /// Names of the transformers that made these rules, for their count.
     package var transformers: [String] = []
 
@@ -160,6 +162,7 @@ extension ModelRules: WireCodable {
         writer.put(list: required) { $0.put($1) }
         writer.put(outputCap) { $0.put(Int64($1)) }
         writer.put(list: transformers) { $0.put($1) }
+        writer.put(list: dialects) { $0.put($1.rawValue) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -195,6 +198,7 @@ extension ModelRules: WireCodable {
         required = try reader.getList { (reader) throws(WireError) in try reader.get() }
         outputCap = try ModelRules.number(&reader)
         transformers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
+        dialects = try reader.getList { (reader) throws(WireError) in try reader.getCase(Dialect.self) }
     }
 
     private static func budgets(_ reader: inout WireReader) throws(WireError) -> [EffortBudget] {

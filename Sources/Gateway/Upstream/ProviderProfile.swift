@@ -2,6 +2,7 @@
 // One kind of provider as data: what it speaks and where, how it wants its key, what its requests must and must not hold.
 // Source: see Quirks.swift; the rows are in Providers.
 
+import Bytes
 package import IPC
 
 /// What ends a stream when all went well.
@@ -114,6 +115,22 @@ package struct Surface: Equatable, Sendable {
     }
 }
 
+/// The dialects in which models of a name are answered.
+package struct ModelDialects: Equatable, Sendable {
+    /// "*" stands for any number of characters; in lower case.
+    package let pattern: String
+    package let dialects: [Dialect]
+
+    package init(_ pattern: String, _ dialects: [Dialect]) {
+        self.pattern = pattern
+        self.dialects = dialects
+    }
+
+    func fits(_ model: String) -> Bool {
+        Array(model.lowercased().utf8).withUnsafeBytes { Glob.matches(Array(pattern.utf8), $0) }
+    }
+}
+
 /// A kind of provider.
 package struct ProviderProfile: Equatable, Sendable {
     /// The name in configurations: "openai", "openai-compatible".
@@ -127,11 +144,15 @@ package struct ProviderProfile: Equatable, Sendable {
     package var forbiddenHeaders: [String]
     package var errors: ErrorShape
     package var rules: UpstreamRules
+    /// Models that are not answered in every dialect of the provider; the first one that fits counts.
+    package var modelDialects: [ModelDialects]
 
     package init(
         _ kind: String, _ surfaces: [Surface], auth: AuthScheme = .bearer, headers: [String: String] = [:],
-        forbiddenHeaders: [String] = [], errors: ErrorShape = .openai, rules: UpstreamRules = UpstreamRules()
+        forbiddenHeaders: [String] = [], errors: ErrorShape = .openai, rules: UpstreamRules = UpstreamRules(),
+        modelDialects: [ModelDialects] = []
     ) {
+        self.modelDialects = modelDialects
         self.kind = kind
         self.surfaces = surfaces
         self.auth = auth
@@ -147,6 +168,14 @@ package struct ProviderProfile: Equatable, Sendable {
 
     package func serves(_ endpoint: Endpoint) -> Bool {
         surface(endpoint.dialect)?.endpoints.contains(endpoint) == true
+    }
+
+    /// Whether a model is answered in a dialect.
+    ///
+    /// - Parameter own: what the operator says of the model; empty when nothing.
+    package func answers(_ model: String, in dialect: Dialect, own: [Dialect]) -> Bool {
+        let known = own.isEmpty ? modelDialects.first { $0.fits(model) }?.dialects ?? [] : own
+        return known.isEmpty || known.contains(dialect)
     }
 
     /// The dialects in which to ask for what a client asked in `dialect`: its own first if the provider has it, then by how
@@ -175,6 +204,10 @@ extension ProviderProfile: WireCodable {
         writer.put(list: forbiddenHeaders) { $0.put($1) }
         writer.put(errors.rawValue)
         writer.put(rules)
+        writer.put(list: modelDialects) { writer, row in
+            writer.put(row.pattern)
+            writer.put(list: row.dialects) { $0.put($1.rawValue) }
+        }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -189,6 +222,13 @@ extension ProviderProfile: WireCodable {
         forbiddenHeaders = try reader.getList { (reader) throws(WireError) in try reader.getString() }
         errors = try reader.getNamed()
         rules = try reader.get()
+        modelDialects = try reader.getList { (reader) throws(WireError) in
+            let pattern = try reader.getString()
+            let dialects = try reader.getList { (reader) throws(WireError) in
+                try reader.getCase(Dialect.self)
+            }
+            return ModelDialects(pattern, dialects)
+        }
     }
 }
 
