@@ -43,6 +43,8 @@ final class Exchange: TransferDelegate {
     private var hasReplayed = false
     private let dropped: Losses
     private var signatureRefusal = SignatureRefusal()
+    /// The body of an answer that says that a limit is reached, which may say until when.
+    private var limitBody: [UInt8]?
 
     private enum State {
         /// Upstream bytes go to the client.
@@ -136,10 +138,14 @@ final class Exchange: TransferDelegate {
             return resolve(remedy)
         }
         replay = nil
-        if status == 429, let lease {
-            worker.credentials?.coolDown(
-                lease, seconds: min(answer.retryAfter ?? Exchange.coolDownSeconds, 3600))
+        if status == 429, lease != nil {
+            limitBody = []
+            return
         }
+        headComplete(status)
+    }
+
+    private func headComplete(_ status: Int) {
         if case .fail(let failure) = answer.headReceived(status: status) { resolve(.fail(failure)) }
     }
 
@@ -161,6 +167,11 @@ final class Exchange: TransferDelegate {
             return .pause
         }
         lastUpstreamUsec = Clock.monotonicUsec()
+        if limitBody != nil {
+            limitBody?.append(contentsOf: body)
+            guard let count = limitBody?.count, count > UsageLimit.maximumBytes else { return .taken }
+            return takeLimit() ? .taken : .giveUp
+        }
         switch answer.bodyReceived(body, parser: worker.parser) {
         case .hold: break
         case .commit: sendCommit(isLast: false)
@@ -178,7 +189,22 @@ final class Exchange: TransferDelegate {
         return .giveUp
     }
 
+    /// The credential rests as long as the provider says; its answer then goes its usual way. Returns whether more of
+    /// it is wanted.
+    private func takeLimit() -> Bool {
+        guard let body = limitBody else { return true }
+        limitBody = nil
+        let said = UsageLimit.seconds(
+            body, nowUnix: Int(Clock.realtimeUsec() / 1_000_000), parser: worker.parser)
+        let seconds = said ?? answer.retryAfter ?? Exchange.coolDownSeconds
+        if let lease { worker.credentials?.coolDown(lease, seconds: min(seconds, UsageLimit.longestSeconds)) }
+        headComplete(429)
+        guard case .relaying = state else { return false }
+        return body.withUnsafeBytes { transferReceived(body: $0) == .taken }
+    }
+
     func transferEnded(_ result: TransferResult) {
+        if case .relaying = state { _ = takeLimit() }
         upstream = nil
         switch state {
         case .relaying:

@@ -35,8 +35,9 @@ struct SignatureRefusal {
 
     /// Seconds that the provider's clock is ahead, if it refused the time of a signature.
     func skew(now: Int) -> Int? {
-        guard ["InvalidSignature", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired"]
-            .contains(where: { type.hasPrefix($0) }), let serverTime, abs(serverTime - now) > 60
+        guard
+            ["InvalidSignature", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired"]
+                .contains(where: { type.hasPrefix($0) }), let serverTime, abs(serverTime - now) > 60
         else { return nil }
         return serverTime - now
     }
