@@ -106,6 +106,13 @@ package struct RefreshMachine: Equatable, Sendable {
         nextAttemptAt = nil
     }
 
+    /// A person logged out: the token is gone too. The store has counted that as a generation.
+    package mutating func loggedOut(generation: UInt64) {
+        self.generation = generation
+        validUntil = 0
+        awaitLogin("logged out")
+    }
+
     /// A person stored another secret or changed the settings: everything is forgotten, the next attempt is now.
     package mutating func renewed(now: UInt64) {
         state = generation > 0 ? .due : .empty
@@ -150,7 +157,7 @@ package struct RefreshMachine: Equatable, Sendable {
 
     // MARK: - Attempts
 
-    /// An attempt starts. `forced` when it is not the plan but a refused token or a person that asks for it.
+    /// An attempt starts. `forced` when it is not the plan or a person but a refused token that asks for it.
     package mutating func begin(forced: Bool, now: UInt64) {
         wasForced = forced
         if forced { hasForced = true }
@@ -187,7 +194,9 @@ package struct RefreshMachine: Equatable, Sendable {
         state = .fresh
         validUntil = now + UInt64(lifetime) * 1000
         plan(lifetime: lifetime, renewAfter: renewAfter, now: now, random: random)
-        if let before, let validUntil, validUntil <= before + 1000 {
+        // Of a short life little is gained, but more than nothing.
+        let gain = min(1000, UInt64(lifetime) * 100)
+        if let before, let validUntil, validUntil <= before + gain {
             // A cache in front of the server gave the same token again.
             nextAttemptAt = max(nextAttemptAt ?? 0, now + 30_000)
         }

@@ -93,9 +93,10 @@ extension Commands {
 
     func logOut(_ runner: Runner) throws(StoreError) -> CredentialReply {
         logins[runner.spec.name] = nil
-        let secret = try? environment.vault.secret(runner.spec.name, "refresh")  // one that does not open is forgotten
+        // One that does not open is forgotten like any other.
+        let secret = try? environment.vault.secret(runner.spec.name, "refresh")
         try environment.vault.forget(runner.spec.name, now: environment.seconds)
-        runner.forgotten()
+        try runner.forgotten()
         if let secret, let profile = runner.profile, let url = profile.revokeURL {
             revoke(secret, at: url, profile)
         }

@@ -115,7 +115,7 @@ extension Commands {
         }
         if withSecret {
             try environment.vault.forget(runner.spec.name, now: environment.seconds)
-            runner.forgotten()
+            try runner.forgotten()
         }
         return CredentialReply(
             succeeded: true,

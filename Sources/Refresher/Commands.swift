@@ -110,7 +110,8 @@ final class Commands {
         loop.later { loop.exit(0) }
         return CredentialReply(
             succeeded: true,
-            text: "the copy is in place; the old vault is kept beside it. Logins whose secrets are replaced with each "
+            text:
+                "the copy is in place; the old vault is kept beside it. Logins whose secrets are replaced with each "
                 + "use need a new login when their tokens end")
     }
 

@@ -132,7 +132,8 @@ private final class HelperRun {
         } catch {
             finish(
                 HelperAnswer(
-                    .notStarted, status: error.code, reason: "\(command.words[0]) cannot be started: \(error)"))
+                    .notStarted, status: error.code, reason: "\(command.words[0]) cannot be started: \(error)"
+                ))
         }
     }
 

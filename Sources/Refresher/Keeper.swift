@@ -152,7 +152,9 @@ final class Keeper: RunnerOwner {
             let name = runner.spec.name
             let now = environment.bootMsec
             let wall = environment.seconds
-            func seconds(_ time: UInt64?) -> Int? { time.map { wall + Int($0 > now ? ($0 - now) / 1000 : 0) } }
+            func seconds(_ time: UInt64?) -> Int? {
+                time.map { wall + Int($0 > now ? ($0 - now) / 1000 : 0) }
+            }
             return CredentialReport(
                 name: name, provider: runner.spec.provider, kind: runner.spec.kind.rawValue,
                 state: runner.machine.state.rawValue, reason: runner.machine.reason,
@@ -235,11 +237,11 @@ final class Keeper: RunnerOwner {
         watchers[name, default: []].append(done)
         guard !runner.isRunning else { return }
         runner.secretChanged()
-        runner.start(cause: "operator", forced: true)
+        // A person's wish is no answer to a refused token, and spends nothing of what such answers may.
+        runner.start(cause: "operator", forced: false)
         // An attempt that could not even begin is over already.
         if !runner.isRunning { finished(runner, outcome: "not_begun") }
     }
-
 
     /// The keys of the published tokens are others.
     func keysChanged() throws(StoreError) {

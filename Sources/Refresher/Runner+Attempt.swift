@@ -129,7 +129,8 @@ extension Runner {
     /// A key that is only read again.
     private func takeStatic(_ secret: Secret) {
         guard spec.kind == .awsSigV4 else {
-            return take(TokenGrant(token: secret, lifetime: nil), keeping: spec.secret == .vault ? nil : secret)
+            return take(
+                TokenGrant(token: secret, lifetime: nil), keeping: spec.secret == .vault ? nil : secret)
         }
         guard let keys = SigningKeys(secret.expose(), parser: environment.parser) else {
             return end(.configError("the secret holds no AWS keys in the form of credential_process"))

@@ -96,7 +96,8 @@ extension Runner {
             environment.journal.log(
                 .error, .credentialTrouble,
                 "credential \(spec.name) needs a login (\(machine.reason)): "
-                    + (spec.followedFile == nil ? "run ccr login \(spec.name)" : "log in where the file is written"),
+                    + (spec.followedFile == nil
+                        ? "run ccr login \(spec.name)" : "log in where the file is written"),
                 fields)
         case .denied, .configError:
             environment.journal.log(

@@ -228,8 +228,9 @@ final class Runner {
     }
 
     /// A person logged out.
-    func forgotten() {
-        settle { machine.awaitLogin("logged out") }
+    func forgotten() throws(StoreError) {
+        guard let row = try vault.row(spec.name) else { return }
+        settle { machine.loggedOut(generation: row.generation) }
     }
 
     /// Seals the published token with the keys that are in force now.

@@ -26,23 +26,26 @@ struct BrowserLoginTests {
         #expect(!url.contains("BwcHBwcH"), "the verifier stays here")
     }
 
-    @Test("only the redirect of this login counts", arguments: [
-        ("/auth/callback", "code=abc&state=STATE", BrowserLogin.Return.code("abc")),
-        ("/auth/callback", "state=STATE&code=a%2Bb", .code("a+b")),
-        ("/auth/callback", "code=abc&state=other", .unknown),
-        ("/auth/callback", "code=abc", .unknown),
-        ("/auth/callback", "state=STATE", .unknown),
-        ("/auth/callback", "code=%2&state=STATE", .unknown),
-        ("/auth/callback", "code=a%0Ab&state=STATE", .unknown),
-        ("/favicon.ico", "code=abc&state=STATE", .unknown),
-        ("/auth/callback", "error=access_denied&state=STATE", .refused("the login was refused")),
-        ("/auth/callback", "error=strange&state=STATE", .refused("the service refuses the login")),
-        (
-            "/auth/callback", "error=access_denied&error_description=missing_codex_entitlement+x&state=STATE",
-            .refused("the account has no access to Codex")
-        ),
-        ("/auth/callback", "error=access_denied&state=other", .unknown),
-    ])
+    @Test(
+        "only the redirect of this login counts",
+        arguments: [
+            ("/auth/callback", "code=abc&state=STATE", BrowserLogin.Return.code("abc")),
+            ("/auth/callback", "state=STATE&code=a%2Bb", .code("a+b")),
+            ("/auth/callback", "code=abc&state=other", .unknown),
+            ("/auth/callback", "code=abc", .unknown),
+            ("/auth/callback", "state=STATE", .unknown),
+            ("/auth/callback", "code=%2&state=STATE", .unknown),
+            ("/auth/callback", "code=a%0Ab&state=STATE", .unknown),
+            ("/favicon.ico", "code=abc&state=STATE", .unknown),
+            ("/auth/callback", "error=access_denied&state=STATE", .refused("the login was refused")),
+            ("/auth/callback", "error=strange&state=STATE", .refused("the service refuses the login")),
+            (
+                "/auth/callback",
+                "error=access_denied&error_description=missing_codex_entitlement+x&state=STATE",
+                .refused("the account has no access to Codex")
+            ),
+            ("/auth/callback", "error=access_denied&state=other", .unknown),
+        ])
     func back(_ path: String, _ query: String, _ wanted: BrowserLogin.Return) throws {
         #expect(try login().returned(path: path, query: query.replacing("STATE", with: state)) == wanted)
     }
@@ -65,15 +68,17 @@ struct BrowserLoginTests {
 
 @Suite("Text of other programs")
 struct RedactionTests {
-    @Test("whatever looks like a secret is taken out, and the rest stays on one line", arguments: [
-        ("cannot connect\nto host", "cannot connect to host"),
-        ("Bearer abc denied", "Bearer [redacted] denied"),
-        ("token: x1 is bad", "token: [redacted] is bad"),
-        ("key sk-12 gho_1 eyJa.b.c", "key [redacted] [redacted] [redacted]"),
-        ("{\"access_token\":\"sk-ant-1\"}", "[redacted]"),
-        ("a0123456789b0123456789 /usr/bin/aws", "[redacted] /usr/bin/aws"),
-        ("colour\u{1B}[31m", "colour [31m"),
-    ])
+    @Test(
+        "whatever looks like a secret is taken out, and the rest stays on one line",
+        arguments: [
+            ("cannot connect\nto host", "cannot connect to host"),
+            ("Bearer abc denied", "Bearer [redacted] denied"),
+            ("token: x1 is bad", "token: [redacted] is bad"),
+            ("key sk-12 gho_1 eyJa.b.c", "key [redacted] [redacted] [redacted]"),
+            ("{\"access_token\":\"sk-ant-1\"}", "[redacted]"),
+            ("a0123456789b0123456789 /usr/bin/aws", "[redacted] /usr/bin/aws"),
+            ("colour\u{1B}[31m", "colour [31m"),
+        ])
     func line(_ text: String, _ wanted: String) {
         #expect(Redaction.line(Array(text.utf8)) == wanted)
     }
@@ -81,15 +86,17 @@ struct RedactionTests {
 
 @Suite("Tokens that are handed over")
 struct StoredTokensTests {
-    @Test("an access token is needed, everything else may be missing", arguments: [
-        (#"{"accessToken":"a","refreshToken":"r","expiresAt":1800000000000,"userID":"u"}"#, ""),
-        (#"{"accessToken":"a"}"#, ""),
-        (#"{"refreshToken":"r"}"#, "accessToken is missing or not usable"),
-        (#"{"accessToken":"a b"}"#, "accessToken is missing or not usable"),
-        (#"{"accessToken":"a","refreshToken":7}"#, "refreshToken is not usable"),
-        (#"{"accessToken":"a","expiresAt":"soon"}"#, "expiresAt is no point in time"),
-        ("[]", "the body is no JSON object"),
-    ])
+    @Test(
+        "an access token is needed, everything else may be missing",
+        arguments: [
+            (#"{"accessToken":"a","refreshToken":"r","expiresAt":1800000000000,"userID":"u"}"#, ""),
+            (#"{"accessToken":"a"}"#, ""),
+            (#"{"refreshToken":"r"}"#, "accessToken is missing or not usable"),
+            (#"{"accessToken":"a b"}"#, "accessToken is missing or not usable"),
+            (#"{"accessToken":"a","refreshToken":7}"#, "refreshToken is not usable"),
+            (#"{"accessToken":"a","expiresAt":"soon"}"#, "expiresAt is no point in time"),
+            ("[]", "the body is no JSON object"),
+        ])
     func form(_ text: String, _ fault: String) {
         do throws(StoredTokens.Fault) {
             let tokens = try StoredTokens(Array(text.utf8), parser: JSONParser())

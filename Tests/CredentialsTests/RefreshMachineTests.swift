@@ -59,6 +59,54 @@ struct RefreshMachineTests {
         #expect(machine.isDue(now: 1_120_000))
     }
 
+    @Test("A9: tokens of a second are renewed once in each life, not taken for an answer from a cache")
+    func shortLives() {
+        let machine = granted(lifetime: 1)
+        var now: UInt64 = 1_000_000
+        for _ in 0..<5 {
+            #expect(!machine.isDue(now: now + 700))
+            now += 800
+            #expect(machine.isDue(now: now))
+            machine.begin(forced: false, now: now)
+            machine.granted(lifetime: 1, renewAfter: nil, now: now, random: 0)
+        }
+    }
+
+    @Test("a logout takes the token too, and the next one has a higher number")
+    func logout() {
+        let machine = granted(lifetime: 100)
+        machine.loggedOut(generation: 2)
+        #expect(machine.state == .needsLogin && !machine.isUsable(now: 1_000_001))
+        machine.renewed(now: 1_000_002)
+        machine.begin(forced: false, now: 1_000_002)
+        machine.granted(lifetime: 100, renewAfter: nil, now: 1_000_002, random: 0)
+        #expect(machine.generation == 3 && machine.isUsable(now: 1_000_003))
+    }
+
+    @Test("what is not ccr's to renew is used to its end and looked at again")
+    func foreign() {
+        let machine = granted(lifetime: 100)
+        machine.unchanged(now: 1_050_000)
+        #expect(machine.state == .fresh && machine.nextAttemptAt == 1_080_000)
+        #expect(machine.useUp(now: 1_050_000))
+        #expect(machine.nextAttemptAt == machine.validUntil)
+        #expect(!machine.useUp(now: 1_100_000), "there is nothing left of it")
+        machine.unchanged(now: 1_100_000)
+        #expect(machine.state == .due)
+        let empty = Subject(timing: .init())
+        empty.unchanged(now: 5)
+        #expect(empty.state == .empty && empty.nextAttemptAt == nil)
+    }
+
+    @Test("a program is not run again within ten seconds, however short its tokens live")
+    func interval() {
+        let machine = Subject(timing: .init(minimumIntervalMsec: 10_000))
+        machine.begin(forced: false, now: 0)
+        machine.granted(lifetime: 5, renewAfter: nil, now: 0, random: 0)
+        #expect(!machine.isDue(now: 9_999))
+        #expect(machine.isDue(now: 10_000))
+    }
+
     @Test("C1: failures back off up to five minutes, the token is served meanwhile, success forgets them")
     func backOff() throws {
         let machine = granted(lifetime: 3600)
@@ -262,6 +310,9 @@ private final class Subject {
     }
     func begin(forced: Bool, now: UInt64) { machine.begin(forced: forced, now: now) }
     func renewed(now: UInt64) { machine.renewed(now: now) }
+    func loggedOut(generation: UInt64) { machine.loggedOut(generation: generation) }
+    func unchanged(now: UInt64) { machine.unchanged(now: now) }
+    func useUp(now: UInt64) -> Bool { machine.useUp(now: now) }
     func storageFailed(_ text: String) { machine.storageFailed(text) }
     func foundIndeterminate(hold: Bool, now: UInt64) { machine.foundIndeterminate(hold: hold, now: now) }
     func granted(lifetime: Int?, renewAfter: Int?, now: UInt64, random: Double) {

@@ -30,7 +30,8 @@ struct SignatureTests {
         "the signatures are those of the published suite",
         arguments: [
             Vector(
-                name: "get-vanilla", signature: "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+                name: "get-vanilla",
+                signature: "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
             Vector(
                 name: "get-vanilla-query-order-key-case", target: "/?Param2=value2&Param1=value1",
                 signature: "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"),
@@ -62,11 +63,13 @@ struct SignatureTests {
         let authorization = try #require(headers.last?.value)
         #expect(
             authorization.hasPrefix(
-                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders="))
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders="
+            ))
         #expect(authorization.hasSuffix("Signature=\(vector.signature)"))
     }
 
-    @Test("a model's name with escapes in the path is escaped once more, and short-lived keys send their token")
+    @Test(
+        "a model's name with escapes in the path is escaped once more, and short-lived keys send their token")
     func bedrock() throws {
         var keys = Self.keys
         keys.sessionToken = Secret("session")
@@ -74,29 +77,39 @@ struct SignatureTests {
             let signature = AWSSignature(method: "POST", target: target, fields: [("Host", "h")], body: [])
             let headers = signature.headers(keys, now: Self.now, encodesPathAgain: again)
             #expect(headers.contains { $0.name == "X-Amz-Security-Token" && $0.value == "session" })
-            #expect(headers.last?.value.contains("SignedHeaders=host;x-amz-date;x-amz-security-token,") == true)
+            #expect(
+                headers.last?.value.contains("SignedHeaders=host;x-amz-date;x-amz-security-token,") == true)
             return headers.last?.value
         }
-        #expect(authorization("/model/a%3A0/converse", again: true)
-            == authorization("/model/a%253A0/converse", again: false))
-        #expect(authorization("/model/a%3A0/converse", again: true)
-            != authorization("/model/a%3A0/converse", again: false))
+        #expect(
+            authorization("/model/a%3A0/converse", again: true)
+                == authorization("/model/a%253A0/converse", again: false))
+        #expect(
+            authorization("/model/a%3A0/converse", again: true)
+                != authorization("/model/a%3A0/converse", again: false))
     }
 
-    @Test("dates are written in the basic format of ISO 8601", arguments: [
-        (0, "19700101T000000Z"), (951_782_400, "20000229T000000Z"), (4_102_444_799, "20991231T235959Z"),
-    ])
+    @Test(
+        "dates are written in the basic format of ISO 8601",
+        arguments: [
+            (0, "19700101T000000Z"), (951_782_400, "20000229T000000Z"), (4_102_444_799, "20991231T235959Z"),
+        ])
     func dates(_ seconds: Int, _ text: String) {
         #expect(Timestamp.basic(seconds) == text)
     }
 
-    @Test("keys are read as credential_process prints them and survive the way to a worker", arguments: [
-        (#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s"}"#, true),
-        (#"{"AccessKeyId":"A","SecretAccessKey":"s","SessionToken":"t","Expiration":"2026-11-21T08:49:37Z"}"#, true),
-        (#"{"AccessKeyId":"A"}"#, false),
-        (#"{"AccessKeyId":"A","SecretAccessKey":"s","Expiration":"soon"}"#, false),
-        ("A s", false),
-    ])
+    @Test(
+        "keys are read as credential_process prints them and survive the way to a worker",
+        arguments: [
+            (#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s"}"#, true),
+            (
+                #"{"AccessKeyId":"A","SecretAccessKey":"s","SessionToken":"t","Expiration":"2026-11-21T08:49:37Z"}"#,
+                true
+            ),
+            (#"{"AccessKeyId":"A"}"#, false),
+            (#"{"AccessKeyId":"A","SecretAccessKey":"s","Expiration":"soon"}"#, false),
+            ("A s", false),
+        ])
     func form(_ text: String, _ isGood: Bool) {
         #expect((SigningKeys(Array(text.utf8), parser: JSONParser()) != nil) == isGood)
     }
