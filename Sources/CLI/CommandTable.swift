@@ -236,7 +236,9 @@ package enum CommandTable {
                 The old vault is kept beside it, the refresher starts anew. Secrets that services replace with each use may
                 be older than what the services know: they are not sent again, and need a new login when their tokens end.
                 """,
-            operands: [Operand(name: "FILE", help: "the copy, below STATE_DIR/credentials", completion: .files)],
+            operands: [
+                Operand(name: "FILE", help: "the copy, below STATE_DIR/credentials", completion: .files)
+            ],
             options: [config], run: CredentialCommands.restore),
         Command(
             words: ["version"], group: .general, summary: "print the version", details: "", options: [json],

@@ -71,7 +71,8 @@ enum CredentialCommands {
         if let found = sources.find(store) { return found }
         _ = complain(
             context,
-            "there is no login in \(sources.description(store)); name a file, or run ccr login \(credential.name)")
+            "there is no login in \(sources.description(store)); name a file, or run ccr login \(credential.name)"
+        )
         return nil
     }
 

@@ -49,7 +49,8 @@ struct LoginSources {
     /// The places, for people.
     func description(_ store: LoginStore) -> String {
         switch store {
-        case .auto: [LoginStore.xdg, .legacy, .env].map(description).filter { !$0.isEmpty }.joined(separator: ", ")
+        case .auto:
+            [LoginStore.xdg, .legacy, .env].map(description).filter { !$0.isEmpty }.joined(separator: ", ")
         case .vault: "the vault"
         case .env: kind == .copilot ? "COPILOT_BEARER_TOKEN" : "ACCESS_TOKEN"
         case .xdg: kind == .copilot ? "" : xdgPath
@@ -134,7 +135,9 @@ enum LoginFile {
             guard let root = try? parser.parse(bytes, padded: false), root.isObject,
                 let map = SourceMap(parser, text: bytes)
             else { return nil }
-            return root.members.map { (String(decoding: $0.key, as: UTF8.self), Array(map.bytes(of: $0.value))) }
+            return root.members.map {
+                (String(decoding: $0.key, as: UTF8.self), Array(map.bytes(of: $0.value)))
+            }
         }
     }
 }

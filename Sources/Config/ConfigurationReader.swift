@@ -48,7 +48,8 @@ struct ConfigurationReader {
         let rules = routes.rules(targets, keys: clientKeys.map(\.name))
         problems = routes.problems
         return Configuration(
-            listen: listen, clientKeys: clientKeys, adminKey: adminKey(clientKeys), providers: providers, models: models(), router: router,
+            listen: listen, clientKeys: clientKeys, adminKey: adminKey(clientKeys), providers: providers,
+            models: models(), router: router,
             presets: presets,
             codexMappings: mappings.named, codexDefault: mappings.default, codex: codex,
             claudeCode: claudeCode, rules: rules, aliases: aliases, limits: limits,

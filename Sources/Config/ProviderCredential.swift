@@ -38,7 +38,9 @@ struct CredentialReader {
     private static let texts = [
         "client_id", "scope", "tenant", "client_auth", "body", "mode", "command_format", "region", "service",
     ]
-    private static let integers = ["default_ttl", "advisory", "mandatory", "command_timeout", "redirect_port"]
+    private static let integers = [
+        "default_ttl", "advisory", "mandatory", "command_timeout", "redirect_port",
+    ]
     private static let lists = ["permanent_codes", "permanent_texts"]
 
     func read(_ problems: inout ConfigProblems) -> ProviderCredential? {

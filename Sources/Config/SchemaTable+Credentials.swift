@@ -77,7 +77,8 @@ extension Schema {
             "follow reads the tokens of another program's login file and never renews them."),
         SchemaKey(
             "Providers[].credentials[].command", .list(.text),
-            "Program that prints the token: absolute path and arguments, no shell. For command and aws_sigv4."),
+            "Program that prints the token: absolute path and arguments, no shell. For command and aws_sigv4."
+        ),
         SchemaKey(
             "Providers[].credentials[].command_format", .choice(["raw", "json", "aws", "google"]),
             "What the program prints. Default: raw, of aws_sigv4 aws."),

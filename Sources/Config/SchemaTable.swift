@@ -17,7 +17,8 @@ extension Schema {
                 + "Empty means none."),
         SchemaKey(
             "ADMIN_API_KEY", .secret,
-            "The key for the paths below /admin, sent like APIKEY. Without one only admin sockets may ask for them."),
+            "The key for the paths below /admin, sent like APIKEY. Without one only admin sockets may ask for them."
+        ),
         SchemaKey("Clients", .objects, "Named client keys, in addition to APIKEY."),
         SchemaKey("Clients[].name", .text, required: true, "Name of the client, for logs; unique."),
         SchemaKey(

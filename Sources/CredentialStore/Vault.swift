@@ -121,7 +121,8 @@ package final class Vault {
             if let before, before != state {
                 try insert(
                     AuditEntry(
-                        credential: name, event: "state_change", cause: "", note: "\(state.rawValue): \(reason)"),
+                        credential: name, event: "state_change", cause: "",
+                        note: "\(state.rawValue): \(reason)"),
                     now: now)
             }
             var statement = try database.prepare(

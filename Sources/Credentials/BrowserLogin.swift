@@ -30,7 +30,9 @@ package struct BrowserLogin: Sendable {
     ///   - port: the loopback port that is listened on.
     ///   - random: 32 bytes for the verifier and 32 for the state, from the kernel.
     /// - Returns: nil for a kind that has no such login.
-    package init?(_ profile: TokenProfile, clientSecret: Secret?, port: UInt16, random: [UInt8] = Random.bytes(64)) {
+    package init?(
+        _ profile: TokenProfile, clientSecret: Secret?, port: UInt16, random: [UInt8] = Random.bytes(64)
+    ) {
         guard let browser = profile.browser, random.count == 64 else { return nil }
         self.profile = profile
         self.browser = browser

@@ -135,7 +135,8 @@ package struct HelperAnswer: Equatable, Sendable, WireCodable {
         if let lifetime, lifetime <= 0 { return .protocolError("the keys have expired already") }
         return .granted(
             TokenGrant(
-                token: Secret(""), lifetime: lifetime.map { min($0, TokenAnswer.maximumLifetime) }, keys: keys))
+                token: Secret(""), lifetime: lifetime.map { min($0, TokenAnswer.maximumLifetime) }, keys: keys
+            ))
     }
 
     private func google(_ now: Int, _ parser: JSONParser) -> TokenOutcome {

@@ -184,7 +184,8 @@ extension CredentialKind {
         TokenProfile(
             grant: .exchange, tokenURL: "https://api.github.com/copilot_internal/v2/token", encoding: .json,
             clientID: "Iv1.b507a08c87ecfe98", headers: ["X-GitHub-Api-Version": "2025-04-01"],
-            expiry: .refreshHint, defaultLifetime: 0, advisoryLead: 60, mandatoryLead: 60, permanentCodes: [:],
+            expiry: .refreshHint, defaultLifetime: 0, advisoryLead: 60, mandatoryLead: 60,
+            permanentCodes: [:],
             notFound: .denied,
             device: DeviceProfile(
                 codeURL: "https://github.com/login/device/code",

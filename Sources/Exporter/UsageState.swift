@@ -250,7 +250,8 @@ struct UsageState {
     /// - Parameter now: seconds since 1970.
     mutating func show(_ credentials: [CredentialReport], now: Int) {
         let metrics: [Metric] = [
-            .credentialExpiry, .credentialRefreshes, .credentialState, .credentialRefusals, .credentialCooldown,
+            .credentialExpiry, .credentialRefreshes, .credentialState, .credentialRefusals,
+            .credentialCooldown,
         ]
         for metric in metrics { registry.hideAll(metric.rawValue) }
         for credential in credentials {

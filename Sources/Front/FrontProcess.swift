@@ -246,7 +246,9 @@ package final class FrontProcess {
         }
         let head = request.head
         let bearer = head.withFirst("authorization") { value -> Bool in
-            guard value.count > 7, ASCII.equalIgnoringCase(value.slice(0..<7), "bearer ") else { return false }
+            guard value.count > 7, ASCII.equalIgnoringCase(value.slice(0..<7), "bearer ") else {
+                return false
+            }
             return adminKeys.index(of: value.slice(7..<value.count)) != nil
         }
         if bearer == true || head.withFirst("x-api-key", { adminKeys.index(of: $0) != nil }) == true {

@@ -132,7 +132,9 @@ enum SystemCalls {
             list += [(CallRule("clone3"), EPERM), (CallRule("clone"), EPERM)]
         }
         // glibc binds its netlink socket before it asks for addresses, and does without (getaddrinfo(3)).
-        if abilities.contains(.connect), !abilities.contains(.listen) { list.append((CallRule("bind"), EPERM)) }
+        if abilities.contains(.connect), !abilities.contains(.listen) {
+            list.append((CallRule("bind"), EPERM))
+        }
         // SQLite asks for its log in this form even of a database that it only reads, and goes on reading when it may not
         // write; as root it also wants to give the log's index to the owner of the database (os_unix.c).
         if abilities.contains(.readFiles), !abilities.contains(.writeFiles) {

@@ -84,7 +84,10 @@ class Refresher:
             )
         self.processes.append(process)
         if wait:
-            wait_for("the refresher's socket", 10, self.answers)
+            try:
+                wait_for("the refresher's socket", 10, self.answers)
+            except AssertionError as e:
+                raise AssertionError(f"{e}\n{self.text()[-3000:]}") from e
         return process
 
     def stop(self, process, sig=signal.SIGTERM, seconds=10):

@@ -262,5 +262,32 @@ class Several(Scenario):
         self.assertLess(log.stat().st_size, 8 << 20)
 
 
+class Guards(Scenario):
+    def test_h7_a_token_endpoint_without_tls_is_refused(self):
+        self.refresher.configure(oauth(self.authority, token_url="http://tokens.example/token"))
+        process = self.refresher.start(wait=False)
+        self.assertNotEqual(process.wait(10), 0)
+        self.assertIn("allowed are https URLs", self.refresher.text())
+        code, _, err = self.refresher.command("validate")
+        self.assertEqual(code, 2)
+        self.assertIn("token_url", err)
+
+    def test_h8_the_audit_table_is_bounded_and_final(self):
+        self.start()
+        self.refresher.wait_for("fresh")
+        self.refresher.stop(self.process)
+        connection = sqlite3.connect(self.refresher.store.vault)
+        old = int(time.time()) - 91 * 86_400
+        connection.executemany(
+            "INSERT INTO audit (at, cred, event, cause) VALUES (?, 'main', 'ok', 'timer')", [(old,)] * 10_000)
+        connection.commit()
+        with self.assertRaisesRegex(sqlite3.DatabaseError, "do not change"):
+            connection.execute("UPDATE audit SET note = 'x'")
+        connection.close()
+        self.start()
+        self.assertLess(len(self.refresher.store.audit()), 10)
+        self.assertIn("ok", self.refresher.store.events(), "what is young stays")
+
+
 if __name__ == "__main__":
     unittest.main()

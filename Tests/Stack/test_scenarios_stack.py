@@ -4,6 +4,7 @@
 import json
 import pathlib
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -83,8 +84,12 @@ class Refusals(Whole):
         self.assertNotIn(b"[DONE]", answer.body)
         wait_for("the renewal", 5, lambda: self.authority.calls == before + 1)
         self.authority.stream_refuses = False
-        self.assertEqual(self.ask().status, 200)
-        self.assertEqual(self.authority.authorizations[-1], f"Bearer {self.authority.access}")
+
+        def sends_the_new_one():
+            self.assertEqual(self.ask().status, 200)
+            return self.authority.authorizations[-1] == f"Bearer {self.authority.access}"
+
+        wait_for("a request with the new token", 5, sends_the_new_one)
 
     def test_b7_a_large_body_that_came_in_pieces_is_repeated_byte_for_byte(self):
         self.spoil()
@@ -142,6 +147,32 @@ class Keys(Whole):
         sealed = [row["sealed"] for row in invariants.read(store.vault, "SELECT sealed FROM secret")]
         sealed += [row["sealed"] for row in store.published().values()]
         self.assertEqual({bytes(blob[1:5]) for blob in sealed}, {bytes([0, 0, 0, 3])}, "nothing uses the old keys")
+
+    def test_h4_a_worker_opens_no_token_of_another_provider(self):
+        second = self.enterContext(Authority())
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (folder / "key").write_text("canary-other")
+        (folder / "key").chmod(0o600)
+        second.accept("canary-other")
+        entry = provider(
+            "second", second.url + "/v1", ["n"], api_key="", dialects=["chat"],
+            credentials=[{"name": "other", "kind": "static", "secret": f"file:{folder}/key"}])
+        self.stack.reload(Providers=[self.stack.config["Providers"][0], entry, ECHO])
+
+        def ask():
+            return self.stack.post(CHAT.path, CHAT.request("n", stream=False), timeout=20)
+
+        wait_for("an answer", 10, lambda: ask().status == 200)
+        tokens = sqlite3.connect(invariants.Store(self.stack.config["STATE_DIR"]).tokens)
+        tokens.execute("UPDATE token SET sealed = (SELECT sealed FROM token WHERE cred = 'main') WHERE cred = 'other'")
+        tokens.commit()
+        tokens.close()
+        before = second.requests
+        old = self.stack.kill_child("worker second")
+        self.stack.wait_replaced("worker second", old, seconds=5)
+        self.assertNotEqual(ask().status, 200)
+        self.assertEqual(second.requests, before, "what does not open is not sent")
+        self.assertEqual(self.ask().status, 200)
 
     def test_a_pool_is_used_by_weight_and_one_at_its_limit_rests_in_every_worker(self):
         second = Authority()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about credentials: where logins of other programs are found, export, removal, a restored vault."""
+
+import json
+import os
+import subprocess
+import unittest
+
+from harness import PROGRAM
+from oauth import web_token
+from refresher import Scenario, oauth
+
+
+class Commands(Scenario):
+    more = {"secret": "vault"}
+
+    def setUp(self):
+        super().setUp()
+        self.home = self.refresher.root / "home"
+        self.home.mkdir()
+        self.refresher.configure({**oauth(self.authority, secret="vault"), "kind": "codex_oauth"})
+        self.start()
+
+    def ccr(self, *words, **environment):
+        done = subprocess.run(
+            [PROGRAM, *words, "--config", str(self.refresher.config)],
+            env={"PATH": os.environ["PATH"], "HOME": str(self.home), **environment},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        )
+        self.assertNotIn("canary", done.stdout + done.stderr)
+        return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+    def put(self, path, **tokens):
+        file = self.home / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"tokens": tokens}))
+        file.chmod(0o600)
+        return file
+
+    def adopt(self, *words, **environment):
+        return self.ccr("credentials", "import", "main", "--i-understand", *words, **environment)
+
+    def test_the_places_of_other_programs_are_looked_at_in_their_order(self):
+        code, _, err = self.adopt()
+        self.assertEqual(code, 1)
+        for place in (".config/codex-proxy/auth.json", ".codex/auth.json", "ACCESS_TOKEN"):
+            self.assertIn(place, err)
+        token = web_token("acc-1", 900)
+        self.put(".codex/auth.json", refresh_token="canary-rt-legacy", access_token="x", account_id="acc-1")
+        self.put(".config/codex-proxy/auth.json", refresh_token="canary-rt-0", access_token=token, account_id="acc-1")
+        self.assertEqual(self.adopt("--disable-migrate-refresh")[0], 0)
+        self.assertEqual(self.refresher.token(), token)
+        self.assertEqual(self.authority.calls, 0)
+        code, _, err = self.adopt()
+        self.assertEqual(code, 1)
+        self.assertIn("already", err, "auto leaves a login in the vault alone")
+        self.assertEqual(self.adopt("--creds-store", "xdg")[0], 0, "named, it is taken and renewed at once")
+        self.assertEqual(self.authority.sent, ["canary-rt-0"])
+
+    def test_a_token_of_the_environment_is_used_to_its_end(self):
+        token = web_token("acc-1", 900)
+        code, _, err = self.adopt("--creds-store", "env", ACCESS_TOKEN=token, ACCOUNT_ID="acc-1")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(self.refresher.token(), token)
+        self.assertEqual(self.refresher.store.credentials()["main"]["account_id"], "acc-1")
+        code, _, err = self.adopt("--creds-store", "somewhere")
+        self.assertEqual(code, 1)
+        self.assertIn("auto, xdg, legacy, env, vault", err)
+
+    def test_copilots_bearer_token_of_the_environment(self):
+        self.refresher.stop(self.process)
+        url = self.authority.url + "/copilot_internal/v2/token"
+        self.refresher.configure({"name": "main", "kind": "copilot", "token_url": url})
+        self.start()
+        code, _, err = self.adopt(COPILOT_BEARER_TOKEN="tid=canary-env")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(self.refresher.token(), "tid=canary-env")
+        self.assertEqual(self.authority.calls, 0)
+
+    def login(self):
+        token = web_token("acc-1", 900)
+        file = self.put("one.json", refresh_token="canary-rt-0", access_token=token, account_id="acc-1")
+        self.assertEqual(self.adopt(str(file), "--disable-migrate-refresh")[0], 0)
+        return token
+
+    def test_an_export_keeps_what_else_stands_in_the_file_and_gives_no_secret_away(self):
+        token = self.login()
+        file = self.home / "auth.json"
+        file.write_text('{"OPENAI_API_KEY": null, "x": [1, {"y": 2}], "tokens": {"id_token": "i", "access_token": "o"}}')
+        file.chmod(0o600)
+        self.assertEqual(self.ccr("credentials", "export", "main", str(file))[0], 0)
+        written = json.loads(file.read_text())
+        self.assertEqual((written["OPENAI_API_KEY"], written["x"]), (None, [1, {"y": 2}]))
+        self.assertEqual(written["tokens"]["id_token"], "i")
+        self.assertEqual(written["tokens"]["access_token"], token)
+        self.assertEqual(written["tokens"]["account_id"], "acc-1")
+        self.assertNotIn("refresh_token", written["tokens"])
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(self.ccr("credentials", "export", "main", str(file), "--move")[0], 0)
+        self.assertEqual(json.loads(file.read_text())["tokens"]["refresh_token"], "canary-rt-0")
+        self.assertEqual(self.refresher.status()["state"], "needs_login", "ccr has logged out")
+        file.write_text("no object")
+        self.login()
+        code, _, err = self.ccr("credentials", "export", "main", str(file))
+        self.assertEqual(code, 1)
+        self.assertEqual(file.read_text(), "no object")
+
+    def test_a_list_names_what_the_vault_holds_beside_the_configuration_and_rm_removes_it(self):
+        self.login()
+        self.refresher.stop(self.process)
+        self.refresher.configure(oauth(self.authority, "other", secret="vault"))
+        self.start()
+        out = self.ccr("credentials", "list")[1]
+        self.assertRegex(out, r"(?m)^other +p +oauth2 +vault")
+        self.assertRegex(out, r"(?m)^main +not configured")
+        code, _, err = self.ccr("credentials", "rm", "other")
+        self.assertEqual(code, 1)
+        self.assertIn("is configured", err)
+        self.assertEqual(self.ccr("credentials", "rm", "main")[0], 0)
+        self.assertNotIn("main", self.ccr("credentials", "list")[1])
+        self.assertNotIn("main", self.refresher.store.credentials())
+
+    def test_a_restored_vault_sends_no_secret_that_may_have_been_replaced(self):
+        token = self.login()
+        folder = self.refresher.state / "credentials"
+        self.assertEqual(self.ccr("vault", "backup", str(folder / "copy.db"))[0], 0)
+        self.assertEqual(self.ccr("credentials", "refresh", "main")[0], 0)
+        self.assertEqual(self.authority.sent, ["canary-rt-0"])
+        before = self.refresher.status()["generation"]
+        broken = folder / "broken.db"
+        broken.write_bytes(b"x" * 8192)
+        broken.chmod(0o600)
+        self.assertEqual(self.ccr("vault", "restore", str(broken))[0], 1)
+        self.assertEqual(self.refresher.status()["generation"], before)
+        self.assertEqual(self.ccr("vault", "restore", str(folder / "copy.db"))[0], 0)
+        self.assertEqual(self.process.wait(10), 0, "it starts anew")
+        self.start()
+        found = self.refresher.status()
+        self.assertEqual((found["state"], found["reason"]), ("needs_login", "restored from a copy"))
+        self.assertGreater(found["generation"], before, "workers see that it is another token")
+        self.assertEqual(self.refresher.token(), token, "to its end")
+        self.assertEqual(self.authority.sent, ["canary-rt-0"], "nothing is sent")
+        self.assertTrue(list((folder / "vault").glob("vault.db.before-*")))
+
+
+if __name__ == "__main__":
+    unittest.main()
