@@ -166,7 +166,8 @@ let package = Package(
         tests("CryptoTests", ["Crypto"]),
         tests("CredentialsTests", ["Credentials", "Config", "Crypto", "IPC", "JSON"]),
         tests(
-            "CredentialStoreTests", ["CredentialStore", "Credentials", "Config", "Crypto", "SQLite", "Posix"]),
+            "CredentialStoreTests",
+            ["CredentialStore", "Credentials", "Config", "Crypto", "IPC", "SQLite", "Posix"]),
         tests("ConfigTests", ["Config", "Posix"]),
         tests("ProvidersTests", ["Providers", "Gateway", "Config", "IPC", "Posix"]),
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
@@ -176,7 +177,13 @@ let package = Package(
             "DialectsTests", ["Dialects", "EventStream", "Gateway", "JSON", "Bytes"], exclude: ["Golden"]),
         tests(
             "FrontTests", ["Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "Posix"]),
-        tests("WorkerTests", ["Worker", "Dialects", "Curl", "Gateway", "JSON", "EventLoop", "Posix"]),
+        tests(
+            "WorkerTests",
+            [
+                "Worker", "CredentialStore", "Credentials", "Dialects", "Curl", "Gateway", "Config", "JSON",
+                "IPC",
+                "EventLoop", "Posix",
+            ]),
         tests(
             "SupervisorTests",
             [
@@ -208,6 +215,6 @@ if Context.environment["CCR_FUZZ"] != nil {
         fuzzer("json-request", ["JSON"]),
         fuzzer("request-codecs", ["Dialects", "Gateway", "JSON"]),
         fuzzer("answer-decoders", ["Dialects", "EventStream", "Gateway", "JSON"]),
-        fuzzer("messages", ["Gateway", "IPC"]),
+        fuzzer("messages", ["Gateway", "Credentials", "CredentialStore", "IPC"]),
     ]
 }

@@ -34,6 +34,8 @@ final class CredentialSource {
     private var sweep: Timer?
     private var waiting: [Waiter] = []
     private let complain: (String) -> Void
+    /// How often the store was read; requests never do.
+    private(set) var readCount = 0
 
     private struct Token {
         var lease: CredentialLease?
@@ -296,6 +298,7 @@ final class CredentialSource {
 
     /// Reads every row of the provider again.
     private func read() {
+        readCount += 1
         do throws(StoreError) {
             let reader = try openReader()
             for row in try reader.rows(of: provider) { take(row) }
