@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every message and configuration type on the wire: there and back, cut short, too long, damaged.
 
+import Foundation
 import Gateway
 import IPC
 import Testing
@@ -120,6 +121,21 @@ struct Sample: Sendable, CustomTestStringConvertible {
         connections: 6,
         requestsInFlight: 7, totalTimeoutMsec: .max)
 
+    static let report = CredentialReport(
+        name: "main", provider: "p", kind: "oauth2", state: "fresh", reason: "", generation: 3,
+        isUsable: true,
+        expiresAt: 2000, nextAttemptAt: nil, cooldownUntil: 0, refusals: 1, outcomes: ["ok": 2, "waf": 1])
+
+    /// The seeds of the fuzz target for messages: what chooses the type there, and a sample of it.
+    static let seeds: [(name: String, number: UInt8, sample: String)] = [
+        ("handoff", 1, "HandoffRequest inline"), ("query", 2, "HandoffQuery"),
+        ("committed", 3, "HandoffCommitted"), ("failed", 4, "HandoffFailed"), ("done", 5, "HandoffDone"),
+        ("batch", 6, "RecordBatch"), ("ack", 7, "RecordAck"), ("status", 8, "ProcessStatus"),
+        ("config", 9, "WorkerConfig"), ("report", 10, "CredentialReport"),
+        ("admin-request", 11, "AdminRequest"),
+        ("admin-answer", 12, "AdminAnswer"),
+    ]
+
     static let all = [
         Sample("HandoffRequest with a memfd", handoff),
         Sample(
@@ -167,6 +183,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
         Sample(
             "ExporterConfig",
             ExporterConfig(stateDirectory: "/var/lib/ccr", providers: ["a", "b"], version: "1.2.3")),
+        Sample("CredentialReport", report),
+        Sample("AdminRequest", AdminRequest(tag: 1, verb: .store, body: Array("{}".utf8))),
+        Sample("AdminAnswer", AdminAnswer(tag: .max, status: 200, body: Array("{}".utf8))),
         Sample("Usage", record.usage), Sample("HeaderBlock", headers),
         Sample("empty HeaderBlock", HeaderBlock()),
     ]
@@ -176,6 +195,17 @@ struct Sample: Sendable, CustomTestStringConvertible {
     @Test("A value comes back as it was", arguments: Sample.all)
     func roundTrip(sample: Sample) throws {
         #expect(try sample.again(sample.bytes) == sample.bytes)
+    }
+
+    @Test("The seeds of the fuzz target are messages of this build", arguments: Sample.seeds.map(\.name))
+    func seeds(name: String) throws {
+        let seed = try #require(Sample.seeds.first { $0.name == name })
+        let sample = try #require(Sample.all.first { $0.testDescription == seed.sample })
+        let root = #filePath.components(separatedBy: "/Tests/")[0]
+        let file = URL(fileURLWithPath: "\(root)/fuzz/corpus/messages/\(name)")
+        let bytes = Data([seed.number] + sample.bytes)
+        if ProcessInfo.processInfo.environment["CCR_WRITE_GOLDEN"] == "1" { try bytes.write(to: file) }
+        #expect(try Data(contentsOf: file) == bytes, "write it anew with CCR_WRITE_GOLDEN=1")
     }
 
     @Test("A message that is cut short anywhere is refused", arguments: Sample.all)

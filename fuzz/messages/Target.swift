@@ -3,6 +3,8 @@
 // is accepted must survive being written and read again. A broken peer must end as an error, not as a trap.
 // Source: Sources/IPC/Wire.swift; https://llvm.org/docs/LibFuzzer.html.
 
+import CredentialStore
+import Credentials
 import Gateway
 import IPC
 
@@ -46,6 +48,21 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     case 7: roundTrip(RecordAck.self, body)
     case 8: roundTrip(ProcessStatus.self, body)
     case 9: roundTrip(WorkerConfig.self, body)
+    case 10: roundTrip(CredentialReport.self, body)
+    case 11: roundTrip(AdminRequest.self, body)
+    case 12: roundTrip(AdminAnswer.self, body)
+    case 20: roundTrip(WorkerKeys.self, body)
+    case 21: roundTrip(CredentialNotice.self, body)
+    case 22: roundTrip(TokenRefusal.self, body)
+    case 23: roundTrip(CredentialCooldown.self, body)
+    case 24: roundTrip(CredentialCommand.self, body)
+    case 25: roundTrip(CredentialReply.self, body)
+    case 26: roundTrip(HelperCommand.self, body)
+    case 27: roundTrip(HelperAnswer.self, body)
+    case 28: roundTrip(SigningKeys.self, body)
+    case 29: roundTrip(PublishedToken.self, body)
+    case 30: roundTrip(CredentialSpec.self, body)
+    case 31: roundTrip(SpooledGrant.self, body)
     default: break
     }
     return 0
