@@ -120,7 +120,8 @@ enum CredentialCommands {
         let command = CredentialCommand(
             context.has("--move") ? .handOver : .export, name: context.operands[0])
         do {
-            let reply = try RefresherClient.ask(command, socket: socket(context, configuration), step: { _ in })
+            let reply = try RefresherClient.ask(
+                command, socket: socket(context, configuration), step: { _ in })
             guard reply.succeeded else { return complain(context, reply.text) }
             try LoginFile.write(context.operands[1], tokens: reply.json)
             context.terminal.print(reply.text.isEmpty ? "wrote \(context.operands[1])" : reply.text)
