@@ -61,6 +61,7 @@ class Authority:
         self.requested, self.keeps_bodies = [], False
         self.limited = {}
         self.stream_refuses = False
+        self.answered = None
         handler = type("Handler", (_Handler,), {"authority": self})
         self.server = _Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -233,6 +234,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if how.get("drop") == "after":
             self.close_connection = True
             return
+        a.answered = time.monotonic()
         self.answer(status, answer)
 
     def complete(self):
