@@ -11,6 +11,7 @@ import threading
 import time
 import unittest
 
+import invariants
 from dialects import CHAT
 from harness import ECHO, Case, Stack, wait_for
 from oauth import ANSWER, Authority
@@ -114,7 +115,8 @@ class Signatures(Case):
         return self.stack.post(CHAT.path, {**CHAT.request("m", stream=False), **more}, timeout=20)
 
     def tearDown(self):
-        self.assertNotIn("canary", self.stack.log_text())
+        texts = {"log": self.stack.log_text(), "metrics": self.stack.get("/metrics").body}
+        invariants.check(self.stack.config["STATE_DIR"], self.stack.pids(), texts)
 
     def test_every_request_is_signed_over_its_own_body(self):
         for text in ("a", "b" * 300_000):

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 
+import invariants
 from dialects import CHAT
 from harness import ECHO, Case, Stack, provider, wait_for
 from oauth import Authority
@@ -34,12 +35,21 @@ def keeping(authority, folder, workers=1, **more):
 
 
 class Credentials(Case):
+    stack = None
+
     def setUp(self):
         self.authority = self.enterContext(Authority())
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def open(self, workers=1, crashes=False, **more):
-        return self.enterContext(Stack(keeping(self.authority, self.folder, workers, **more), ECHO, crashes=crashes))
+        self.stack = self.enterContext(
+            Stack(keeping(self.authority, self.folder, workers, **more), ECHO, crashes=crashes))
+        return self.stack
+
+    def tearDown(self):
+        if self.stack:
+            texts = {"log": self.stack.log_text(), "metrics": self.stack.get("/metrics").body}
+            invariants.check(self.stack.config["STATE_DIR"], self.stack.pids(), texts, self.authority.sent)
 
     def ask(self, stack, timeout=20):
         return stack.post(CHAT.path, CHAT.request("m", stream=False), timeout=timeout)
