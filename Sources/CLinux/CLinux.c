@@ -151,6 +151,30 @@ int ccr_set_nodelay(int socket) {
 int ccr_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0); }
 int ccr_set_process_name(const char *name) { return prctl(PR_SET_NAME, name); }
 
+// Forks with a pipe by which the child reports why it cannot become its program. Not posix_spawn: the parent-death
+// signal must be set between fork and exec, in the child itself.
+static pid_t fork_reporting(int report[2]) {
+    if (pipe2(report, O_CLOEXEC) < 0) return -1;
+    pid_t pid = fork();
+    if (pid < 0) {
+        int error = errno;
+        close(report[0]);
+        close(report[1]);
+        errno = error;
+    }
+    return pid;
+}
+
+// In the child: default signals, and an end with the parent. Only async-signal-safe calls.
+static void become_child(pid_t parent) {
+    for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+}
+
 // Waits until the child has become its program, or says why not.
 static pid_t await_exec(pid_t pid, const int report[2], int *pidfd) {
     close(report[1]);
@@ -182,16 +206,8 @@ pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const in
     }
     pid_t parent = getpid();
     int report[2];
-    if (pipe2(report, O_CLOEXEC) < 0) return -1;
-    // fork, not posix_spawn: the parent-death signal must be set between fork and exec, in the child itself.
-    pid_t pid = fork();
-    if (pid < 0) {
-        int error = errno;
-        close(report[0]);
-        close(report[1]);
-        errno = error;
-        return -1;
-    }
+    pid_t pid = fork_reporting(report);
+    if (pid < 0) return -1;
     if (pid == 0) {
         // Only async-signal-safe calls from here to execve.
         int error = 0;
@@ -210,12 +226,7 @@ pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const in
         // Not every descriptor of the parent is close-on-exec: it may have inherited some itself.
         if (!error && close_range((unsigned)(3 + fd_count), ~0u, CLOSE_RANGE_CLOEXEC) < 0) error = errno;
         if (!error) {
-            for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
-            sigset_t none;
-            sigemptyset(&none);
-            sigprocmask(SIG_SETMASK, &none, NULL);
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            if (getppid() != parent) _exit(127);
+            become_child(parent);
             // LISTEN_PID must name this very process; the caller left room for it.
             for (char *const *e = envp; *e; e++) {
                 if (strncmp(*e, "LISTEN_PID=", 11) != 0) continue;
@@ -239,15 +250,8 @@ pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const in
 pid_t ccr_spawn_program(const char *path, char *const argv[], char *const envp[], int output, int errors, int *pidfd) {
     pid_t parent = getpid();
     int report[2];
-    if (pipe2(report, O_CLOEXEC) < 0) return -1;
-    pid_t pid = fork();
-    if (pid < 0) {
-        int error = errno;
-        close(report[0]);
-        close(report[1]);
-        errno = error;
-        return -1;
-    }
+    pid_t pid = fork_reporting(report);
+    if (pid < 0) return -1;
     if (pid == 0) {
         // Only async-signal-safe calls from here to execve.
         int error = 0;
@@ -265,12 +269,7 @@ pid_t ccr_spawn_program(const char *path, char *const argv[], char *const envp[]
             setrlimit(RLIMIT_NOFILE, &files);
             setrlimit(RLIMIT_CORE, &core);
             setrlimit(RLIMIT_CPU, &seconds);
-            for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
-            sigset_t none;
-            sigemptyset(&none);
-            sigprocmask(SIG_SETMASK, &none, NULL);
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            if (getppid() != parent) _exit(127);
+            become_child(parent);
             execve(path, argv, envp);
             error = errno;
         }
