@@ -44,6 +44,7 @@ package enum ProfileWords {
         "no_metadata", "no_service_tier", "no_verbosity", "no_max_tokens", "usage_excludes_cached",
         "usage_excludes_reasoning", "stream_only", "document_only", "unstable_item_ids", "empty_final_output",
         "store_false", "stateless", "needs_instructions", "no_encrypted_reasoning", "needs_strict",
+        "editor_fields",
     ]
 
     /// Keys with a choice, and what may be chosen.

@@ -90,7 +90,7 @@ extension ProviderTable {
                 "editor-plugin-version": "copilot-chat/0.37.0", "openai-intent": "conversation-agent",
                 "x-github-api-version": "2025-10-01",
             ],
-            rules: rules([.unstableItemIDs, .storeFalse, .stateless]),
+            rules: rules([.unstableItemIDs, .storeFalse, .stateless, .editorFields]),
             // litellm 1.109.1, its catalog of Copilot's models by supported_endpoints.
             modelDialects: [
                 ModelDialects("*codex*", [.responses]), ModelDialects("gpt-5-mini*", []),

@@ -252,22 +252,26 @@ package final class WorkerProcess {
         case .passThrough(let url):
             if config.isEcho { return echo(handoff, handoff.endpoint, body.bytes, delegate) }
             let fields = headers.fields(for: handoff, credential: lease?.fields)
-            return transfer(url, fields, body, lease, delegate)
+            return transfer(url, fields, body, lease, handoff, delegate)
         case .translated(let translation, let bytes, let endpoint, let url):
             if config.isEcho { return echo(handoff, endpoint, bytes, delegate) }
             let fields = headers.fields(
                 translatedTo: endpoint.dialect, streaming: translation.upstreamStreams,
                 credential: lease?.fields)
-            return transfer(url, fields, body, lease, delegate)
+            return transfer(url, fields, body, lease, handoff, delegate)
         }
     }
 
     private func transfer(
         _ url: String, _ fields: HeaderBlock, _ body: SplicedBody, _ lease: CredentialLease?,
-        _ delegate: any TransferDelegate
+        _ handoff: HandoffRequest, _ delegate: any TransferDelegate
     ) -> any Upstream {
         let url = lease?.origin.map { UpstreamURL.moved(url, to: $0) } ?? url
         var fields = fields
+        if config.profile.rules.has(.editorFields) {
+            EditorFields.append(
+                to: &fields, body: body.bytes, requestID: handoff.requestID, parser: parser)
+        }
         if let keys = lease?.keys {
             let now = Int(Clock.realtimeUsec() / 1_000_000) + signingSkew
             RequestSigner.sign(&fields, url: url, body: body.bytes, keys, now: now)

@@ -154,6 +154,13 @@ class Copilot(Service):
             for name in ("Copilot-Integration-Id", "Editor-Version", "Editor-Plugin-Version", "OpenAI-Intent",
                          "X-GitHub-Api-Version"):
                 a.expect(self.headers.get(name), f"no {name}")
+            a.expect(self.headers.get("X-Request-Id"), "no X-Request-Id")
+            turns = body.get("messages") or body.get("input")
+            turns = turns if isinstance(turns, list) else []
+            answered = any(turn.get("role") in ("assistant", "tool") for turn in turns)
+            a.expect(self.headers.get("X-Initiator") == ("agent" if answered else "user"), "initiator")
+            seen = "image" in json.dumps(turns)
+            a.expect((self.headers.get("Copilot-Vision-Request") == "true") == seen, "vision")
             if self.path == "/responses":
                 a.expect(body.get("store") is False, "store")
                 return self.stream(answer_events(body["model"], repairs=True))

@@ -136,6 +136,13 @@ class CopilotAccount(Subscription):
         self.assertEqual(len(self.service.exchanged), 2)
         self.assertTrue(all(e["Authorization"].startswith("token ") for e in self.service.exchanged))
 
+    def test_fields_say_who_began_a_request_and_whether_it_holds_an_image(self):
+        answered = [*HELLO, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "go on"}]
+        image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+        seen = [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, image]}]
+        for messages in (HELLO, answered, seen):
+            self.assertEqual(self.ask("gemini-2.5-pro", messages=messages).status, 200)
+
     def test_every_event_of_an_item_carries_one_id(self):
         body = {"model": "copilot,gpt-5-codex", "input": "hi", "stream": True}
         answer = self.stack.post("/v1/responses", body, timeout=20)

@@ -106,6 +106,11 @@ package struct Quirks: OptionSet, Hashable, Sendable {
     /// Tools must say whether they are `strict`.
     package static let needsStrict = Quirks(bit: 39)
 
+    // Header fields
+
+    /// Header fields say whether a person or an agent began the request, and whether it holds an image.
+    package static let editorFields = Quirks(bit: 40)
+
     /// Every quirk by its name in configurations and documents, in the order of the manual.
     package static let names: [(name: String, quirk: Quirks)] = [
         ("strict_alternation", .strictAlternation), ("string_content", .stringContent),
@@ -125,7 +130,7 @@ package struct Quirks: OptionSet, Hashable, Sendable {
         ("unstable_item_ids", .unstableItemIDs),
         ("empty_final_output", .emptyFinalOutput), ("store_false", .storeFalse), ("stateless", .stateless),
         ("needs_instructions", .needsInstructions), ("no_encrypted_reasoning", .noEncryptedReasoning),
-        ("needs_strict", .needsStrict),
+        ("needs_strict", .needsStrict), ("editor_fields", .editorFields),
     ]
 
     /// The names of those that are set, in the order of the manual.
