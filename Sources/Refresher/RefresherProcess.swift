@@ -111,12 +111,13 @@ private final class State {
         child.journal.log(.debug, .processReady, "leading with fence \(fence)")
     }
 
-    private static func lead(_ directory: String, _ journal: Journal) throws(Errno) -> FileLock {
+    private static func lead(_ directory: String, _ journal: Journal) throws -> FileLock {
         var path = directory + "/refresher.lock"
         if Faults.ignoresLock { path += "-\(getpid())" }
         do throws(Errno) {
             return try FileLock(path: path)
         } catch {
+            if error.code == ELOOP { throw StoreError.file("\(path) is a symbolic link; remove it") }
             guard error.code == EWOULDBLOCK else { throw error }
             journal.log(.notice, .processReady, "another refresher runs; standing by")
             return try FileLock(path: path, waits: true)
