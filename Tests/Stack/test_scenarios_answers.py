@@ -25,13 +25,20 @@ class Answers(Scenario):
         refresher = self.enterContext(self.new(build(authority), **environment))
         return authority, refresher
 
+    def lost(self, refresher, part):
+        """Wait until an attempt has ended without an answer; the next one may follow at once."""
+        def noted():
+            rows = refresher.store.audit("main") if refresher.store.vault.exists() else []
+            return any(row["event"] == "indeterminate" and part in row["note"] for row in rows)
+
+        wait_for(f"an answer that is lost\n{refresher.text()}", 10, noted)
+
     def test_c3_a_server_that_never_answered_is_asked_again_with_the_same_secret(self):
         self.resent = {"canary-rt-0"}
         self.start({"before": 1.5, "drop": "before"}, CCR_EXCHANGE_MS="500")
-        self.assertIn("no answer within", self.refresher.wait_for("indeterminate")["reason"])
+        self.lost(self.refresher, "no answer within")
         self.refresher.wait_for("fresh")
         self.assertEqual(self.authority.sent, ["canary-rt-0"])
-        self.assertIn("indeterminate", self.refresher.store.events())
 
     def test_c9_every_form_of_retry_after(self):
         ahead = time.time() + 10_000
@@ -53,11 +60,11 @@ class Answers(Scenario):
     def test_c11_answers_that_do_not_end_are_given_up(self):
         self.resent = {"canary-rt-0"}
         self.start({"drip": 3}, CCR_EXCHANGE_MS="700")
-        self.assertIn("no answer within", self.refresher.wait_for("indeterminate")["reason"])
+        self.lost(self.refresher, "no answer within")
         authority, refresher = self.other()
         authority.behaviours = [{"cut": True}]
         refresher.start()
-        refresher.wait_for("indeterminate")
+        self.lost(refresher, "")
 
     def test_c13_each_way_to_say_that_a_secret_is_dead_is_understood_and_sent_once(self):
         codes = [
