@@ -20,6 +20,9 @@ package struct TokenEstimate: Equatable, Sendable {
         add(root, inMedia: false)
     }
 
+    /// Tokens of an answer by its bytes alone.
+    package static func tokens(ofAnswer bytes: Int) -> Int { (bytes * 10 + 35) / 36 }
+
     /// An image or page of average size, whose pixels nobody decodes here.
     private static let mediaTokens = 1600
     /// Above this size, text without a space that stands where media stand is taken for base64.

@@ -69,6 +69,8 @@ package struct Answer {
     private var isEncoded = false
     private var hasRequestID = false
     private(set) var retryAfter: Int?
+    /// In seconds, which every client reads.
+    private var saysRetryAfter = false
     package internal(set) var status = 0
     private(set) package var isCommitted = false
     private(set) package var framing = Framing.chunked
@@ -177,6 +179,9 @@ package struct Answer {
             isEncoded = !ASCII.equalIgnoringCase(value, "identity")
         } else if ASCII.equalIgnoringCase(name, "retry-after") {
             retryAfter = Answer.decimal(value)
+            saysRetryAfter = true
+        } else if ASCII.equalIgnoringCase(name, "retry-after-ms"), retryAfter == nil {
+            retryAfter = Answer.decimal(value).map { ($0 + 999) / 1_000 }
         } else if ASCII.equalIgnoringCase(name, "x-request-id") || ASCII.equalIgnoringCase(name, "request-id")
         {
             hasRequestID = true
@@ -306,6 +311,10 @@ package struct Answer {
         appendField("x-ccr-request-id", request.requestID)
         appendField("x-ccr-tier", request.provider)
         if !request.routeNote.isEmpty { appendField("x-ccr-route", request.routeNote) }
+        if let retryAfter, !saysRetryAfter { appendField("retry-after", String(retryAfter)) }
+        if translator?.isUsageEstimated == true, !isTranslatedStream {
+            appendField("x-ccr-usage", "estimated")
+        }
         if !losses.isEmpty { appendField("x-ccr-dropped", losses.description) }
         switch framing {
         case .chunked: head.append("transfer-encoding: chunked\r\n")

@@ -76,6 +76,20 @@ import Testing
         #expect(answer.framing == .length(answer.held.count))
         #expect(text(answer.held).contains(#""text":"Hello""#))
         #expect(text(answer.head).contains("content-type: application/json\r\n"))
+        #expect(text(answer.head).contains("x-ccr-usage: estimated\r\n"), "the provider counted nothing")
+        #expect(text(answer.held).contains(#""input_tokens":7,"#))
+    }
+
+    @Test(arguments: [("retry-after-ms: 2500", "3"), ("retry-after-ms: 2500\nretry-after: 9", "9")])
+    func `a wait in milliseconds is told in seconds as well`(lines: String, seconds: String) throws {
+        var answer = try answer(streaming: false)
+        for line in lines.split(separator: "\n") {
+            Array(line.utf8).withUnsafeBytes { answer.headLineReceived($0) }
+        }
+        _ = head(&answer, 429, "application/json")
+        _ = answer.upstreamCompleted(parser: parser)
+        let fields = text(answer.head).split(separator: "\r\n").filter { $0.hasPrefix("retry-after:") }
+        #expect(fields == ["retry-after: \(seconds)"])
     }
 
     @Test func `a stream that ends too early is told in the client's dialect and broken off`() throws {

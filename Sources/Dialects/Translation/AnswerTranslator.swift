@@ -47,13 +47,18 @@ package struct AnswerTranslator {
     private(set) package var losses = Losses()
     /// What the provider reported up to now.
     private(set) package var usage = Usage()
+    private let estimatedInput: Int
+    private var hasUsage = false
+    /// The provider counted nothing, so the client was told an estimate.
+    private(set) package var isUsageEstimated = false
     /// Bytes for the client's body that were not taken yet.
     private var output: [UInt8] = []
 
     package init(
         decoder: any AnswerDecoder, encoder: any AnswerEncoder, restorer: AnswerRestorer, form: Form,
-        clientStreams: Bool
+        clientStreams: Bool, estimatedInput: Int = 0
     ) {
+        self.estimatedInput = estimatedInput
         self.decoder = decoder
         self.encoder = encoder
         self.restorer = restorer
@@ -153,23 +158,34 @@ package struct AnswerTranslator {
 
     private mutating func take(_ event: AnswerEvent) {
         switch event {
-        case .usage(let usage): self.usage = usage
+        case .usage(let usage):
+            self.usage = usage
+            hasUsage = true
         case .started, .textBegan, .reasoningBegan: break
         case .opaque(let part):
             if !encoder.shows(part) { losses.add(.opaquePart) }
             if phase == .undecided { phase = .content }
         case .failed(let error): phase = .failed(error)
-        case .finished: phase = .finished
+        case .finished:
+            if !hasUsage { estimateUsage() }
+            phase = .finished
         default: if phase == .undecided { phase = .content }
         }
-        guard !clientStreams else { return encoder.encode(event, into: &output) }
         collectedBytes += AnswerTranslator.size(event)
+        guard !clientStreams else { return encoder.encode(event, into: &output) }
         guard collectedBytes <= AnswerTranslator.maximumDocumentBytes else {
             phase = .failed(GatewayError(.upstreamUnreachable, "the provider's answer is too large"))
             return
         }
         document.add(event)
         if case .finished = event { output.append(contentsOf: encoder.encode(document)) }
+    }
+
+    /// Clients that compact by the counts of an answer never would if there were none.
+    private mutating func estimateUsage() {
+        isUsageEstimated = true
+        let usage = Usage(input: estimatedInput, output: TokenEstimate.tokens(ofAnswer: collectedBytes))
+        if clientStreams { encoder.encode(.usage(usage), into: &output) } else { document.add(.usage(usage)) }
     }
 
     private static func size(_ event: AnswerEvent) -> Int {

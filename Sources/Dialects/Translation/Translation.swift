@@ -122,7 +122,7 @@ package struct Translation {
             restorer: AnswerRestorer(
                 names: notes.toolNames, stop: stop, maximumCalls: maximumCalls,
                 compaction: compacts ? Compaction(origin: request.target.origin) : nil),
-            form: form, clientStreams: clientStreams)
+            form: form, clientStreams: clientStreams, estimatedInput: context.estimatedInput)
     }
 
     /// The content type of the answer as the client gets it.

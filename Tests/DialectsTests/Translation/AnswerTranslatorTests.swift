@@ -35,6 +35,9 @@ import Testing
                 events.append(.usage(Usage(input: 1, output: 2)))
                 events.append(.finished(.endTurn, stopSequence: nil))
                 isOver = true
+            case "bare":
+                events.append(.finished(.endTurn, stopSequence: nil))
+                isOver = true
             case "bad":
                 events.append(.failed(GatewayError(.rateLimited, "reported")))
                 isOver = true
@@ -111,6 +114,20 @@ import Testing
         var translator = translator(.eventStream, clientStreams: true)
         #expect(feed(&translator, "data: one\n\ndata: bad\n\n") == "+one\nfailed reported\n")
         #expect(translator.phase == .failed(GatewayError(.rateLimited, "reported")))
+    }
+
+    @Test(arguments: [true, false])
+    func `what no provider counted is estimated for the client and not for the records`(counts: Bool) {
+        let words = counts ? ["hello", "end"] : ["hello", "thirty-six letters of an answer here", "bare"]
+        var translator = AnswerTranslator(
+            decoder: WordDecoder(), encoder: ChatAnswerEncoder(CodecSupport.context),
+            restorer: AnswerRestorer(names: ToolNameTable(), stop: []), form: .eventStream,
+            clientStreams: true, estimatedInput: 50)
+        let stream = feed(&translator, words.map { "data: \($0)\n\n" }.joined())
+        #expect(translator.isUsageEstimated == !counts)
+        #expect(
+            stream.contains(counts ? #""prompt_tokens":1,"# : #""prompt_tokens":50,"completion_tokens":10"#))
+        #expect(translator.usage == (counts ? Usage(input: 1, output: 2) : Usage()))
     }
 
     @Test func `an end that comes too early is a failure`() {
