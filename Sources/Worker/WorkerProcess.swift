@@ -31,6 +31,7 @@ private struct Adaptation {
     struct Key: Hashable {
         let endpoint: Endpoint
         let model: String
+        let isTranslated: Bool
     }
 
     /// The most that are kept.
@@ -201,11 +202,12 @@ package final class WorkerProcess {
     }
 
     /// What the model's name stands for, and what follows for requests to this endpoint.
-    private func adaptation(_ endpoint: Endpoint, _ name: String) -> Adaptation {
-        let key = Adaptation.Key(endpoint: endpoint, model: name)
+    private func adaptation(_ endpoint: Endpoint, _ name: String, isTranslated: Bool = false) -> Adaptation {
+        let key = Adaptation.Key(endpoint: endpoint, model: name, isTranslated: isTranslated)
         if let known = adaptations[key] { return known }
         let model = ResolvedModel(name, kind: config.profile.kind, rows: config.models)
-        let adapter = RequestAdapter(config.profile, endpoint: endpoint, wanted: name, model: model)
+        let adapter = RequestAdapter(
+            config.profile, endpoint: endpoint, wanted: name, model: model, isTranslated: isTranslated)
         let adaptation = Adaptation(model: model, adapter: adapter)
         // Clients may pin models of any name.
         if adaptations.count >= Adaptation.maximumCount { adaptations = [:] }
@@ -221,7 +223,9 @@ package final class WorkerProcess {
         case .local: (body, Losses())
         case .passThrough: adapted(body, adaptation.adapter)
         case .translated(_, let bytes, let endpoint, _):
-            adapted(SplicedBody(written: bytes), self.adaptation(endpoint, handoff.model).adapter)
+            adapted(
+                SplicedBody(written: bytes),
+                self.adaptation(endpoint, handoff.model, isTranslated: true).adapter)
         }
     }
 

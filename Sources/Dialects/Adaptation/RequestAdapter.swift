@@ -10,24 +10,32 @@ package struct RequestAdapter {
     private let endpoint: Endpoint
     private let rules: UpstreamRules
     private let model: ResolvedModel
+    /// The request was written here by the same rules; what is left are members that no encoder knows of.
+    private let isTranslated: Bool
     /// Changes of the top level that do not depend on the request.
     private let fixed: [(name: String, change: MemberChange)]
 
     /// - Parameters:
     ///   - wanted: the model's name in the request, as front wrote it.
     ///   - model: what that name stands for.
-    package init(_ profile: ProviderProfile, endpoint: Endpoint, wanted: String, model: ResolvedModel) {
+    ///   - isTranslated: an encoder of this dialect wrote the request for this profile and model.
+    package init(
+        _ profile: ProviderProfile, endpoint: Endpoint, wanted: String, model: ResolvedModel,
+        isTranslated: Bool = false
+    ) {
         self.endpoint = endpoint
         self.model = model
+        self.isTranslated = isTranslated
         rules = model.rules.applied(to: profile.rules)
-        fixed = RequestAdapter.fixedChanges(profile, endpoint, rules, model, wanted)
+        fixed = RequestAdapter.fixedChanges(
+            profile, endpoint, rules, model, isTranslated ? model.name : wanted, isTranslated)
     }
 
     /// The request passes as it is, whatever it holds.
     package var isIdle: Bool {
         fixed.isEmpty
             && !(RequestAdapter.isConversation(endpoint)
-                && (adaptsEffort || adaptsNested || model.rules.outputCap != nil))
+                && (!isTranslated && (adaptsEffort || adaptsNested) || model.rules.outputCap != nil))
     }
 
     private var adaptsEffort: Bool {
@@ -50,7 +58,9 @@ package struct RequestAdapter {
     ) -> [Splice] {
         var edit = ObjectEdit(text: text, map: map)
         var changes = fixed
-        if RequestAdapter.isConversation(endpoint) {
+        if isTranslated, RequestAdapter.isConversation(endpoint) {
+            capOutput(root, &changes)
+        } else if RequestAdapter.isConversation(endpoint) {
             adaptEffort(root, &changes, &edit)
             adaptToolChoice(root, &changes, &losses)
             capOutput(root, &changes)
@@ -87,7 +97,7 @@ package struct RequestAdapter {
 
     private static func fixedChanges(
         _ profile: ProviderProfile, _ endpoint: Endpoint, _ rules: UpstreamRules, _ model: ResolvedModel,
-        _ wanted: String
+        _ wanted: String, _ isTranslated: Bool
     ) -> [(name: String, change: MemberChange)] {
         guard let surface = profile.surface(endpoint.dialect) else { return [] }
         var changes: [(name: String, change: MemberChange)] = []
@@ -104,6 +114,7 @@ package struct RequestAdapter {
         for member in surface.required + model.rules.required {
             add(member.name, member.isForced ? .set(member.json) : .add(member.json))
         }
+        guard !isTranslated else { return changes }
         if endpoint.dialect != .gemini {
             for row in refused where rules.has(row.quirk) {
                 for name in row.names { add(name, .remove) }
@@ -136,7 +147,8 @@ package struct RequestAdapter {
             let limit = root.member("max_completion_tokens")
             written =
                 limit == nil
-                ? ("max_tokens", root.member("max_tokens")?.int) : ("max_completion_tokens", limit?.int)
+                ? (isTranslated ? rules.maxTokens.rawValue : "max_tokens", root.member("max_tokens")?.int)
+                : ("max_completion_tokens", limit?.int)
         case .responses: written = ("max_output_tokens", root.member("max_output_tokens")?.int)
         case .messages, .gemini: written = ("max_tokens", root.member("max_tokens")?.int)
         }

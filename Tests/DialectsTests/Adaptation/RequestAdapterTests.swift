@@ -57,6 +57,30 @@ struct RequestAdapterTests {
             kind, [Surface(dialect, required: required, forbidden: forbidden)], rules: rules)
     }
 
+    @Test
+    func
+        `a request that an encoder wrote by the same rules is read again only for what encoders do not know`()
+    {
+        func isIdle(_ profile: ProviderProfile, _ model: ResolvedModel = ResolvedModel(name: "m")) -> Bool {
+            RequestAdapter(
+                profile, endpoint: .chatCompletions, wanted: "alias", model: model, isTranslated: true
+            ).isIdle
+        }
+        var mapped = ModelRules()
+        mapped.effortMap = ["high": "max"]
+        #expect(
+            isIdle(
+                profile(quirks: [.noStrict, .noSeed, .noTemperature], kind: "known") {
+                    $0.toolChoice = .autoOnly
+                }))
+        #expect(isIdle(profile(), ResolvedModel(name: "m", rules: mapped)), "an effort is mapped once")
+        #expect(!isIdle(profile(forbidden: ["a"])))
+        #expect(!isIdle(profile(required: [RequiredMember("a", "1")])))
+        var capped = ModelRules()
+        capped.outputCap = 10
+        #expect(!isIdle(profile(), ResolvedModel(name: "m", rules: capped)))
+    }
+
     @Test func `what is taken out is counted, and what is not there is not`() throws {
         var losses = Losses()
         let profile = profile(forbidden: ["a", "b"], quirks: [.noStrict, .noSeed]) {
