@@ -116,7 +116,7 @@ class LiteLLM(Case):
                 env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
                 capture_output=True,
                 text=True,
-                timeout=240,
+                timeout=600,
             )
         if done.returncode:
             raise AssertionError(done.stderr[-2000:])
