@@ -124,7 +124,7 @@ let package = Package(
             "CLI",
             [
                 "Gateway", "Providers", "Dialects", "Routing", "CredentialStore", "Credentials", "IPC",
-                "Config",
+                "Config", "Crypto",
                 "HTTP1", "JSON", "Bytes", "ServiceManager",
                 "Journal", "Posix", "CLinux",
             ]),

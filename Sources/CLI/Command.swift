@@ -48,6 +48,7 @@ package struct Operand: Sendable {
 package enum CommandGroup: String, CaseIterable, Sendable {
     case service = "Run the gateway"
     case configuration = "Check and understand the configuration"
+    case keys = "Client keys"
     case credentials = "Keep credentials alive"
     case general = "About ccr"
 }

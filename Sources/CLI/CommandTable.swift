@@ -130,6 +130,36 @@ package enum CommandTable {
             ],
             run: RouteCommand.run),
         Command(
+            words: ["key", "add"], group: .keys, summary: "make a client key and show it once",
+            details: """
+                Writes a file beside the configuration, config.d/client-NAME.json, that holds the hash of the key and what it
+                may do. The key itself is kept nowhere. It works after ccr reload.
+                """,
+            operands: [Operand(name: "NAME", help: "the client's name: letters, digits, - _ .")],
+            options: [
+                config,
+                CommandOption(
+                    name: "--models", value: "PATTERNS", help: "models it may use, with commas between them"),
+                CommandOption(name: "--rpm", value: "N", help: "requests in any minute"),
+                CommandOption(name: "--tpm", value: "N", help: "tokens in any minute"),
+                CommandOption(name: "--concurrency", value: "N", help: "requests at providers at once"),
+                CommandOption(name: "--daily-usd", value: "AMOUNT", help: "US dollars a day"),
+                CommandOption(name: "--monthly-usd", value: "AMOUNT", help: "US dollars a month"),
+                CommandOption(
+                    name: "--expires", value: "DAY", help: "last day on which it is valid, YYYY-MM-DD"),
+            ],
+            run: KeyCommand.add),
+        Command(
+            words: ["key", "list"], group: .keys,
+            summary: "list client keys with their limits, usage and spend",
+            details: "Usage and spend come from the running gateway, if it answers.",
+            options: [config, host, port, json], run: KeyCommand.list),
+        Command(
+            words: ["key", "revoke"], group: .keys, summary: "take a client key back that ccr key add made",
+            details: "Removes its file. It is refused after ccr reload.",
+            operands: [Operand(name: "NAME", help: "the client's name")],
+            options: [config], run: KeyCommand.revoke),
+        Command(
             words: ["login"], group: .credentials, summary: "log in to a service on another device",
             details: """
                 Shows an address and a code to enter there, waits, and stores what the service gives in the vault.

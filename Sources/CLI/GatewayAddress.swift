@@ -10,13 +10,13 @@ struct GatewayAddress {
     private static let timeoutMs = 1_000
 
     private let address: ListenAddress
-    /// The first client key, for gateways that want one.
+    /// The first client key that is not only known by its hash, for gateways that want one.
     private let key: Secret?
 
     init(_ configuration: Configuration, _ overrides: ConfigOverrides = ConfigOverrides()) {
         let host = Self.reachable(overrides.host ?? configuration.listen.host)
         address = .tcp(host: host, port: overrides.port ?? configuration.listen.port)
-        key = configuration.clientKeys.first?.key
+        key = configuration.clientKeys.lazy.compactMap(\.key).first
     }
 
     /// An administrators' socket, which asks for no key.

@@ -39,12 +39,6 @@ package struct ListenSettings: Equatable, Sendable {
     package var socketPath: String?
 }
 
-/// A key that a client may send.
-package struct ClientKey: Equatable, Sendable {
-    package var name: String
-    package var key: Secret
-}
-
 /// What a route text says; which provider that is, is looked up later.
 package enum Route: Equatable, Sendable {
     /// "provider,model".
@@ -121,6 +115,11 @@ package struct Limits: Equatable, Sendable {
     package var idleTimeoutMs: Int
     package var connections: Int
     package var requestsInFlight: Int
+    /// Requests that providers work on at once; nil: no bound.
+    package var concurrentRequests: Int?
+    /// Requests of one client key that wait for their turn, and how long.
+    package var queuedRequests: Int
+    package var queueTimeoutMs: Int
     /// Decoded size divided by encoded size.
     package var decodedRatio: Int
 }

@@ -35,6 +35,7 @@ struct ConfigurationReader {
         let timeouts = timeouts
         let clientKeys = clientKeys()
         let providers = providers(timeouts.upstream)
+        warnOfFreeBudgets(clientKeys, providers)
         let listen = listen(hasKeys: !clientKeys.isEmpty)
         var routes = RouteReader(root: root, providers: providers, problems: problems)
         let aliases = routes.aliases()
@@ -109,38 +110,13 @@ struct ConfigurationReader {
         return Secret(text)
     }
 
-    private mutating func clientKeys() -> [ClientKey] {
-        var keys: [ClientKey] = []
-        if let (node, path) = root.value("APIKEY"), let text = node.text, !text.isEmpty,
-            usable(text, node, path)
-        {
-            keys.append(ClientKey(name: "default", key: Secret(text)))
-        }
-        for client in root.sections("Clients") {
-            guard let name = client.value("name"), let nameText = name.node.text,
-                let key = client.value("key"),
-                let text = key.node.text
-            else { continue }
-            if nameText.isEmpty || keys.contains(where: { $0.name == nameText }) {
-                problems.error(
-                    name.node, name.path, "allowed are names that are not empty and not used twice")
-            }
-            if text.isEmpty {
-                problems.error(key.node, key.path, "is empty")
-            } else if keys.contains(where: { $0.key == Secret(text) }) {
-                problems.error(key.node, key.path, "is the key of another client as well")
-            } else if usable(text, key.node, key.path) {
-                keys.append(ClientKey(name: nameText, key: Secret(text)))
-            }
-        }
-        return keys
-    }
-
-    /// Whether a client can send the key in a header.
-    private mutating func usable(_ key: String, _ node: ConfigNode, _ path: String) -> Bool {
-        if key.utf8.count <= 1_024, key.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) { return true }
-        problems.error(node, path, "allowed are 1 to 1024 printable ASCII characters without blanks")
-        return false
+    /// A budget is spent by prices only.
+    private mutating func warnOfFreeBudgets(_ keys: [ClientKey], _ providers: [Provider]) {
+        guard keys.contains(where: \.hasBudget),
+            providers.allSatisfy({ $0.pricing == nil && $0.modelPricing.isEmpty }),
+            let (node, path) = root.value("Clients")
+        else { return }
+        problems.warning(node, path, "budgets are never spent: no provider has pricing or model_pricing")
     }
 
     private mutating func providers(_ timeouts: UpstreamTimeouts) -> [Provider] {
@@ -219,6 +195,9 @@ struct ConfigurationReader {
             idleTimeoutMs: section.integerOrDefault("idleTimeoutMs"),
             connections: section.integerOrDefault("connections"),
             requestsInFlight: section.integerOrDefault("requestsInFlight"),
+            concurrentRequests: section.integer("concurrentRequests"),
+            queuedRequests: section.integerOrDefault("queuedRequests"),
+            queueTimeoutMs: section.integerOrDefault("queueTimeoutMs"),
             decodedRatio: section.integerOrDefault("decodedRatio")
         )
     }

@@ -38,6 +38,9 @@ package struct ExtraHeader: Equatable, Sendable {
 package struct Pricing: Equatable, Sendable {
     package var input: Double
     package var output: Double
+    /// Input tokens read from and written to the provider's prompt cache; nil: as input.
+    package var cacheRead: Double?
+    package var cacheWrite: Double?
 }
 
 /// Where requests go.

@@ -239,7 +239,11 @@ struct ProviderReader {
     private func pricing(_ section: ConfigSection) -> Pricing? {
         let input = section.number("input_per_million_tokens")
         let output = section.number("output_per_million_tokens")
-        return input == nil && output == nil ? nil : Pricing(input: input ?? 0, output: output ?? 0)
+        guard input != nil || output != nil else { return nil }
+        return Pricing(
+            input: input ?? 0, output: output ?? 0,
+            cacheRead: section.number("cache_read_per_million_tokens"),
+            cacheWrite: section.number("cache_write_per_million_tokens"))
     }
 
     private var modelPricing: [String: Pricing] {

@@ -133,7 +133,7 @@ package struct SchemaKey: Sendable {
 package enum Schema {
     /// Every key, in the order of the manual.
     package static let keys: [SchemaKey] =
-        topLevelKeys + providerKeys + credentialKeys + modelKeys + routingKeys + tuningKeys
+        topLevelKeys + clientKeys + providerKeys + credentialKeys + modelKeys + routingKeys + tuningKeys
 
     /// The keys directly below a path pattern.
     package static let children: [String: [SchemaKey]] = Dictionary(grouping: keys, by: \.parent)

@@ -55,23 +55,29 @@ extension Schema {
                 "Providers[].timeouts.firstEventMs", .integer(1...86_400_000), "As Timeouts.firstEventMs."),
             SchemaKey("Providers[].timeouts.idleMs", .integer(1...86_400_000), "As Timeouts.idleMs."),
             SchemaKey("Providers[].timeouts.totalMs", .integer(1...86_400_000), "As Timeouts.totalMs."),
+            SchemaKey("Providers[].pricing", .object, "What its tokens cost, in US dollars per million."),
             SchemaKey(
-                ignored: "Providers[].pricing", as: .object, "US dollars per million tokens.", costs),
-            SchemaKey(
-                ignored: "Providers[].pricing.input_per_million_tokens", as: .number(0...1_000_000),
-                spellings: ["inputPerMillionTokens"], "Input.", costs),
-            SchemaKey(
-                ignored: "Providers[].pricing.output_per_million_tokens", as: .number(0...1_000_000),
-                spellings: ["outputPerMillionTokens"], "Output.", costs),
-            SchemaKey(
-                ignored: "Providers[].model_pricing", as: .map(.object), spellings: ["modelPricing"],
-                "As pricing, for single models.", costs),
-            SchemaKey(
-                ignored: "Providers[].model_pricing.*.input_per_million_tokens", as: .number(0...1_000_000),
-                spellings: ["inputPerMillionTokens"], "Input.", costs),
-            SchemaKey(
-                ignored: "Providers[].model_pricing.*.output_per_million_tokens", as: .number(0...1_000_000),
-                spellings: ["outputPerMillionTokens"], "Output.", costs),
+                "Providers[].model_pricing", .map(.object), spellings: ["modelPricing"],
+                "As pricing, for single models."),
+        ]
+        + ["Providers[].pricing", "Providers[].model_pricing.*"].flatMap { path -> [SchemaKey] in
+            [
+                SchemaKey(
+                    path + ".input_per_million_tokens", .number(0...1_000_000),
+                    spellings: ["inputPerMillionTokens"], "Input tokens."),
+                SchemaKey(
+                    path + ".output_per_million_tokens", .number(0...1_000_000),
+                    spellings: ["outputPerMillionTokens"], "Output tokens, reasoning included."),
+                SchemaKey(
+                    path + ".cache_read_per_million_tokens", .number(0...1_000_000),
+                    spellings: ["cacheReadPerMillionTokens"],
+                    "Input tokens read from the prompt cache. Default: as input."),
+                SchemaKey(
+                    path + ".cache_write_per_million_tokens", .number(0...1_000_000),
+                    spellings: ["cacheWritePerMillionTokens"],
+                    "Input tokens written to the prompt cache. Default: as input."),
+            ]
+        } + [
             SchemaKey(
                 "Providers[].transformer", .map(.anything),
                 "Transformers of claude-code-router by name: {“use”: [NAME or [NAME, OPTIONS]], MODEL: {“use”: […]}}; "
@@ -116,6 +122,4 @@ extension Schema {
         + ProfileWords.endpoints.map { name in
             SchemaKey("Providers[].profile.paths.\(name)", .text, "In place of /\(name).")
         }
-
-    private static let costs = "values are checked, costs are not computed in this version"
 }

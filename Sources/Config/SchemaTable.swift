@@ -19,11 +19,6 @@ extension Schema {
             "ADMIN_API_KEY", .secret,
             "The key for the paths below /admin, sent like APIKEY. Without one only admin sockets may ask for them."
         ),
-        SchemaKey("Clients", .objects, "Named client keys, in addition to APIKEY."),
-        SchemaKey("Clients[].name", .text, required: true, "Name of the client, for logs; unique."),
-        SchemaKey(
-            "Clients[].key", .secret, spellings: ["api_key", "apikey"], required: true,
-            "The key it sends; unique."),
         SchemaKey("Providers", .objects, required: true, "Where requests go; at least one."),
         SchemaKey("Router", .object, "Which model answers when the client's own choice does not decide."),
         SchemaKey(
@@ -88,6 +83,16 @@ extension Schema {
         SchemaKey(
             "Limits.connections", .integer(1...1_000_000), default: "10000", "Client connections at once."),
         SchemaKey("Limits.requestsInFlight", .integer(1...1_000_000), default: "6000", "Requests at once."),
+        SchemaKey(
+            "Limits.concurrentRequests", .integer(1...1_000_000),
+            "Requests at providers at once; further ones wait, each client key in its turn. Default: no bound."
+        ),
+        SchemaKey(
+            "Limits.queuedRequests", .integer(0...100_000), default: "1000",
+            "Requests of one client key that wait for their turn."),
+        SchemaKey(
+            "Limits.queueTimeoutMs", .integer(1...3_600_000), default: "30000",
+            "How long a request waits for its turn."),
         SchemaKey(
             "Limits.decodedRatio", .integer(1...100_000), default: "100",
             "Largest growth of a compressed body above 1 MiB, decoded to encoded size."),

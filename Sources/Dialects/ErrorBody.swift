@@ -44,6 +44,8 @@ struct ErrorName {
         case .upstreamTimeout:
             self.init("server_error", "upstream_timeout", "timeout_error", isDefinitive: false)
         case .contextTooLong: self.init(rejected, "context_length_exceeded", rejected, isDefinitive: true)
+        case .budgetSpent:
+            self.init("insufficient_quota", "insufficient_quota", "billing_error", isDefinitive: true)
         }
     }
 
@@ -141,7 +143,7 @@ package enum ErrorBody {
         case .permission: "PERMISSION_DENIED"
         case .notFound, .modelNotFound: "NOT_FOUND"
         case .requestTimeout, .upstreamTimeout: "DEADLINE_EXCEEDED"
-        case .rateLimited: "RESOURCE_EXHAUSTED"
+        case .rateLimited, .budgetSpent: "RESOURCE_EXHAUSTED"
         case .internalFault: "INTERNAL"
         case .upstreamUnreachable, .overloaded: "UNAVAILABLE"
         }

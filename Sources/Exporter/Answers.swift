@@ -2,6 +2,7 @@
 // The paths the exporter answers and the bodies of the answers. The JSON shapes are CCR-Rust's, so that its
 // dashboards read ccr: numbers it has and ccr does not measure yet are 0 or an empty list.
 
+import Gateway
 import JSON
 import Metrics
 
@@ -84,11 +85,11 @@ struct Answer: Equatable {
             $0.member("total_failures", state.total(.failures))
             $0.member("total_input_tokens", state.total(.inputTokens))
             $0.member("total_output_tokens", state.total(.outputTokens))
-            // Without prices every cost is 0, as CCR-Rust reports unpriced tiers.
-            $0.member("total_cost_usd", 0)
+            $0.number("total_cost_usd", state.dollars(.cost))
             $0.member("active_streams", state.total(.activeStreams))
             $0.member("active_requests", state.total(.activeRequests))
             $0.member("tiers", array: { tiers(state, &$0) })
+            $0.member("keys", array: { keys(state, &$0) })
         }
     }
 
@@ -122,8 +123,24 @@ struct Answer: Equatable {
                 $0.member("output_tokens", state.total(.outputTokens, tier))
                 $0.member("cache_read_tokens", state.total(.cacheReadTokens, tier))
                 $0.member("cache_creation_tokens", state.total(.cacheCreationTokens, tier))
-                $0.member("cost_usd", 0)
+                $0.number("cost_usd", state.dollars(.cost, tier))
                 $0.number("avg_duration_seconds", mean(duration))
+            }
+        }
+    }
+
+    /// Client keys that have been used, with what they have spent.
+    private static func keys(_ state: UsageState, _ writer: inout JSONWriter) {
+        let spends = state.spends.all(state.today)
+        for (labels, id) in state.registry.shown(.keyRequests) {
+            let spend = spends.first { $0.key == labels[0] }
+            writer.object {
+                $0.member("key", labels[0])
+                $0.member("requests", Int(state.registry.value(id)))
+                $0.member("tokens", state.total(.keyTokens, labels[0]))
+                $0.number("cost_usd", state.dollars(.keyCost, labels[0]))
+                $0.number("today_usd", Double(spend?.today ?? 0) / Double(Calendar.nanoPerUSD))
+                $0.number("month_usd", Double(spend?.month ?? 0) / Double(Calendar.nanoPerUSD))
             }
         }
     }
@@ -185,6 +202,13 @@ extension UsageState {
             sum += registry.value(id)
         }
         return Int(sum)
+    }
+
+    /// As `total`, for amounts of money.
+    fileprivate func dollars(_ metric: Metric, _ label: String? = nil) -> Double {
+        registry.shown(metric).reduce(0) { sum, series in
+            label == nil || series.labels.first == label ? sum + registry.value(series.id) : sum
+        }
     }
 
     fileprivate func summary(_ metric: Metric, _ labels: [String]) -> (count: Double, sum: Double) {

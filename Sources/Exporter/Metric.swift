@@ -18,12 +18,17 @@ enum Metric: String, CaseIterable {
     case outputTokens = "ccr_output_tokens_total"
     case cacheReadTokens = "ccr_cache_read_tokens_total"
     case cacheCreationTokens = "ccr_cache_creation_tokens_total"
+    case cost = "ccr_cost_usd_total"
     case losses = "ccr_dropped_total"
     case tokenDrift = "ccr_token_drift_pct"
     case tokenDriftAbsolute = "ccr_token_drift_absolute"
     case tokenDriftAlerts = "ccr_token_drift_alerts_total"
     case frontendRequests = "ccr_frontend_requests_total"
     case frontendDuration = "ccr_frontend_request_duration_seconds"
+    case kindRequests = "ccr_kind_requests_total"
+    case keyRequests = "ccr_key_requests_total"
+    case keyTokens = "ccr_key_tokens_total"
+    case keyCost = "ccr_key_cost_usd_total"
     case responses = "ccr_responses_total"
     case outcomes = "ccr_request_outcomes_total"
     case activeRequests = "ccr_active_requests"
@@ -76,6 +81,7 @@ enum Metric: String, CaseIterable {
         case .outputTokens: counter(["tier"], "Output tokens, reasoning included.")
         case .cacheReadTokens: counter(["tier"], "Input tokens read from the provider's prompt cache.")
         case .cacheCreationTokens: counter(["tier"], "Input tokens written to the provider's prompt cache.")
+        case .cost: counter(["tier"], "US dollars by the configured prices.")
         case .losses:
             counter(["tier", "kind"], "Parts of requests that translation had to leave out, by kind.")
         case .tokenDrift:
@@ -88,6 +94,10 @@ enum Metric: String, CaseIterable {
         case .frontendRequests: counter(["frontend"], "Requests by kind of client.")
         case .frontendDuration:
             histogram(Metric.durationBounds, ["frontend"], "Seconds per request by kind of client.")
+        case .kindRequests: counter(["kind"], "Requests by what they were for.")
+        case .keyRequests: counter(["key"], "Requests by client key.")
+        case .keyTokens: counter(["key"], "Tokens by client key, input and output.")
+        case .keyCost: counter(["key"], "US dollars by client key, by the configured prices.")
         case .responses: counter(["endpoint", "status"], "Answers by path below /v1 and class of status.")
         case .outcomes: counter(["outcome"], "Requests by how they ended.")
         case .activeRequests: gauge([], "Requests between head and end of the answer.")

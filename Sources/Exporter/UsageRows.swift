@@ -59,8 +59,12 @@ struct UsageChanges {
     var forgottenFronts: [UInt64] = []
     /// To be added to what the table holds.
     var daily: [DailyKey: DailyCounts] = [:]
+    /// The same, in billionths of a US dollar.
+    var spends: [SpendKey: Int] = [:]
 
-    var isEmpty: Bool { series.isEmpty && fronts.isEmpty && forgottenFronts.isEmpty && daily.isEmpty }
+    var isEmpty: Bool {
+        series.isEmpty && fronts.isEmpty && forgottenFronts.isEmpty && daily.isEmpty && spends.isEmpty
+    }
 }
 
 /// Everything a state needs to go on where an earlier process stopped.
@@ -70,4 +74,6 @@ struct StoredUsage {
     /// The newest day of the daily table and the models it knows.
     var day = 0
     var models: [String] = []
+    /// Of the last `SpendBook.days` days that the table knows.
+    var spends: [SpendKey: Int] = [:]
 }

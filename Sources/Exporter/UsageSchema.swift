@@ -42,7 +42,17 @@ enum UsageSchema {
                 reasoning_tokens INTEGER NOT NULL,
                 PRIMARY KEY (day, provider, model, endpoint, client)
             ) WITHOUT ROWID;
-            """)
+            """),
+        Database.Migration(
+            """
+            -- What client keys have spent by day, in billionths of a US dollar.
+            CREATE TABLE spend (
+                key TEXT NOT NULL,
+                day INTEGER NOT NULL,
+                nano_usd INTEGER NOT NULL,
+                PRIMARY KEY (key, day)
+            ) WITHOUT ROWID;
+            """),
     ]
 
     static let putSeries = """
@@ -65,9 +75,17 @@ enum UsageSchema {
             output_tokens = output_tokens + excluded.output_tokens,
             reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens
         """
+    static let addSpend = """
+        INSERT INTO spend VALUES (?1, ?2, ?3)
+        ON CONFLICT DO UPDATE SET nano_usd = nano_usd + excluded.nano_usd
+        """
+    static let deleteSpends = "DELETE FROM spend WHERE day < ?1"
     static let deleteDays = "DELETE FROM daily WHERE day < ?1"
 
     static let allSeries = "SELECT name, labels, value, buckets FROM series"
+    static let newestSpends = """
+        SELECT key, day, nano_usd FROM spend WHERE day > (SELECT max(day) FROM spend) - 31
+        """
     static let allFronts = "SELECT instance, sequence, handoffs, dropped_records, seen_usec FROM front"
     static let newestModels = """
         SELECT day, model FROM daily WHERE day = (SELECT max(day) FROM daily) GROUP BY model

@@ -24,6 +24,11 @@ struct UsageState {
     private var fronts: [UInt64: Front] = [:]
     private var forgottenFronts: [UInt64] = []
     private var daily = DailyUsage()
+    private let keyLabels: LabelTable
+    private let kindLabels: LabelTable
+    private(set) var spends = SpendBook()
+    /// Days since 1970-01-01 UTC of the last message of a front.
+    private(set) var today = 0
 
     private struct Front {
         var row: FrontRow
@@ -31,6 +36,8 @@ struct UsageState {
         var isChanged = false
         /// Records came since the last acknowledgement.
         var awaitsAck = false
+        /// It has been told what every key has spent.
+        var knowsSpends = false
     }
 
     private static let statusClasses = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"]
@@ -40,6 +47,8 @@ struct UsageState {
     init(_ config: ExporterConfig, stored: StoredUsage = StoredUsage()) {
         var registry = Registry(Metric.allCases.map(\.family))
         tierLabels = LabelTable(config.providers, empty: UsageState.noneLabel)
+        keyLabels = LabelTable(config.keys)
+        kindLabels = LabelTable(config.kinds)
         tiers = tierLabels.values.map { Tier($0, in: &registry) }
         frontends = clientLabels.values.map { Frontend($0, in: &registry) }
         responses = Array(
@@ -63,6 +72,7 @@ struct UsageState {
         }
         for row in stored.fronts { fronts[row.instance] = Front(row: row) }
         daily = DailyUsage(day: stored.day, models: stored.models)
+        spends = SpendBook(stored.spends)
     }
 
     // MARK: - Counting
@@ -79,6 +89,7 @@ struct UsageState {
         }
         if !batch.records.isEmpty { front.awaitsAck = true }
         if counted > 0 { front.isChanged = true }
+        today = Calendar.day(nowUsec)
         note(batch.gauges, of: &front)
         front.row.seenUsec = nowUsec
         fronts[batch.frontInstance] = front
@@ -111,11 +122,33 @@ struct UsageState {
         }
         if record.streaming, record.firstByteUsec > 0 { noteStream(record, tierPosition) }
         countFailures(record, failure, tierPosition)
+        countMoney(record, tierPosition)
         for name in record.transformers { registry.add(registry.series(.transformerRuns, [name])) }
         daily.count(
             record, provider: tierLabels.values[tierPosition],
             endpoint: endpointLabels.values[endpointPosition],
             client: clientLabels.values[clientPosition], failed: failure != nil)
+    }
+
+    private mutating func countMoney(_ record: RequestRecord, _ tierPosition: Int) {
+        let dollars = Double(record.cost) / Double(Calendar.nanoPerUSD)
+        if record.cost > 0 {
+            registry.add(registry.series(.cost, [tierLabels.values[tierPosition]]), dollars)
+        }
+        if !record.kind.isEmpty {
+            let kind = kindLabels.values[kindLabels.position(record.kind)]
+            registry.add(registry.series(.kindRequests, [kind]))
+        }
+        guard !record.key.isEmpty else { return }
+        let key = keyLabels.values[keyLabels.position(record.key)]
+        let usage = record.usage
+        registry.add(registry.series(.keyRequests, [key]))
+        add(
+            registry.series(.keyTokens, [key]),
+            usage.input + usage.cacheRead + usage.cacheWrite + usage.output)
+        guard record.cost > 0 else { return }
+        registry.add(registry.series(.keyCost, [key]), dollars)
+        spends.add(record.cost, key: key, day: Calendar.day(record.startedUsec &+ record.durationUsec))
     }
 
     private mutating func response(_ endpoint: Int, status: Int) -> SeriesID {
@@ -210,6 +243,7 @@ struct UsageState {
     /// A front's channel has closed: what goes on in it is no longer known.
     mutating func frontLeft(_ instance: UInt64) {
         fronts[instance]?.gauges = nil
+        fronts[instance]?.knowsSpends = false
         sumGauges()
     }
 
@@ -296,6 +330,7 @@ struct UsageState {
         changes.forgottenFronts = forgottenFronts
         forgottenFronts = []
         changes.daily = daily.take()
+        changes.spends = spends.take()
         return changes
     }
 
@@ -305,6 +340,7 @@ struct UsageState {
         for row in changes.fronts { fronts[row.instance]?.isChanged = true }
         forgottenFronts += changes.forgottenFronts
         daily.giveBack(changes.daily)
+        spends.giveBack(changes.spends)
     }
 
     /// Marks everything as changed, because the database is a new one.
@@ -317,9 +353,17 @@ struct UsageState {
     /// What to acknowledge now that all changes are committed.
     mutating func takeAcks() -> [RecordAck] {
         var acks: [RecordAck] = []
-        for (instance, front) in fronts where front.awaitsAck {
-            acks.append(RecordAck(frontInstance: instance, sequence: front.row.sequence))
+        let changed = spends.takeChanged(today)
+        let all = spends.all(today)
+        for (instance, front) in fronts {
+            let isNews = front.gauges != nil && (front.knowsSpends ? !changed.isEmpty : !all.isEmpty)
+            guard front.awaitsAck || isNews else { continue }
+            acks.append(
+                RecordAck(
+                    frontInstance: instance, sequence: front.row.sequence,
+                    spends: front.knowsSpends ? changed : all))
             fronts[instance]?.awaitsAck = false
+            fronts[instance]?.knowsSpends = true
         }
         return acks
     }

@@ -11,6 +11,8 @@ final class UsageStore {
     private var deleteFront: Statement
     private var addDaily: Statement
     private var deleteDays: Statement
+    private var addSpend: Statement
+    private var deleteSpends: Statement
 
     private static let labelSeparator: Character = "\u{1F}"
 
@@ -23,6 +25,8 @@ final class UsageStore {
         deleteFront = try database.prepare(UsageSchema.deleteFront)
         addDaily = try database.prepare(UsageSchema.addDaily)
         deleteDays = try database.prepare(UsageSchema.deleteDays)
+        addSpend = try database.prepare(UsageSchema.addSpend)
+        deleteSpends = try database.prepare(UsageSchema.deleteSpends)
     }
 
     // MARK: - Reading
@@ -48,6 +52,10 @@ final class UsageStore {
         while try models.step() {
             stored.day = models.integer(0)
             stored.models.append(models.text(1))
+        }
+        var spends = try database.prepare(UsageSchema.newestSpends)
+        while try spends.step() {
+            stored.spends[SpendKey(key: spends.text(0), day: spends.integer(1))] = spends.integer(2)
         }
         return stored
     }
@@ -75,6 +83,12 @@ final class UsageStore {
                 try deleteFront.run()
             }
             for (key, counts) in changes.daily { try add(key, counts) }
+            for (row, cost) in changes.spends {
+                addSpend.bind(1, row.key)
+                addSpend.bind(2, row.day)
+                addSpend.bind(3, cost)
+                try addSpend.run()
+            }
         }
     }
 
@@ -117,6 +131,8 @@ final class UsageStore {
     func deleteDays(before day: Int) throws(SQLiteError) {
         deleteDays.bind(1, day)
         try deleteDays.run()
+        deleteSpends.bind(1, day)
+        try deleteSpends.run()
     }
 }
 

@@ -17,6 +17,14 @@ final class ClientRequest {
     var tag: UInt64 = 0
     var target: PathTarget?
     var client = ClientKind.other
+    /// The place of its key in the configuration; nil when none was needed.
+    var clientKey: Int?
+    /// What it has taken of its key's windows.
+    var hold: ClientLedger.Hold?
+    /// It counts as one of the requests at providers.
+    var hasTurn = false
+    /// A provider has been asked.
+    var wasAsked = false
     var body: BodyStore?
     /// The copy of a large body that the present candidate's worker reads.
     var bodyFile: SharedMemory?

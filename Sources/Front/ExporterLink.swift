@@ -6,6 +6,7 @@ import Gateway
 import IPC
 import Journal
 import Posix
+import Routing
 
 final class ExporterLink {
     private unowned let front: FrontProcess
@@ -40,6 +41,8 @@ final class ExporterLink {
             loop, descriptor,
             onMessage: { [unowned self] bytes, _ in self.handle(bytes) },
             onClose: { [unowned self] in self.exporterEnded() })
+        // The exporter answers the first message with what client keys have spent.
+        sendBatch([])
         arm()
     }
 
@@ -47,6 +50,7 @@ final class ExporterLink {
 
     func add(_ record: RequestRecord) {
         queue.add(record)
+        front.ledger.add(cost: record.cost, key: record.key)
         arm()
     }
 
@@ -117,6 +121,7 @@ final class ExporterLink {
                 try reader.end()
                 guard ack.frontInstance == instance else { return }
                 queue.acknowledged(ack.sequence)
+                front.ledger.stored(ack.spends, pending: queue.costs)
                 if queue.count == 0 { onFinished?() }
             case .workerCommitted:
                 // An answer of the exporter is never tried elsewhere, so its beginning changes nothing.

@@ -41,16 +41,46 @@ extension FrontProcess {
 
     /// Ends a request with an error in its dialect.
     func finish(_ request: ClientRequest, with error: GatewayError, close: Bool? = nil) {
+        let told = FrontProcess.wording(error, for: request)
+        let isEvent = FrontProcess.isToldByEvent(error, to: request)
         record(
-            request, status: error.kind.status, outcome: .rejected, rejection: error.kind,
+            request, status: isEvent ? 200 : told.kind.status, outcome: .rejected, rejection: error.kind,
             message: error.message)
         let connection = request.connection
         let keepAlive = close.map { !$0 } ?? (request.clientKeepsAlive && !isDraining)
         connection.send(
-            render(
-                error, dialect: request.dialect, requestID: request.id, method: request.head.methodName,
-                keepAlive: keepAlive, path: request.path),
+            isEvent
+                ? FrontProcess.failedStream(told, requestID: request.id, keepAlive: keepAlive)
+                : render(
+                    told, dialect: request.dialect, requestID: request.id, method: request.head.methodName,
+                    keepAlive: keepAlive, path: request.path),
             thenClose: !keepAlive)
+    }
+
+    /// Codex tries 402 and 403 five times more; 400 with the code invalid_prompt it shows to its user at once.
+    private static func wording(_ error: GatewayError, for request: ClientRequest) -> GatewayError {
+        guard request.client == .codex, request.dialect == .responses,
+            error.kind == .budgetSpent || error.kind == .permission
+        else { return error }
+        return GatewayError(.invalidRequest, error.message, quote: error.quote)
+    }
+
+    /// Codex compacts a conversation that is too long when a stream says so, and does not know it from a status.
+    private static func isToldByEvent(_ error: GatewayError, to request: ClientRequest) -> Bool {
+        error.kind == .contextTooLong && request.client == .codex && request.endpoint == .responses
+            && request.isStreaming
+    }
+
+    private static func failedStream(_ error: GatewayError, requestID: String, keepAlive: Bool) -> [UInt8] {
+        let observer = ResponseObserver(endpoint: .responses, isEventStream: true)
+        let body = FailureEvent.render(error, after: observer, requestID: requestID)
+        var bytes: [UInt8] = []
+        ResponseHead.begin(status: 200, into: &bytes)
+        ResponseHead.header("content-type", "text/event-stream", into: &bytes)
+        ResponseHead.header("x-request-id", requestID, into: &bytes)
+        ResponseHead.end(framing: .length(body.count), keepAlive: keepAlive, isHTTP11: true, into: &bytes)
+        bytes.append(contentsOf: body)
+        return bytes
     }
 
     private func render(
@@ -104,6 +134,7 @@ extension FrontProcess {
         tick()
         returnBodyFile(request)
         request.body = nil
+        giveBack(request, usage)
         gauges.activeRequests -= 1
         if request.isStreaming { gauges.activeStreams -= 1 }
         let duration = now - request.startedUsec
@@ -135,6 +166,9 @@ extension FrontProcess {
                 outcome: outcome,
                 streaming: request.isStreaming, usage: usage, backpressureCount: backpressureCount,
                 failedAttempts: request.failedAttempts, rejection: rejection, transformers: transformers,
-                estimatedInput: request.facts?.estimatedTokens ?? 0, losses: losses))
+                estimatedInput: request.facts?.estimatedTokens ?? 0, losses: losses,
+                key: request.clientKey.map { config.clients[$0].name } ?? "",
+                kind: request.decision?.kindName ?? "",
+                cost: cost(of: request, usage, status: status, at: candidate)))
     }
 }

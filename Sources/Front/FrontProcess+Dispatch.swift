@@ -14,7 +14,7 @@ import Routing
 
 extension FrontProcess {
     /// How long a request waits for a provider's worker that is being restarted.
-    private static let workerWaitUsec: UInt64 = 2_000_000
+    static let workerWaitUsec: UInt64 = 2_000_000
 
     /// Sends a complete request on its way.
     func dispatch(_ request: ClientRequest) {
@@ -60,8 +60,9 @@ extension FrontProcess {
             let decision = try config.routes.resolve(
                 RoutingRequest(
                     model: facts.model, endpoint: endpoint, client: request.client, preset: preset,
-                    traits: facts.traits, spread: SessionHash.mixed(request.tag)))
-            request.candidates = decision.candidates
+                    traits: facts.traits, key: request.clientKey.map { config.clients[$0].name },
+                    spread: SessionHash.mixed(request.tag)))
+            request.candidates = try admit(request, facts, decision)
             request.overrides = decision.overrides
             request.decision = decision
             var nominated = NominatedFields()
@@ -72,8 +73,7 @@ extension FrontProcess {
                 guard HeaderPolicy.forwardsRequest(name), !nominated.contains(name) else { return }
                 request.headers.append(name, value)
             }
-            request.waitUntilUsec = now + FrontProcess.workerWaitUsec
-            tryCandidate(request)
+            try takeTurn(request)
         } catch let error as GatewayError {
             finish(request, with: error)
         } catch {
@@ -106,7 +106,7 @@ extension FrontProcess {
     // MARK: - Candidates
 
     /// Hands the request to the present candidate, or waits for its worker, or goes on to the next.
-    private func tryCandidate(_ request: ClientRequest) {
+    func tryCandidate(_ request: ClientRequest) {
         guard let candidate = request.candidate else {
             return finish(
                 request,
@@ -164,6 +164,7 @@ extension FrontProcess {
         }
         request.bodyFile = file
         request.link = link
+        request.wasAsked = true
         link.requests[request.tag] = request
         gauges.handoffs += 1
         return true
@@ -289,6 +290,10 @@ extension FrontProcess {
     func clientLeft(_ connection: Connection) {
         if let index = waiting.firstIndex(where: { $0.connection === connection }) {
             let request = waiting.remove(at: index)
+            record(request, status: 499, outcome: .aborted, rejection: nil)
+            return connection.close()
+        }
+        if let request = gate.remove(where: { $0.connection === connection }) {
             record(request, status: 499, outcome: .aborted, rejection: nil)
             return connection.close()
         }

@@ -50,6 +50,9 @@ package final class FrontProcess {
     var gauges = FrontGauges()
     /// Requests whose candidate has no running worker at the moment.
     var waiting: [ClientRequest] = []
+    var ledger: ClientLedger
+    /// Requests that wait for their turn; by client key, those without one last.
+    var gate: AdmissionGate<ClientRequest>
     var handoffBuffer = WireWriter(capacity: 65_536)
 
     /// An idle connection stays open this long while front drains.
@@ -91,8 +94,12 @@ package final class FrontProcess {
         journal = child.journal
         now = Clock.monotonicUsec()
         httpLimits = HTTPLimits(headBytes: config.limits.headBytes)
-        keys = KeySet(digests: config.clientKeyDigests)
+        keys = KeySet(digests: config.clients.map(\.digest))
         adminKeys = KeySet(digests: config.adminKeyDigests)
+        ledger = ClientLedger(config.clients)
+        gate = AdmissionGate(
+            total: config.limits.concurrentRequests == .max ? nil : config.limits.concurrentRequests,
+            limits: config.clients.map(\.concurrency) + [nil], queued: config.limits.queuedRequests)
         instanceText = String(instance, radix: 16)
         workers = WorkerLinks(providerCount: config.routes.providers.count)
         exporter = try ExporterLink(self, instance: instance)
@@ -218,19 +225,33 @@ package final class FrontProcess {
             throw GatewayError(.authentication, "no client key is configured; only local clients are served")
         }
         let head = request.head
-        let bearer = head.withFirst("authorization") { value -> Bool? in
-            guard value.count > 7, ASCII.equalIgnoringCase(value.slice(0..<7), "bearer ") else { return nil }
-            return keys.index(of: value.slice(7..<value.count)) != nil
+        var found =
+            head.withFirst("authorization") { value -> Int? in
+                guard value.count > 7, ASCII.equalIgnoringCase(value.slice(0..<7), "bearer ") else {
+                    return nil
+                }
+                return keys.index(of: value.slice(7..<value.count))
+            } ?? nil
+        for name in ["x-api-key", "x-goog-api-key"] as [StaticString] where found == nil {
+            found = head.withFirst(name, { keys.index(of: $0) }) ?? nil
         }
-        if bearer == true { return }
-        for name in ["x-api-key", "x-goog-api-key"] as [StaticString]
-        where head.withFirst(name, { keys.index(of: $0) != nil }) == true { return }
-        let queryKey: Bool? =
-            request.dialect == .gemini
-            ? GeminiPath.withKey(head.query) { keys.index(of: $0) != nil } : nil
-        if queryKey == true { return }
+        var hasQueryKey = false
+        if found == nil, request.dialect == .gemini {
+            found =
+                GeminiPath.withKey(head.query) { key -> Int? in
+                    hasQueryKey = true
+                    return keys.index(of: key)
+                } ?? nil
+        }
+        if let found {
+            guard !config.clients[found].hasExpired(Clock.realtimeUsec()) else {
+                throw GatewayError(.authentication, "the client key has expired")
+            }
+            request.clientKey = found
+            return
+        }
         let isMissing =
-            queryKey == nil
+            !hasQueryKey
             && (["authorization", "x-api-key", "x-goog-api-key"] as [StaticString]).allSatisfy {
                 head.withFirst($0, { _ in true }) == nil
             }
@@ -264,6 +285,7 @@ package final class FrontProcess {
         self.now = now
         for connection in connections.values { connection.sweep(now, config.limits) }
         expireWaiting(now)
+        expireQueue(now)
         exporter?.reportGauges()
         if gauges.activeRequests == 0 { bodies.empty() }
         if heapPeak.hasHalved(connections.count) { ProcessMemory.trim() }

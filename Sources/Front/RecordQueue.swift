@@ -40,6 +40,13 @@ package struct RecordQueue {
         }
     }
 
+    /// What the records that are not acknowledged have cost, by client key.
+    package var costs: [String: Int] {
+        var costs: [String: Int] = [:]
+        for record in records[head...] where record.cost > 0 { costs[record.key, default: 0] += record.cost }
+        return costs
+    }
+
     /// The next records to send, at most `batchSize`.
     package mutating func nextBatch() -> [RequestRecord] {
         let start = head + sentCount

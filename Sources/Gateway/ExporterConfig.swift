@@ -9,24 +9,34 @@ package struct ExporterConfig: Equatable, Sendable, WireCodable {
     package var stateDirectory: String
     /// The names of the configured providers: the only ones that get a label value of their own.
     package var providers: [String]
+    /// The names of the client keys, and the kinds of requests; no others get a label value of their own.
+    package var keys: [String]
+    package var kinds: [String]
     /// The version shown in ccr_build_info.
     package var version: String
 
-    package init(stateDirectory: String, providers: [String], version: String) {
+    package init(
+        stateDirectory: String, providers: [String], keys: [String] = [], kinds: [String] = [],
+        version: String
+    ) {
         self.stateDirectory = stateDirectory
         self.providers = providers
+        self.keys = keys
+        self.kinds = kinds
         self.version = version
     }
 
     package func encode(to writer: inout WireWriter) {
         writer.put(stateDirectory)
-        writer.put(list: providers) { $0.put($1) }
+        for list in [providers, keys, kinds] { writer.put(list: list) { $0.put($1) } }
         writer.put(version)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         stateDirectory = try reader.getString()
         providers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
+        keys = try reader.getList { (reader) throws(WireError) in try reader.getString() }
+        kinds = try reader.getList { (reader) throws(WireError) in try reader.getString() }
         version = try reader.getString()
     }
 }

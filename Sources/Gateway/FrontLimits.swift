@@ -15,13 +15,19 @@ package struct FrontLimits: Equatable, Sendable, WireCodable {
     package var idleTimeoutMsec: Int
     package var connections: Int
     package var requestsInFlight: Int
+    /// Requests at providers at once; Int.max: no bound.
+    package var concurrentRequests: Int
+    /// Requests of one client key that wait for their turn, and how long.
+    package var queuedRequests: Int
+    package var queueTimeoutMsec: Int
     /// From a request's head to the end of its answer; for a stream, to its first event.
     package var totalTimeoutMsec: Int
 
     package init(
         headBytes: Int, bodyBytes: Int, decodedRatio: Int, headerTimeoutMsec: Int, bodyTimeoutMsec: Int,
         idleTimeoutMsec: Int,
-        connections: Int, requestsInFlight: Int, totalTimeoutMsec: Int
+        connections: Int, requestsInFlight: Int, concurrentRequests: Int = .max, queuedRequests: Int = 1_000,
+        queueTimeoutMsec: Int = 30_000, totalTimeoutMsec: Int
     ) {
         self.headBytes = headBytes
         self.bodyBytes = bodyBytes
@@ -31,6 +37,9 @@ package struct FrontLimits: Equatable, Sendable, WireCodable {
         self.idleTimeoutMsec = idleTimeoutMsec
         self.connections = connections
         self.requestsInFlight = requestsInFlight
+        self.concurrentRequests = concurrentRequests
+        self.queuedRequests = queuedRequests
+        self.queueTimeoutMsec = queueTimeoutMsec
         self.totalTimeoutMsec = totalTimeoutMsec
     }
 
@@ -38,7 +47,7 @@ package struct FrontLimits: Equatable, Sendable, WireCodable {
         for value in [
             headBytes, bodyBytes, decodedRatio, headerTimeoutMsec, bodyTimeoutMsec, idleTimeoutMsec,
             connections,
-            requestsInFlight,
+            requestsInFlight, concurrentRequests, queuedRequests, queueTimeoutMsec,
             totalTimeoutMsec,
         ] { writer.put(UInt64(value)) }
     }
@@ -52,6 +61,9 @@ package struct FrontLimits: Equatable, Sendable, WireCodable {
         idleTimeoutMsec = Int(clamping: try reader.get(UInt64.self))
         connections = Int(clamping: try reader.get(UInt64.self))
         requestsInFlight = Int(clamping: try reader.get(UInt64.self))
+        concurrentRequests = Int(clamping: try reader.get(UInt64.self))
+        queuedRequests = Int(clamping: try reader.get(UInt64.self))
+        queueTimeoutMsec = Int(clamping: try reader.get(UInt64.self))
         totalTimeoutMsec = Int(clamping: try reader.get(UInt64.self))
     }
 }

@@ -38,12 +38,15 @@ package enum ErrorKind: UInt8, CaseIterable, Sendable {
     case upstreamTimeout = 16
     /// The conversation is longer than the model takes: 400, in words that make clients compact it.
     case contextTooLong = 17
+    /// The budget of the client's key is spent: 402.
+    case budgetSpent = 18
 
     /// The HTTP status.
     package var status: Int {
         switch self {
         case .invalidRequest, .contextTooLong: 400
         case .authentication: 401
+        case .budgetSpent: 402
         case .permission: 403
         case .notFound, .modelNotFound: 404
         case .methodNotAllowed: 405
@@ -80,6 +83,7 @@ package enum ErrorKind: UInt8, CaseIterable, Sendable {
         case .overloaded: "overloaded"
         case .upstreamTimeout: "upstream_timeout"
         case .contextTooLong: "context_too_long"
+        case .budgetSpent: "budget_spent"
         }
     }
 }

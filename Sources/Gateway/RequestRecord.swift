@@ -47,6 +47,12 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
     package var estimatedInput: Int
     /// What translation left out.
     package var losses: Losses
+    /// The name of the client key, or "" when none was needed.
+    package var key: String
+    /// What the request was for, or "" when it was never routed.
+    package var kind: String
+    /// What it cost by the configured prices, in billionths of a US dollar.
+    package var cost: Int
 
     package init(
         sequence: UInt64, requestID: String, startedUsec: UInt64, durationUsec: UInt64, firstByteUsec: UInt64,
@@ -54,7 +60,7 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         outcome: ExchangeOutcome,
         streaming: Bool, usage: Usage, backpressureCount: UInt32, failedAttempts: [FailedAttempt],
         rejection: ErrorKind?, transformers: [String] = [], estimatedInput: Int = 0,
-        losses: Losses = Losses()
+        losses: Losses = Losses(), key: String = "", kind: String = "", cost: Int = 0
     ) {
         self.sequence = sequence
         self.requestID = requestID
@@ -75,6 +81,9 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         self.transformers = transformers
         self.estimatedInput = estimatedInput
         self.losses = losses
+        self.key = key
+        self.kind = kind
+        self.cost = cost
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -100,6 +109,9 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         writer.put(list: transformers) { $0.put($1) }
         writer.put(UInt32(clamping: estimatedInput))
         writer.put(losses)
+        writer.put(key)
+        writer.put(kind)
+        writer.put(UInt64(max(0, cost)))
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -124,6 +136,9 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         transformers = try reader.getList { (reader) throws(WireError) in try reader.getString() }
         estimatedInput = Int(try reader.get(UInt32.self))
         losses = try reader.get()
+        key = try reader.getString()
+        kind = try reader.getString()
+        cost = Int(clamping: try reader.get(UInt64.self))
     }
 }
 
@@ -155,23 +170,28 @@ package struct RecordBatch: WireCodable {
 }
 
 /// The exporter's answer to a batch.
-package struct RecordAck: WireCodable {
+package struct RecordAck: Equatable, WireCodable {
     package var frontInstance: UInt64
     package var sequence: UInt64
+    /// What keys have spent whose numbers have changed, the records up to `sequence` included.
+    package var spends: [KeySpend]
 
-    package init(frontInstance: UInt64, sequence: UInt64) {
+    package init(frontInstance: UInt64, sequence: UInt64, spends: [KeySpend] = []) {
         self.frontInstance = frontInstance
         self.sequence = sequence
+        self.spends = spends
     }
 
     package func encode(to writer: inout WireWriter) {
         writer.put(frontInstance)
         writer.put(sequence)
+        writer.put(list: spends) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         frontInstance = try reader.get()
         sequence = try reader.get()
+        spends = try reader.getList { (reader) throws(WireError) in try reader.get() }
     }
 }
 

@@ -7,8 +7,10 @@ package import IPC
 package struct FrontConfig: Equatable, Sendable, WireCodable {
     package var routes: RouteTable
     package var limits: FrontLimits
-    /// SHA-256 of each accepted client key; empty when none is needed.
-    package var clientKeyDigests: [[UInt8]]
+    /// The accepted client keys; empty when none is needed.
+    package var clients: [ClientRule]
+    /// By provider.
+    package var prices: [ProviderPrices]
     /// SHA-256 of the key for admin paths; empty when only admin sockets may ask for them.
     package var adminKeyDigests: [[UInt8]]
     /// The body of GET /v1/models.
@@ -17,13 +19,14 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
     package var presetsBody: [UInt8]
 
     package init(
-        routes: RouteTable, limits: FrontLimits, clientKeyDigests: [[UInt8]],
+        routes: RouteTable, limits: FrontLimits, clients: [ClientRule], prices: [ProviderPrices],
         adminKeyDigests: [[UInt8]] = [], modelsBody: [UInt8], presetsBody: [UInt8]
     ) {
         self.adminKeyDigests = adminKeyDigests
         self.routes = routes
         self.limits = limits
-        self.clientKeyDigests = clientKeyDigests
+        self.clients = clients
+        self.prices = prices
         self.modelsBody = modelsBody
         self.presetsBody = presetsBody
     }
@@ -31,7 +34,8 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
     package func encode(to writer: inout WireWriter) {
         writer.put(routes)
         writer.put(limits)
-        writer.put(list: clientKeyDigests) { $0.put($1) }
+        writer.put(list: clients) { $0.put($1) }
+        writer.put(list: prices) { $0.put($1) }
         writer.put(list: adminKeyDigests) { $0.put($1) }
         writer.put(modelsBody)
         writer.put(presetsBody)
@@ -40,7 +44,11 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
     package init(from reader: inout WireReader) throws(WireError) {
         routes = try reader.get()
         limits = try reader.get()
-        clientKeyDigests = try reader.getList { (reader) throws(WireError) in try reader.getArray() }
+        clients = try reader.getList { (reader) throws(WireError) in try reader.get() }
+        prices = try reader.getList { (reader) throws(WireError) in try reader.get() }
+        guard prices.count == routes.providers.count else {
+            throw .invalidValue("prices of \(prices.count) providers")
+        }
         adminKeyDigests = try reader.getList { (reader) throws(WireError) in try reader.getArray() }
         modelsBody = try reader.getArray()
         presetsBody = try reader.getArray()

@@ -78,6 +78,9 @@ package struct RouteDecision: Equatable, Sendable {
     /// The rule that decided, in a few words without blanks at the ends: "alias", "Router.background", "Rules[3]".
     package let reason: String
 
+    /// The label in metrics of what the request is for.
+    package var kindName: String { kind.name }
+
     /// "KIND; REASON; PROVIDER,MODEL" for x-ccr-route: printable ASCII whatever the names hold.
     package func note(on candidate: RouteCandidate) -> String {
         let text = "\(kind.name); \(reason); \(candidate.pin)"

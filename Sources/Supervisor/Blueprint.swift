@@ -32,10 +32,13 @@ struct Blueprint {
                     headerTimeoutMsec: limits.headerTimeoutMs,
                     bodyTimeoutMsec: limits.bodyTimeoutMs, idleTimeoutMsec: limits.idleTimeoutMs,
                     connections: limits.connections, requestsInFlight: limits.requestsInFlight,
+                    concurrentRequests: limits.concurrentRequests ?? .max,
+                    queuedRequests: limits.queuedRequests, queueTimeoutMsec: limits.queueTimeoutMs,
                     totalTimeoutMsec: configuration.timeouts.upstream.totalMs),
-                clientKeyDigests: configuration.clientKeys.map { client in
-                    SHA256.digest(client.key.expose()).withBytes { Array($0) }
+                clients: configuration.clientKeys.map { client in
+                    ClientRule(client, digest: client.hash ?? Blueprint.digest(client.key))
                 },
+                prices: configuration.providers.map { ProviderPrices($0) },
                 adminKeyDigests: [configuration.adminKey].compactMap { $0 }.map { key in
                     SHA256.digest(key.expose()).withBytes { Array($0) }
                 },
@@ -51,11 +54,16 @@ struct Blueprint {
             .exporter,
             ExporterConfig(
                 stateDirectory: configuration.stateDirectory, providers: configuration.providers.map(\.name),
+                keys: configuration.clientKeys.map(\.name), kinds: RequestKind.allCases.map(\.name),
                 version: CCR.version))
         let keeping = RefresherConfig(configuration)
         var spec = Blueprint.spec(.refresher, keeping)
         spec.variables = keeping.variables
         refresher = keeping.credentials.isEmpty ? nil : spec
+    }
+
+    private static func digest(_ key: Secret?) -> [UInt8] {
+        key.map { SHA256.digest($0.expose()).withBytes { Array($0) } } ?? []
     }
 
     private static func spec(_ role: Role, _ config: some WireCodable, provider: String = "", index: Int = 0)

@@ -16,7 +16,8 @@ struct ConfigurationTests {
             configuration.limits
                 == Limits(
                     headBytes: 65_536, bodyBytes: 67_108_864, headerTimeoutMs: 15_000, bodyTimeoutMs: 120_000,
-                    idleTimeoutMs: 75_000, connections: 10_000, requestsInFlight: 6_000, decodedRatio: 100))
+                    idleTimeoutMs: 75_000, connections: 10_000, requestsInFlight: 6_000,
+                    queuedRequests: 1_000, queueTimeoutMs: 30_000, decodedRatio: 100))
         let upstream = UpstreamTimeouts(
             connectMs: 10_000, firstEventMs: 300_000, idleMs: 300_000, totalMs: 600_000)
         #expect(

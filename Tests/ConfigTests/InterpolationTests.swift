@@ -66,7 +66,7 @@ struct InterpolationTests {
         let loaded = load(holdsKeys: false)
         #expect(loaded.errors == [])
         #expect(loaded.configuration?.providers.first?.apiKey?.expose() == Array("${file:/nope}".utf8))
-        #expect(loaded.configuration?.clientKeys.map { $0.key.expose() }.last == Array("x${NOPE}".utf8))
+        #expect(loaded.configuration?.clientKeys.map { $0.key?.expose() }.last == Array("x${NOPE}".utf8))
     }
 
     @Test(

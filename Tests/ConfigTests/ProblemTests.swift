@@ -34,7 +34,7 @@ struct ProblemTests {
         ),
         (
             #""Clients": [{"name": "a"}]"#,
-            "c.json:1:14: error: Clients[0]: the key “key” is missing (a string)"
+            "c.json:1:14: error: Clients[0]: has no key: set key or key_sha256"
         ),
         (#""Clients": [{"name": "a", "key": ""}]"#, "c.json:1:35: error: Clients[0].key: is empty"),
         (

@@ -35,11 +35,11 @@ private func text(_ bytes: [UInt8]?) -> String { String(decoding: bytes ?? [], a
                 "/v1/usage",
                 """
                 {"total_requests":2,"total_failures":1,"total_input_tokens":10,"total_output_tokens":50,\
-                "total_cost_usd":0,"active_streams":1,"active_requests":2,"tiers":[\
+                "total_cost_usd":0.0,"active_streams":1,"active_requests":2,"tiers":[\
                 {"tier":"anthropic","requests":1,"failures":1,"input_tokens":0,"output_tokens":0,\
-                "cache_read_tokens":0,"cache_creation_tokens":0,"cost_usd":0,"avg_duration_seconds":1.0},\
+                "cache_read_tokens":0,"cache_creation_tokens":0,"cost_usd":0.0,"avg_duration_seconds":1.0},\
                 {"tier":"openai","requests":1,"failures":0,"input_tokens":10,"output_tokens":50,\
-                "cache_read_tokens":20,"cache_creation_tokens":5,"cost_usd":0,"avg_duration_seconds":3.0}]}
+                "cache_read_tokens":20,"cache_creation_tokens":5,"cost_usd":0.0,"avg_duration_seconds":3.0}],"keys":[]}
                 """
             ),
             (

@@ -96,7 +96,8 @@ private let full = """
             #expect(!holds(spec, text), "\(text)")
         }
         let config = try decode(spec, FrontConfig.self)
-        #expect(config.clientKeyDigests == [SHA256.digest(Array("client-key".utf8)).withBytes { Array($0) }])
+        #expect(
+            config.clients.map(\.digest) == [SHA256.digest(Array("client-key".utf8)).withBytes { Array($0) }])
         #expect(config.routes.providers.map(\.name) == ["alpha", "beta", "free", "echo"])
         #expect(String(decoding: config.modelsBody, as: UTF8.self).contains("m3"))
     }

@@ -117,7 +117,7 @@ struct Doctor {
             let bytes = try? context.files.read(path, limit: ConfigText.maximumBytes)
         else { return false }
         let text = String(decoding: bytes, as: UTF8.self)
-        let keys = configuration.providers.compactMap(\.apiKey) + configuration.clientKeys.map(\.key)
+        let keys = configuration.providers.compactMap(\.apiKey) + configuration.clientKeys.compactMap(\.key)
         return keys.contains { key in
             let secret = String(decoding: key.expose(), as: UTF8.self)
             return !secret.isEmpty && text.contains(secret)
