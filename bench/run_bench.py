@@ -61,6 +61,8 @@ OWN = ["start", "idle-pss", "quirks"]
 TRANSLATION = ["translate-burst", "translate-2m", "translate-short", "translate-long"]
 SPEED = ["ns-c1", "ns-c16", "b2m-c1", "sse64-burst", "sse64-paced", "verify", "idle5000", "abort"]
 SPEED += TRANSLATION + OWN
+# What rules and providers cost; see systems.py.
+ROUTED = ["ns-c1", "ns-c16"]
 # Run once, whatever the number of rounds.
 ONCE = ["verify", "idle5000", "stall", "quirks", "idle-pss"]
 # What the peers are not needed for when time is short.
@@ -93,7 +95,9 @@ def options():
         print("only one CPU here: systems and load share it, so latencies mean little")
         a.proxy_cpu = a.load_cpu = "0"
     a.tests = [x for x in a.only.split(",") if x] or ([*TESTS, *OWN] if a.all else SPEED)
-    default = "nginx,haproxy,ccr" if a.quick else "direct,relay-2hop,nginx,haproxy,ccr"
+    default = "nginx,haproxy,ccr,ccr-routed"
+    if not a.quick:
+        default = "direct,relay-2hop," + default
     a.names = [x for x in (a.systems or default).split(",") if x]
     for known, asked in (([*TESTS, *OWN], a.tests), (systems.NAMES, a.names)):
         unknown = [x for x in asked if x not in known]
@@ -241,7 +245,9 @@ class Bench:
         for test in self.a.tests:
             if round_ and test in ONCE or test in TRANSLATION and name != "ccr":
                 continue
-            if self.a.quick and not self.a.systems and name != "ccr" and test in CCR_ONLY_WHEN_QUICK:
+            if name == "ccr-routed" and test not in ROUTED:
+                continue
+            if self.a.quick and not self.a.systems and not name.startswith("ccr") and test in CCR_ONLY_WHEN_QUICK:
                 if not (test == "verify" and name == "direct"):
                     continue
             if name == "direct" and (test in OWN or self.a.quick and test != "verify"):

@@ -88,6 +88,27 @@ def ccr_config(port, up, work):
     }
 
 
+def routed_config(port, up, work):
+    """The same with ten providers and twenty rules that are all looked at and none of which decides."""
+    config = ccr_config(port, up, work)
+    config["STATE_DIR"] = f"{work}/ccr-routed-state"
+    mock = config["Providers"][0]
+    config["Providers"] += [{**mock, "name": f"other{i}"} for i in range(8)]
+    matches = [
+        {"client": "codex", "min_tokens": 1000},
+        {"model": "claude-*opus*"},
+        {"headers": {"x-team": "a*"}},
+        {"tools": ["Bash"], "has_image": True},
+        {"kind": "subagent", "model": "*mini"},
+    ]
+    config["Rules"] = [
+        {"name": f"rule {i}", "match": {**matches[i % 5], "max_tokens": 10_000_000 + i}, "route": "other1,mock-20-0"}
+        for i in range(20)
+    ]
+    config["Router"] = {"background": "other2,mock-20-0", "subagent": "other3,mock-20-0", "webSearch": "other4,mock-20-0"}
+    return config
+
+
 def program(name):
     """The path of a program, also of those in sbin folders that are not on a user's PATH."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
@@ -124,9 +145,10 @@ def build(names, binaries, work, ccr, ports):
         conf = write("haproxy.cfg", HAPROXY.format(port=ports["haproxy"], up=up))
         return [[program("haproxy"), "-f", conf]], ports["haproxy"]
 
-    def gateway():
-        pathlib.Path(work, "ccr-state").mkdir(exist_ok=True)
-        conf = write("ccr.json", json.dumps(ccr_config(ports["ccr"], up, work), indent=2))
+    def gateway(make=ccr_config):
+        config = make(ports["ccr"], up, work)
+        pathlib.Path(config["STATE_DIR"]).mkdir(exist_ok=True)
+        conf = write(f"{make.__name__}.json", json.dumps(config, indent=2))
         return [[ccr, "run", "--config", conf]], ports["ccr"]
 
     makers = {
@@ -136,6 +158,7 @@ def build(names, binaries, work, ccr, ports):
         "nginx": nginx,
         "haproxy": haproxy,
         "ccr": gateway,
+        "ccr-routed": lambda: gateway(routed_config),
     }
     systems = {}
     for name in names:
@@ -145,4 +168,4 @@ def build(names, binaries, work, ccr, ports):
     return systems
 
 
-NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr"]
+NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr", "ccr-routed"]

@@ -30,10 +30,17 @@ def failed_probes(row):
     return float(sum(not passed for _, passed, _ in row["probes"]))
 
 
-# (title, unit, test, reader, limit). A limit is a number or (factor, peer, added): factor * value + added, where peer is
+# (title, unit, test, reader, limit). A test is ccr's, or a pair of system and test. A limit is a number or (factor, peer, added): factor * value + added, where peer is
 # a system in the same test or a pair of system and test.
 TARGETS = [
     ("CPU per request, 16 connections", "us", "ns-c16", field("cpu_ms_per_req", scale=1000), 45),
+    (
+        "CPU per request, with 20 rules and 10 providers",
+        "us",
+        ("ccr-routed", "ns-c16"),
+        field("cpu_ms_per_req", scale=1000),
+        (1, ("ccr", "ns-c16"), 3),
+    ),
     ("CPU per request with a 2 MB body", "ms", "b2m-c1", field("cpu_ms_per_req"), 1.2),
     ("latency p50, 1 connection", "us", "ns-c1", field("lat_us", "p50"), (1.4, "nginx", 0)),
     ("CPU per chunk, burst of 64 streams", "us", "sse64-burst", field("cpu_us_per_chunk"), (1.5, "nginx", 0)),
@@ -109,7 +116,9 @@ def verdict(met):
 
 def rows_of_table(rows):
     for title, unit, test, read, limit in TARGETS:
-        value = {name: median(rows, name, test, read) for name in ("ccr", "nginx", "haproxy")}
+        subject, test = test if isinstance(test, tuple) else ("ccr", test)
+        value = {name: median(rows, name, test, read) for name in ("nginx", "haproxy")}
+        value["ccr"] = median(rows, subject, test, read)
         if all(v is None for v in value.values()):
             continue
         if isinstance(limit, tuple):
