@@ -22,6 +22,7 @@ extension Stack {
         // Refused connections let clients wait and retry; accepted and dropped ones would look like failures.
         listeners.closeOwn()
         check = nil
+        startQueue = []
         if let failed = next {
             next = nil
             draining.append(failed)

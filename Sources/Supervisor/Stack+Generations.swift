@@ -22,8 +22,15 @@ extension Stack {
             exporter.give(NamedDescriptor(name: "metrics", descriptor: listener))
         }
         startRefresher(blueprint.refresher)
-        startNewProcesses(of: generation)
-        exporter.start()
+        // Front first: it reads what waits in the sockets while the workers start; its requests wait in their channels.
+        // Of the workers, those first that the first requests will need.
+        let favourites = (configuration.router.default?.shares ?? []).compactMap { share in
+            if case .pinned(let provider, _) = share.route { provider } else { nil }
+        }
+        let workers = generation.allWorkers
+        start(
+            [generation.front] + workers.filter { favourites.contains($0.spec.provider) } + [exporter]
+                + workers.filter { !favourites.contains($0.spec.provider) })
     }
 
     /// - Parameter anew: whether no running worker is shared with the generation in force.
@@ -77,9 +84,25 @@ extension Stack {
         }
     }
 
-    func startNewProcesses(of generation: Generation) {
-        for worker in generation.allWorkers where !worker.isRunning { worker.start() }
-        generation.front.start()
+    /// Processes that start at one time: with many workers, the first ones would get to serve only when all do.
+    private static let startingAtOnce = 3
+
+    /// Starts those of the processes that do not run.
+    private func start(_ processes: [ManagedChild]) {
+        startQueue += processes.filter { process in !startQueue.contains { $0 === process } }
+        startFromQueue()
+    }
+
+    func startFromQueue() {
+        while let process = startQueue.first,
+            children.count(where: { $0.isRunning && $0.state == .starting }) < Stack.startingAtOnce
+        {
+            startQueue.removeFirst()
+            // A reload may have taken it out of service while it waited.
+            let isWanted =
+                process === exporter || [current, next].contains { $0?.contains(process) == true }
+            if isWanted, !process.isRunning { process.start() }
+        }
     }
 
     func reload() {
@@ -128,7 +151,7 @@ extension Stack {
         }
         let generation = makeGeneration(configuration, Blueprint(configuration), anew: anew)
         next = generation
-        startNewProcesses(of: generation)
+        start(generation.allWorkers + [generation.front])
     }
 
     /// The new generation serves: the old one finishes what it has.

@@ -37,6 +37,8 @@ final class Stack {
     var refresherLink: RefresherLink?
     /// What that refresher keeps.
     var managedRefresherSpec: ChildSpec?
+    /// Processes that are to be started, in this order, a few at a time.
+    var startQueue: [ManagedChild] = []
     /// The listeners in force before a reload that is under way.
     var listenersBefore: Listeners?
     var current: Generation?
@@ -142,6 +144,7 @@ final class Stack {
 
     func becameReady(_ child: ManagedChild) {
         statusChanged()
+        startFromQueue()
         if let next {
             if next.isReady { switchOver(to: next) }
         } else if let current, current.contains(child) || child === exporter, current.isReady, !hasAnnounced {
@@ -179,6 +182,7 @@ final class Stack {
         }
         if child === oldExporter { oldExporter = nil }
         if child === oldRefresher { oldRefresher = nil }
+        startFromQueue()
         retireGenerations()
         if isEnding { continueEnding() }
     }

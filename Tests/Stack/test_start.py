@@ -48,6 +48,19 @@ class Start(Case):
                 place = re.escape(str(gateway.path))
                 self.assertRegex(log, rf"{place}:{line}:\d+: error: .*{key}")
 
+    def test_processes_start_a_few_at_a_time_and_those_of_the_default_route_first(self):
+        others = [provider(f"p{i}", "http://127.0.0.1:9/v1", ["m"]) for i in range(9)]
+        with Stack(*others, ECHO, Router={"default": "echo,echo"}) as stack:
+            order = re.findall(r"started ([a-z0-9 ]+) CCR_PID|(ready): ", stack.log_text())
+        started, starting, most = [], 0, 0
+        for name, ready in order:
+            starting += -1 if ready else 1
+            most = max(most, starting)
+            started += [name] if name else []
+        self.assertEqual(started[:3], ["front", "worker echo", "exporter"])
+        self.assertEqual(sorted(started[3:]), [f"worker p{i}" for i in range(9)])
+        self.assertEqual((most, starting), (3, 0))
+
     def test_a_configuration_that_is_not_there(self):
         gateway = Gateway()
         gateway.path = gateway.path.with_name("missing.json")
