@@ -5,7 +5,7 @@ import threading
 
 from dialects import CHAT
 from harness import provider
-from machine import ECHO, PORT, Installed
+from machine import ECHO, PORT, Installed, is_answered
 from oauth import Authority
 from refresher import oauth
 from wire import post
@@ -37,10 +37,7 @@ class Kept(Installed):
         super().__exit__(*error)
 
     def is_served(self):
-        try:
-            return post(PORT, CHAT.path, CHAT.request("m", stream=False), timeout=20).status == 200
-        except (OSError, AssertionError):
-            return False
+        return is_answered(CHAT.request("m", stream=False))
 
     def refresher_pid(self):
         return int(self.show("ccr-refresher.service", "MainPID")["MainPID"])

@@ -18,7 +18,9 @@ import tempfile
 import time
 import unittest
 
+from dialects import CHAT
 from harness import wait_for  # noqa: F401
+from wire import post
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = ROOT / "build/systemd/image"
@@ -34,6 +36,17 @@ NEVER = (
     "29fed8e1b888d4555964954f65d011c9",
 )
 ECHO = {"name": "echo", "api_base_url": "builtin:echo"}
+
+
+HELLO = CHAT.request("echo", stream=False)
+
+
+def is_answered(body, timeout=20):
+    """Whether a chat request is answered well at the address for clients."""
+    try:
+        return post(PORT, CHAT.path, body, timeout=timeout).status == 200
+    except (OSError, AssertionError):
+        return False
 
 
 class Failed(AssertionError):
@@ -72,7 +85,8 @@ def newer_package():
 
 
 class Machine:
-    """The booted system. `boot` and `power_off` may be called again and again; what was written stays."""
+    """The booted system, while the context is open. Inside, `power_off` and `boot` may be called again and again; what was
+    written stays."""
 
     def __init__(self):
         if os.geteuid() != 0:
@@ -92,6 +106,17 @@ class Machine:
         command("mount", "-t", "overlay", "-o", options, "overlay", self.root)
 
     # Life
+
+    def __enter__(self):
+        try:
+            return self.boot()
+        except BaseException:
+            self.remove()
+            raise
+
+    def __exit__(self, *_):
+        self.power_off()
+        self.remove()
 
     def boot(self):
         log = self.folder / "console"
@@ -288,24 +313,27 @@ class Installed(Machine):
         self.config = {"Providers": list(providers) or [ECHO], **config}
 
     def __enter__(self):
-        self.boot()
+        super().__enter__()
         try:
             self.enter_network()
             self.install(package())
             self.write_config()
-            self.run("systemctl", "start", "ccr.socket", "ccr-admin.socket", "ccr-metrics.socket")
+            self.run("systemctl", "start", "ccr.socket")
         except BaseException:
             self.remove()
             raise
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind, *error):
         try:
             if kind is None:
                 self.check_journal()
         finally:
-            self.power_off()
-            self.remove()
+            super().__exit__(kind, *error)
+
+    def answers(self):
+        """Whether a request is answered well by the embedded provider."""
+        return is_answered(HELLO)
 
     def check_journal(self):
         """No process missed a right that its sandbox or its unit took, kept one, or got a message that cannot be."""

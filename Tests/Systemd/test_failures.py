@@ -1,19 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What breaks a service: dead and stopped processes, a full disk, a read-only /etc, a wrong configuration."""
 
-from dialects import CHAT
-from machine import METRICS_PORT, PORT, Case, Installed, wait_for
-from wire import get, post
+from machine import METRICS_PORT, Case, Installed, wait_for
+from wire import get
 
-HELLO = CHAT.request("echo", stream=False)
 PROCESSES = ("front", "worker echo", "exporter")
-
-
-def answers():
-    try:
-        return post(PORT, CHAT.path, HELLO, timeout=10).status == 200
-    except (OSError, AssertionError):
-        return False
 
 
 class Processes(Case):
@@ -22,14 +13,14 @@ class Processes(Case):
         # Short, so that stopped processes are found soon.
         cls.machine = cls.enterClassContext(Installed(Timeouts={"watchdogMs": 1500}))
         cls.machine.drop_in("ccr.service", "[Service]\nWatchdogSec=3\n")
-        wait_for("an answer", 10, answers)
+        wait_for("an answer", 10, cls.machine.answers)
         wait_for("a booted stack", 10, lambda: set(PROCESSES) <= set(cls.machine.pids()))
 
     def check(self, name, signal_name, seconds):
         with self.subTest(name):
             old = self.machine.signal(name, signal_name)
             self.machine.wait_replaced(name, old, seconds)
-            wait_for("an answer", 10, answers)
+            wait_for("an answer", 10, self.machine.answers)
             wait_for("all processes", 10, lambda: set(PROCESSES) <= set(self.machine.pids()))
 
     def test_killed_processes_are_replaced(self):
@@ -55,7 +46,7 @@ class Disk(Case):
         cls.machine.shell(
             "mkdir -p /var/lib/ccr; mount -t tmpfs -o size=200k,mode=0700 tmpfs /var/lib/ccr; chown ccr:ccr /var/lib/ccr"
         )
-        wait_for("an answer", 10, answers)
+        wait_for("an answer", 10, cls.machine.answers)
 
     def store_is_up(self):
         return b"\nccr_usage_store_up 1" in get(METRICS_PORT, "/metrics").body
@@ -63,8 +54,8 @@ class Disk(Case):
     def test_a_full_disk_stops_the_counts_and_no_request(self):
         wait_for("a store", 10, self.store_is_up)
         self.machine.shell("dd if=/dev/zero of=/var/lib/ccr/filler bs=1k 2>/dev/null || true")
-        wait_for("the store to fail", 20, lambda: answers() and not self.store_is_up())
-        self.assertTrue(answers())
+        wait_for("the store to fail", 20, lambda: self.machine.answers() and not self.store_is_up())
+        self.assertTrue(self.machine.answers())
         self.machine.shell("rm /var/lib/ccr/filler")
         wait_for("the store to work again", 20, self.store_is_up)
         trouble = self.machine.journal("-u", "ccr", "MESSAGE_ID=45dab3d9f4279c2aeb326ea7f79d1cd0")
@@ -75,7 +66,7 @@ class Disk(Case):
         self.addCleanup(self.machine.run, "umount", "/etc")
         self.machine.run("systemctl", "reload", "ccr.service")
         self.machine.run("systemctl", "restart", "ccr.service")
-        wait_for("an answer", 10, answers)
+        wait_for("an answer", 10, self.machine.answers)
 
 
 class WrongConfiguration(Case):
@@ -85,7 +76,7 @@ class WrongConfiguration(Case):
 
     def test_a_reload_is_refused_and_the_gateway_goes_on(self):
         self.addCleanup(self.machine.write_config)
-        wait_for("an answer", 10, answers)
+        wait_for("an answer", 10, self.machine.answers)
         pid = self.machine.show("ccr.service", "MainPID")
         self.machine.write("/etc/ccr/config.json", '{ "PORT": 70000 }')
         self.machine.run("systemctl", "reload", "ccr.service")
@@ -93,7 +84,7 @@ class WrongConfiguration(Case):
         refused = self.machine.messages("-u", "ccr", "MESSAGE_ID=ce2c17c75fbf0ce73c5dd071dc4249c1")
         self.assertRegex("\n".join(refused), r"/etc/ccr/config\.json:1:\d+: error: .*PORT")
         self.assertEqual(self.machine.show("ccr.service", "MainPID"), pid)
-        self.assertTrue(answers())
+        self.assertTrue(self.machine.answers())
 
     def test_at_boot_the_unit_fails_with_the_reason_in_its_status(self):
         self.machine.write("/etc/ccr/config.json", '{\n  "PORT": 70000,\n  "Providers": []\n}')
@@ -111,4 +102,4 @@ class WrongConfiguration(Case):
         # As the explanation of the entry says.
         self.machine.write_config()
         self.machine.run("systemctl", "restart", "ccr.socket")
-        wait_for("an answer", 10, answers)
+        wait_for("an answer", 10, self.machine.answers)

@@ -6,11 +6,25 @@ import subprocess
 import time
 
 from dialects import CHAT
-from machine import METRICS_PORT, PORT, ROOT, Case, Installed, Machine, command, newer_package, package, wait_for
+from machine import (
+    HELLO, METRICS_PORT, PORT, ROOT, Case, Installed, Machine, command, is_answered, newer_package, package, wait_for,
+)  # fmt: skip
 from wire import get, post
 
-SOCKETS = ("ccr.socket", "ccr-admin.socket", "ccr-metrics.socket")
-HELLO = CHAT.request("echo", stream=False)
+SOCKETS = ("ccr.socket", "ccr-admin.socket", "ccr-metrics.socket", "ccr-refresher.socket")
+SERVICES = ("ccr.service", "ccr-refresher.service")
+# Each shell finds the completion by itself, as for a person, and completes "ccr vali".
+COMPLETIONS = {
+    "bash": (
+        ". /usr/share/bash-completion/bash_completion; _completion_loader ccr; compopt() { :; };"
+        "COMP_WORDS=(ccr vali); COMP_CWORD=1; $(complete -p ccr | sed 's/.*-F //; s/ .*//'); echo ${COMPREPLY[@]}"
+    ),
+    "zsh": (
+        "zmodload zsh/zpty; zpty shell zsh -f -i; zpty -w shell 'autoload -Uz compinit; compinit -u -D; echo r''eady';"
+        "zpty -r shell said '*ready*'; zpty -w -n shell $'ccr vali\\t'; zpty -r shell said '*validate*'; print $said"
+    ),
+    "fish": "complete -C 'ccr vali'",
+}
 # What stays of every package that was ever installed, what systemd writes while it runs, and the test's own files.
 OF_OTHERS = re.compile(
     r"^/(proc|sys|dev|run|tmp|root|var/tmp|var/log|var/lib/dpkg|var/lib/systemd/(catalog|random-seed|timers|rfkill|coredump)"
@@ -18,22 +32,12 @@ OF_OTHERS = re.compile(
 )
 
 
-def answers(port=PORT):
-    """Whether a request is answered well by the embedded provider."""
-    try:
-        return post(port, CHAT.path, HELLO, timeout=10).status == 200
-    except (OSError, AssertionError):
-        return False
-
-
 class Life(Case):
     """One machine, from the installation to the purge and back: the tests run in the order of their names."""
 
     @classmethod
     def setUpClass(cls):
-        cls.machine = Machine().boot()
-        cls.addClassCleanup(cls.machine.remove)
-        cls.addClassCleanup(cls.machine.power_off)
+        cls.machine = cls.enterClassContext(Machine())
         cls.machine.enter_network()
         cls.before = cls.files()
         cls.users_before = cls.users()
@@ -57,10 +61,11 @@ class Life(Case):
         for unit in SOCKETS:
             self.assertEqual(self.machine.state(unit), "inactive")
             self.assertEqual(self.machine.run("systemctl", "is-enabled", unit).strip(), "enabled")
-        self.assertEqual(self.machine.state("ccr.service"), "inactive")
+        for unit in SERVICES:
+            self.assertEqual(self.machine.state(unit), "inactive")
 
     def test_1_the_units_are_in_order(self):
-        said = self.machine.try_run("systemd-analyze", "verify", "--man=no", "ccr.service", *SOCKETS)
+        said = self.machine.try_run("systemd-analyze", "verify", "--man=no", *SERVICES, *SOCKETS)
         self.assertEqual((said.returncode, said.stderr), (0, ""))
 
     def test_1_only_the_service_and_its_group_read_the_configuration(self):
@@ -80,9 +85,22 @@ class Life(Case):
         size = int(self.machine.run("dpkg-query", "--show", "--showformat=${Installed-Size}", "ccr"))
         self.assertLessEqual(size, 25 * 1024, "KiB installed")
 
+    def test_1_manual_pages_and_the_schema_are_there(self):
+        for page in ("man1/ccr.1", "man5/ccr.json.5", "man8/ccr.service.8", "man8/ccr-refresher.service.8", "man8/ccr-refresher.8"):
+            self.machine.run("gzip", "--test", f"/usr/share/man/{page}.gz")
+        schema = self.machine.run("cat", "/usr/share/ccr/config.schema.json")
+        self.assertIn("api_base_url", schema)
+        self.assertIn("/usr/share/ccr/config.schema.json", self.machine.run("cat", "/etc/ccr/config.json"))
+
+    def test_1_every_shell_loads_its_completion(self):
+        for shell, script in COMPLETIONS.items():
+            with self.subTest(shell):
+                self.assertRegex(self.machine.run(shell, "-c", script, timeout=30), r"\bvalidate\b")
+
     def test_2_the_first_client_starts_the_service(self):
-        self.machine.run("systemctl", "start", *SOCKETS)
-        self.assertEqual(self.machine.state("ccr.service"), "inactive")
+        self.machine.run("systemctl", "start", "ccr.socket")
+        self.assertEqual([self.machine.state(unit) for unit in SOCKETS], ["active"] * len(SOCKETS))
+        self.assertEqual([self.machine.state(unit) for unit in SERVICES], ["inactive"] * len(SERVICES))
         began = time.monotonic()
         answer = post(PORT, CHAT.path, HELLO, timeout=20)
         milliseconds = (time.monotonic() - began) * 1000
@@ -100,7 +118,7 @@ class Life(Case):
 
     def test_3_the_status_line_shows_the_traffic(self):
         def line():
-            answers()
+            is_answered(HELLO)
             return self.machine.show("ccr.service", "StatusText")["StatusText"]
 
         wait_for("requests in the status", 20, lambda: re.search(r"\d+ streams?, \d+\.\d requests/s", line()))
@@ -125,7 +143,7 @@ class Life(Case):
     def test_3_a_stop_ends_it_and_the_next_client_starts_it_again(self):
         self.machine.run("systemctl", "stop", "ccr.service")
         self.assertEqual(self.machine.state("ccr.service"), "inactive")
-        self.assertTrue(answers())
+        self.assertTrue(is_answered(HELLO))
 
     def test_4_an_upgrade_keeps_configuration_and_counts_and_stops_nothing(self):
         text = '{ "Providers": [{ "name": "echo", "api_base_url": "builtin:echo" }] } // by the administrator\n'
@@ -139,7 +157,7 @@ class Life(Case):
         self.assertEqual(self.machine.run("cat", "/etc/ccr/config.json"), text)
         self.assertEqual(self.machine.run("stat", "-c", "%a %U", "/etc/ccr/config.json").strip(), "600 ccr")
         self.assertEqual(self.machine.show("ccr.service", "MainPID"), pid)
-        self.assertTrue(answers())
+        self.assertTrue(is_answered(HELLO))
         self.machine.run("systemctl", "restart", "ccr.service")
         wait_for("one more request than before", 10, lambda: self.counted() > counted)
 
@@ -149,7 +167,7 @@ class Life(Case):
 
     def test_5_removing_it_stops_everything_and_keeps_what_belongs_to_the_administrator(self):
         self.machine.run("dpkg", "--remove", "ccr")
-        for unit in (*SOCKETS, "ccr.service"):
+        for unit in (*SOCKETS, *SERVICES):
             self.assertEqual(self.machine.state(unit), "inactive")
         self.machine.run("test", "-f", "/etc/ccr/config.json", "-a", "-f", "/var/lib/ccr/usage.db")
         with self.assertRaises(ConnectionRefusedError):
@@ -164,7 +182,35 @@ class Life(Case):
     def test_7_it_can_be_installed_again(self):
         self.machine.install(package())
         self.machine.run("systemctl", "start", "ccr.socket")
-        self.assertTrue(answers())
+        self.assertTrue(is_answered(HELLO))
+
+
+class Status(Case):
+    """A gateway with a key, whose configuration names another port than the socket: only the admin socket answers all."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.machine = cls.enterClassContext(Installed(APIKEY="a-key-of-clients", PORT=4000))
+        cls.machine.run("useradd", "--groups", "ccr", "administrator")
+        cls.machine.run("useradd", "stranger")
+
+    def ask_as(self, user, *options):
+        return self.machine.try_run(
+            "setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "ccr", "status", *options
+        )
+
+    def test_root_and_the_group_are_told_everything(self):
+        for user in ("root", "administrator"):
+            with self.subTest(user):
+                wait_for("a metric of every process", 10, lambda u=user: "exporter" in self.ask_as(u).stdout)
+                said = self.ask_as(user)
+                self.assertEqual(said.returncode, 0, said.stderr)
+                self.assertRegex(said.stdout, r"(?m)^worker +echo +\d+ +ready")
+                self.assertRegex(said.stdout, r"managed by systemd \(system\): ccr\.service active")
+                self.assertRegex(self.ask_as(user, "--json").stdout, r'"latencies":\[')
+
+    def test_others_ask_the_address_for_clients_which_wants_a_key(self):
+        self.assertIn('"latencies":null', self.ask_as("stranger", "--json").stdout)
 
 
 class Security(Case):
