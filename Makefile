@@ -58,7 +58,7 @@ client-test: setup build
 
 test-systemd: setup deb ## install the package on a booted Debian 12 and hurt it there (root)
 	scripts/systemd-image $(DEB)/ccr_*.deb
-	PYTHONPATH=Tests/Stack:Tests/Clients $(PYTEST) -n 0 Tests/Systemd
+	PYTHONPATH=Tests/Stack:Tests/Clients $(PYTEST) -n 0 -s Tests/Systemd
 
 check: lint layers test ## format, layers, tests
 

@@ -13,6 +13,7 @@ from scripted import slow
 from wire import get
 
 UPGRADED = "59e1b303d1ba92e9ae1fb73b947ae1f0"
+STORE_TROUBLE = "45dab3d9f4279c2aeb326ea7f79d1cd0"
 STREAMS = 50
 DELTAS = 80
 GAP = 0.25
@@ -69,6 +70,8 @@ class LongStreams(Case):
         running = sum(reader.thread.is_alive() for _, reader in streams.readers)
         self.assertEqual(running, STREAMS, "streams ended before everything had happened to them")
         streams.assert_complete(DELTAS)
+        # The exporters took turns with usage.db.
+        self.assertEqual(self.machine.messages(f"MESSAGE_ID={STORE_TROUBLE}"), [])
         self.assertEqual(knocking.failures, [])
         self.assertGreater(knocking.count, 20)
 
