@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who can be asked now, with which credential and on which terms, and how long a wait would be.
+
+import Gateway
+
+extension Policy {
+    /// Asks a candidate if it, and one of its credentials, may be asked now.
+    mutating func grant(
+        _ course: inout Course, _ index: Int, _ now: UInt64, lastResort: Bool = false
+    ) -> Grant? {
+        let entry = course.entries[index]
+        let candidate = entry.candidate
+        let key = LaneKey(candidate)
+        var lane = lane(key)
+        guard lane.circuit.admits(now) || (lastResort && !lane.circuit.isFirm) else { return nil }
+        guard lane.minute?.check(tokens: course.tokens, at: now) ?? .admitted == .admitted else { return nil }
+        let usable = usableCredentials(entry, lane, course.tokens, now, lastResort: lastResort)
+        guard let credential = choose(usable, candidate, course.session, now) else { return nil }
+        let isFirst = course.calls == 0
+        let others = usable & ~(1 << UInt64(credential))
+        let attempt = Course.Attempt(
+            entry: index, credential: credential, startedUsec: now,
+            probes: (
+                lane.circuit.begin(now), lane.pauses[credential].begin(now),
+                providers[candidate.providerIndex].credentials[credential].gate.begin(now)
+            ),
+            tokens: course.tokens)
+        lane.inFlight += 1
+        _ = lane.minute?.admit(tokens: course.tokens, at: now)
+        withCredential(candidate.providerIndex, credential) {
+            _ = $0.minute?.admit(tokens: course.tokens, at: now)
+        }
+        lanes[key] = lane
+        if isFirst { providers[candidate.providerIndex].budget.requested() }
+        course.begin(attempt)
+        changes += 1
+        counters.calls += 1
+        if course.calls > 1 { counters.repeats += 1 }
+        return Grant(
+            candidate: candidate, credential: credential,
+            credentialName: credentialName(candidate, credential),
+            isOnlyCredential: others == 0,
+            terms: terms(course, index, hasCredential: others & ~entry.refused != 0, now),
+            dropped: course.dropped)
+    }
+
+    /// The credentials that may be asked now, one bit each.
+    private mutating func usableCredentials(
+        _ entry: Course.Entry, _ lane: Lane, _ tokens: Int, _ now: UInt64, lastResort: Bool
+    ) -> UInt64 {
+        let candidate = entry.candidate
+        var usable: UInt64 = 0
+        let provider = candidate.providerIndex
+        for index in providers[provider].credentials.indices {
+            guard entry.refused & 1 << UInt64(index) == 0, lane.pauses[index].admits(now),
+                providers[provider].credentials[index].gate.admits(now) || lastResort,
+                !isBanned(candidate, index, now),
+                providers[provider].credentials[index].minute?.check(tokens: tokens, at: now) ?? .admitted
+                    == .admitted
+            else { continue }
+            usable |= 1 << UInt64(index)
+        }
+        return usable
+    }
+
+    func isBanned(_ candidate: RouteCandidate, _ credential: Int, _ now: UInt64) -> Bool {
+        !bans.isEmpty
+            && bans.covers(
+                provider: candidate.provider, credential: credentialName(candidate, credential),
+                model: candidate.model, now)
+    }
+
+    /// The session's credential, else by priority and weight.
+    private mutating func choose(
+        _ usable: UInt64, _ candidate: RouteCandidate, _ session: UInt64, _ now: UInt64
+    ) -> Int? {
+        guard usable != 0 else { return nil }
+        let provider = candidate.providerIndex
+        if let place = affinity.place(of: session, now), place.provider == provider,
+            place.model == candidate.model, usable & 1 << UInt64(place.credential) != 0
+        {
+            return place.credential
+        }
+        guard usable & (usable - 1) != 0 else { return usable.trailingZeroBitCount }
+        // nginx's smooth weighted round robin, among those of the lowest priority that can be used.
+        let credentials = config.providers[provider].credentials
+        let eligible = credentials.indices.filter { usable & 1 << UInt64($0) != 0 }
+        let priority = eligible.map { credentials[$0].priority }.min()
+        var best: Int?
+        var total = 0
+        for index in eligible where credentials[index].priority == priority {
+            providers[provider].credentials[index].current += credentials[index].weight
+            total += credentials[index].weight
+            if best.map({
+                providers[provider].credentials[index].current > providers[provider].credentials[$0].current
+            }) ?? true {
+                best = index
+            }
+        }
+        if let best { providers[provider].credentials[best].current -= total }
+        return best
+    }
+
+    /// Asks a candidate once more.
+    mutating func repetition(_ course: inout Course, _ index: Int, _ now: UInt64) -> Grant? {
+        let provider = course.entries[index].candidate.providerIndex
+        let failure = course.lastFailure?.class ?? .client
+        // A second try without a refused parameter, or after a worker of ccr's ended, multiplies no outage.
+        let isFree = failure == .parameter || failure == .worker
+        guard isFree || !providers[provider].budget.isEmpty else {
+            if !FailureRule.of(failure).wait { course.entries[index].hope = .none }
+            return nil
+        }
+        course.entries[index].hope = .open
+        course.entries[index].repetitions += 1
+        guard let grant = grant(&course, index, now) else {
+            course.entries[index].hope = .none
+            return nil
+        }
+        if !isFree { _ = providers[provider].budget.take() }
+        counters.repetitions[Int(failure.rawValue), default: 0] += 1
+        return grant
+    }
+
+    /// Everybody is avoided for failures of others: asks the one that may be asked soonest, rather than nobody.
+    mutating func lastResort(_ course: inout Course, _ now: UInt64) -> Grant? {
+        let order = course.entries.indices.filter { course.entries[$0].hope == .open }.sorted {
+            let (left, right) = (LaneKey(course.entries[$0].candidate), LaneKey(course.entries[$1].candidate))
+            return (lane(left).circuit.opensAt(now), $0) < (lane(right).circuit.opensAt(now), $1)
+        }
+        for index in order {
+            if let grant = grant(&course, index, now, lastResort: true) { return grant }
+        }
+        return nil
+    }
+
+    // MARK: - Waiting
+
+    mutating func wait(_ course: inout Course, until: UInt64, _ now: UInt64) -> Step? {
+        // A little later for each, so that those who waited for the same time do not come together.
+        let spread = min((until - now) / 10, 500_000)
+        let time = until + UInt64(Double(spread) * random.fraction())
+        guard time - now <= remainingWait(course), time < course.deadlineUsec else { return nil }
+        course.wait(now)
+        counters.waits += 1
+        return .wait(untilUsec: time)
+    }
+
+    /// Microseconds that the request may still wait in one go.
+    private func remainingWait(_ course: Course) -> UInt64 {
+        let total = UInt64(config.wait.totalMsec) * 1000
+        return min(total - min(course.waitedUsec, total), UInt64(config.wait.longestMsec) * 1000)
+    }
+
+    /// The first time at which some candidate may be asked again, as far as it is known.
+    mutating func earliest(_ course: Course, _ now: UInt64) -> UInt64? {
+        var earliest: UInt64?
+        for entry in course.entries {
+            let notBefore: UInt64
+            switch entry.hope {
+            case .open: notBefore = now
+            case .again(let time): notBefore = time
+            case .none: continue
+            }
+            guard let time = opensAt(entry, course.tokens, now) else { continue }
+            earliest = min(earliest ?? .max, max(time, notBefore))
+        }
+        return earliest
+    }
+
+    /// When a candidate may be asked, or nil when that is not known or not worth a wait.
+    private mutating func opensAt(_ entry: Course.Entry, _ tokens: Int, _ now: UInt64) -> UInt64? {
+        var lane = lane(LaneKey(entry.candidate))
+        // How long a provider stays broken nobody knows.
+        if lane.circuit.state == .open, !lane.circuit.isFirm, !lane.circuit.admits(now), entry.hope == .open {
+            return nil
+        }
+        var best: UInt64?
+        let provider = entry.candidate.providerIndex
+        for index in providers[provider].credentials.indices {
+            guard entry.refused & 1 << UInt64(index) == 0,
+                providers[provider].credentials[index].gate.admits(now),
+                !isBanned(entry.candidate, index, now),
+                let minute = Self.fits(&providers[provider].credentials[index].minute, tokens, now)
+            else { continue }
+            best = min(best ?? .max, max(minute, lane.pauses[index].opensAt(now)))
+        }
+        guard let best, let minute = Self.fits(&lane.minute, tokens, now) else { return nil }
+        let time = max(best, minute, lane.circuit.opensAt(now))
+        // Something may be asked now and was not: a probe of another request is under way.
+        return time > now ? time : now + Self.probeWaitUsec
+    }
+
+    /// When a request of so many tokens fits; nil for never.
+    private static func fits(_ minute: inout MinuteBudget?, _ tokens: Int, _ now: UInt64) -> UInt64? {
+        switch minute?.check(tokens: tokens, at: now) {
+        case .admitted, nil: now
+        case .wait(let usec, _): now + usec
+        case .never: nil
+        }
+    }
+
+    // MARK: - Terms
+
+    private static let repeatable = FailureSet(
+        FailureClass.allCases.filter { FailureRule.of($0).sameCredential })
+    private static let elsewhere = FailureSet(
+        FailureClass.allCases.filter { FailureRule.of($0).otherCandidate })
+    private static let otherKey = FailureSet(
+        FailureClass.allCases.filter { FailureRule.of($0).otherCredential })
+    private static let waitable = FailureSet(FailureClass.allCases.filter { FailureRule.of($0).wait })
+    private static let parameter = FailureSet([FailureClass.parameter])
+
+    /// The failures after which the request has something left to try.
+    private mutating func terms(_ course: Course, _ index: Int, hasCredential: Bool, _ now: UInt64)
+        -> ReturnTerms
+    {
+        let entry = course.entries[index]
+        var always = FailureSet()
+        if hasCredential { always.formUnion(Self.otherKey) }
+        var hasOther = false
+        for other in course.entries.indices where other != index && !hasOther {
+            hasOther = isReachable(course.entries[other], course, now)
+        }
+        if hasOther { always.formUnion(Self.elsewhere) }
+        let provider = entry.candidate.providerIndex
+        if entry.repetitions < config.providers[provider].retry.maximum, !providers[provider].budget.isEmpty {
+            always.formUnion(Self.repeatable.subtracting(Self.parameter).subtracting(Self.waitable))
+        }
+        if course.dropped.isEmpty { always.formUnion(Self.parameter) }
+        let remaining = Int(clamping: remainingWait(course) / 1000)
+        return ReturnTerms(
+            always: always, afterWait: remaining > 0 ? Self.waitable : [], longestWaitMsec: remaining)
+    }
+
+    /// Whether a candidate can be asked now or after a wait that the request may make.
+    private mutating func isReachable(_ entry: Course.Entry, _ course: Course, _ now: UInt64) -> Bool {
+        guard entry.hope != .none, let time = opensAt(entry, course.tokens, now) else { return false }
+        return time - now <= max(remainingWait(course), Self.probeWaitUsec)
+    }
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is asked, in which order, and what follows from a failure: the state that all requests of a front share. A value
+// without I/O, clock or chance of its own: times are microseconds of one clock, random numbers come from a seed.
+// The table of decisions is FailureRules.swift, one request's way is Course.swift.
+
+package import Gateway
+
+package struct Policy: Sendable {
+    /// Longest list of models that is remembered; clients may pin models of any name.
+    static let maximumLanes = 4_096
+    /// A request that waits for a probe of another one looks again after this time.
+    static let probeWaitUsec: UInt64 = 100_000
+
+    package let config: PolicyConfig
+    var lanes: [LaneKey: Lane] = [:]
+    var providers: [ProviderState]
+    var affinity = Affinity()
+    package internal(set) var bans = BanList()
+    var random: RandomSource
+    package internal(set) var counters = PolicyCounters()
+    /// Grows whenever something changes that a snapshot holds.
+    package internal(set) var changes: UInt64 = 0
+
+    /// A model at a provider.
+    struct LaneKey: Hashable, Sendable {
+        let provider: Int
+        let model: String
+    }
+
+    struct Lane: Sendable {
+        var circuit = Breaker()
+        /// One for each credential of the provider.
+        var pauses: [Breaker]
+        var strikes: [Int]
+        var latency = Latency()
+        var inFlight = 0
+        /// Of the model, whichever credential asks; nil without a limit.
+        var minute: MinuteBudget?
+
+        init(credentials: Int, limits: MinuteLimits? = nil) {
+            minute = limits.map { MinuteBudget($0) }
+            pauses = Array(repeating: Breaker(), count: credentials)
+            strikes = Array(repeating: 0, count: credentials)
+        }
+
+        /// Whether nothing would be lost if it were forgotten.
+        var isFresh: Bool {
+            inFlight == 0 && minute == nil && circuit.isFresh && pauses.allSatisfy(\.isFresh)
+        }
+    }
+
+    struct ProviderState: Sendable {
+        var budget = RetryBudget()
+        var credentials: [CredentialState]
+    }
+
+    struct CredentialState: Sendable {
+        /// Open while the credential is refused for every model.
+        var gate = Breaker()
+        var strikes = 0
+        /// For smooth weighted round robin.
+        var current = 0
+        /// Nil without a limit.
+        var minute: MinuteBudget?
+    }
+
+    package init(_ config: PolicyConfig, seed: UInt64) {
+        self.config = config
+        random = RandomSource(seed: seed)
+        providers = config.providers.map {
+            ProviderState(
+                credentials: $0.credentials.map {
+                    CredentialState(minute: $0.limit.isEmpty ? nil : MinuteBudget($0.limit))
+                })
+        }
+    }
+
+    // MARK: - The way of a request
+
+    /// What a request does now: at its start, after a failure, after a wait.
+    package mutating func next(_ course: inout Course, _ now: UInt64) -> Step {
+        course.endWait(now)
+        for index in course.entries.indices {
+            guard case .open = course.entries[index].hope else {
+                // A repetition that comes before other candidates is waited for.
+                if case .again(let notBefore) = course.entries[index].hope,
+                    retry(course.entries[index].candidate).isEager
+                {
+                    if notBefore <= now, let grant = repetition(&course, index, now) { return .ask(grant) }
+                    if notBefore > now, let step = wait(&course, until: notBefore, now) { return step }
+                }
+                continue
+            }
+            if let grant = grant(&course, index, now) { return .ask(grant) }
+        }
+        for index in course.entries.indices {
+            guard case .again(let notBefore) = course.entries[index].hope, notBefore <= now else { continue }
+            if let grant = repetition(&course, index, now) { return .ask(grant) }
+        }
+        if course.calls == 0, let grant = lastResort(&course, now) { return .ask(grant) }
+        let earliest = earliest(course, now)
+        if let earliest, let step = wait(&course, until: earliest, now) { return step }
+        counters.exhausted += 1
+        return .fail(retryAfterMsec: earliest.map { Int(clamping: ($0 - now + 999) / 1000) })
+    }
+
+    /// The attempt failed before anything was sent to the client, or its error is the answer.
+    package mutating func failed(
+        _ course: inout Course, _ report: FailureReport, _ now: UInt64
+    ) -> [PolicyNotice] {
+        guard let attempt = course.attempt else { return [] }
+        course.attempt = nil
+        changes += 1
+        course.lastFailure = report
+        let candidate = course.entries[attempt.entry].candidate
+        let key = LaneKey(candidate)
+        var lane = lane(key)
+        lane.inFlight -= 1
+        counters.failures[Int(report.class.rawValue), default: 0] += 1
+        // The request went out, its tokens did not come back.
+        settle(attempt, candidate, &lane, actual: 0, now)
+        let notices = mark(report, candidate, attempt, &lane, now)
+        if FailureRule.of(report.class).mark != .none {
+            affinity.failed(course.session, at: candidate.providerIndex, candidate.model)
+        }
+        course.entries[attempt.entry].hope = hope(after: report, &course, attempt, lane, now)
+        lanes[key] = lane
+        tidy()
+        return notices
+    }
+
+    /// The first bytes of an answer are on their way; nothing is repeated from now on.
+    package mutating func committed(_ course: inout Course, _ now: UInt64) -> [PolicyNotice] {
+        guard let attempt = course.attempt, !course.isCommitted else { return [] }
+        course.commit()
+        changes += 1
+        let candidate = course.entries[attempt.entry].candidate
+        let key = LaneKey(candidate)
+        var lane = lane(key)
+        let wasOpen = lane.circuit.state != .closed
+        lane.circuit.succeeded(probe: attempt.probes.circuit)
+        lane.pauses[attempt.credential].succeeded(probe: attempt.probes.pause)
+        lane.strikes[attempt.credential] = 0
+        lane.latency.succeeded(seconds: Double(now - attempt.startedUsec) / 1_000_000)
+        lanes[key] = lane
+        withCredential(candidate.providerIndex, attempt.credential) {
+            $0.gate.succeeded(probe: attempt.probes.credential)
+            $0.strikes = 0
+        }
+        bans.succeeded(
+            provider: candidate.provider, credential: credentialName(candidate, attempt.credential),
+            model: candidate.model)
+        return wasOpen && lane.circuit.state == .closed
+            ? [.circuitClosed(provider: candidate.providerIndex, model: candidate.model)] : []
+    }
+
+    /// A committed answer is over.
+    ///
+    /// - Parameters:
+    ///   - isWhole: the provider sent all of it.
+    ///   - tokens: what it cost, as the provider says; 0 when it says nothing.
+    package mutating func finished(
+        _ course: inout Course, isWhole: Bool, tokens: Int, _ now: UInt64
+    ) -> [PolicyNotice] {
+        guard let attempt = course.attempt else { return [] }
+        course.attempt = nil
+        changes += 1
+        let candidate = course.entries[attempt.entry].candidate
+        let key = LaneKey(candidate)
+        var lane = lane(key)
+        lane.inFlight -= 1
+        if tokens > 0 { settle(attempt, candidate, &lane, actual: tokens, now) }
+        var notices: [PolicyNotice] = []
+        if isWhole {
+            let place = Affinity.Place(
+                provider: candidate.providerIndex, model: candidate.model, credential: attempt.credential)
+            affinity.answered(course.session, by: place, now)
+        } else if lane.circuit.failed(probe: false, now, random: random.fraction()) {
+            notices = [opened(candidate, lane.circuit, now)]
+        }
+        lanes[key] = lane
+        return notices
+    }
+
+    /// The client left, or what was asked ended without showing anything.
+    package mutating func abandoned(_ course: inout Course, _ now: UInt64) {
+        guard let attempt = course.attempt else { return }
+        course.attempt = nil
+        let candidate = course.entries[attempt.entry].candidate
+        let key = LaneKey(candidate)
+        var lane = lane(key)
+        lane.inFlight -= 1
+        if !course.isCommitted {
+            lane.circuit.released(probe: attempt.probes.circuit)
+            lane.pauses[attempt.credential].released(probe: attempt.probes.pause)
+            withCredential(candidate.providerIndex, attempt.credential) {
+                $0.gate.released(probe: attempt.probes.credential)
+            }
+        }
+        lanes[key] = lane
+    }
+
+    /// An operator bans a credential or a provider; false when there are too many bans.
+    package mutating func ban(_ ban: Ban, _ now: UInt64) -> Bool {
+        changes += 1
+        counters.bans += 1
+        return bans.add(ban, now)
+    }
+
+    /// An operator ends the bans for exactly this. Returns how many there were.
+    package mutating func unban(provider: String, credential: String, model: String) -> Int {
+        changes += 1
+        return bans.remove(provider: provider, credential: credential, model: model)
+    }
+
+    /// What was granted never went out: no worker took it.
+    package mutating func unsent(_ course: inout Course, _ now: UInt64) {
+        guard let attempt = course.attempt else { return }
+        let candidate = course.entries[attempt.entry].candidate
+        withLane(candidate) {
+            $0.minute?.cancel(tokens: attempt.tokens, takenAt: attempt.startedUsec)
+        }
+        withCredential(candidate.providerIndex, attempt.credential) {
+            $0.minute?.cancel(tokens: attempt.tokens, takenAt: attempt.startedUsec)
+        }
+        abandoned(&course, now)
+        course.entries[attempt.entry].hope = .none
+    }
+
+    /// The provider's answer says that the credential has nothing left for so long.
+    package mutating func exhausted(
+        _ course: Course, forMsec: Int, _ now: UInt64
+    ) -> [PolicyNotice] {
+        guard let attempt = course.attempt else { return [] }
+        let candidate = course.entries[attempt.entry].candidate
+        guard config.providers[candidate.providerIndex].honorsHeaders else { return [] }
+        var lane = lane(LaneKey(candidate))
+        let until = now + UInt64(forMsec) * 1000
+        lane.pauses[attempt.credential].open(now, until: until, firm: true, random: 0)
+        lanes[LaneKey(candidate)] = lane
+        counters.pauses += 1
+        return [
+            .credentialPaused(
+                provider: candidate.providerIndex, credential: attempt.credential, model: candidate.model,
+                forUsec: until - now)
+        ]
+    }
+}
+
+extension Policy.LaneKey {
+    init(_ candidate: RouteCandidate) {
+        self.init(provider: candidate.providerIndex, model: candidate.model)
+    }
+}
+
+/// What happened since this front started.
+package struct PolicyCounters: Equatable, Sendable {
+    /// Requests to providers.
+    package var calls: UInt64 = 0
+    /// Those after the first of each request.
+    package var repeats: UInt64 = 0
+    /// Repetitions at the same candidate, by the raw value of the class that led to them.
+    package var repetitions: [Int: UInt64] = [:]
+    /// Failed attempts by the raw value of their class.
+    package var failures: [Int: UInt64] = [:]
+    package var waits: UInt64 = 0
+    package var pauses: UInt64 = 0
+    package var bans: UInt64 = 0
+    package var hedges: UInt64 = 0
+    /// Requests for which nobody was left.
+    package var exhausted: UInt64 = 0
+
+    package init() {}
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// What of the policy's state outlives a front: circuits, pauses, limits, latencies and bans, by name and not by number, so
+// that another configuration can go on with what it knows as well.
+
+package import IPC
+
+extension Policy {
+    private static let snapshotVersion: UInt8 = 1
+
+    /// The state in bytes. Sessions and requests under way are not in it.
+    package func snapshot() -> [UInt8] {
+        var writer = WireWriter()
+        writer.put(Self.snapshotVersion)
+        writer.put(list: Array(providers.indices)) { writer, index in
+            let provider = config.providers[index]
+            writer.put(provider.name)
+            writer.put(list: Array(provider.credentials.indices)) { writer, credential in
+                let state = providers[index].credentials[credential]
+                writer.put(provider.credentials[credential].name)
+                writer.put(state.gate)
+                writer.put(UInt32(clamping: state.strikes))
+                writer.put(state.minute) { $0.put($1) }
+            }
+        }
+        writer.put(list: lanes.map { (key: $0.key, lane: $0.value) }) { writer, entry in
+            writer.put(config.providers[entry.key.provider].name)
+            writer.put(entry.key.model)
+            writer.put(entry.lane.circuit)
+            writer.put(entry.lane.latency)
+            writer.put(entry.lane.minute) { $0.put($1) }
+            writer.put(list: Array(entry.lane.pauses.indices)) { writer, credential in
+                writer.put(config.providers[entry.key.provider].credentials[credential].name)
+                writer.put(entry.lane.pauses[credential])
+                writer.put(UInt32(clamping: entry.lane.strikes[credential]))
+            }
+        }
+        writer.put(bans)
+        return writer.bytes
+    }
+
+    /// Goes on from a snapshot of another front; what this configuration does not know is left out.
+    ///
+    /// - Throws: when the bytes are none, or of another version; then nothing has changed.
+    package mutating func restore(_ bytes: [UInt8]) throws(WireError) {
+        let present = self
+        let result = bytes.withUnsafeBytes { view in
+            Result { () throws(WireError) in try present.restored(from: WireReader(view)) }
+        }
+        self = try result.get()
+    }
+
+    private func restored(from reader: WireReader) throws(WireError) -> Policy {
+        var reader = reader
+        var copy = self
+        let version: UInt8 = try reader.get()
+        guard version == Self.snapshotVersion else { throw .invalidValue("snapshot \(version)") }
+        try copy.restoreProviders(&reader)
+        try copy.restoreLanes(&reader)
+        copy.bans = try reader.get()
+        try reader.end()
+        return copy
+    }
+
+    private mutating func restoreProviders(_ reader: inout WireReader) throws(WireError) {
+        for _ in 0..<Int(try reader.get(UInt32.self)) {
+            let name = try reader.getString()
+            let provider = config.providers.firstIndex { $0.name == name }
+            for _ in 0..<Int(try reader.get(UInt32.self)) {
+                let credential = try reader.getString()
+                let gate: Breaker = try reader.get()
+                let strikes = Int(try reader.get(UInt32.self))
+                let minute = try reader.getOptional { (reader) throws(WireError) in
+                    try reader.get(MinuteBudget.self)
+                }
+                guard let provider,
+                    let index = config.providers[provider].credentials.firstIndex(where: {
+                        $0.name == credential
+                    })
+                else { continue }
+                let limit = config.providers[provider].credentials[index].limit
+                withCredential(provider, index) {
+                    $0.gate = gate
+                    $0.strikes = strikes
+                    if !limit.isEmpty, let minute { $0.minute = minute.limited(to: limit) }
+                }
+            }
+        }
+    }
+
+    private mutating func restoreLanes(_ reader: inout WireReader) throws(WireError) {
+        for _ in 0..<Int(try reader.get(UInt32.self)) {
+            let name = try reader.getString()
+            let provider = config.providers.firstIndex { $0.name == name }
+            let model = try reader.getString()
+            let circuit: Breaker = try reader.get()
+            let latency: Latency = try reader.get()
+            let minute = try reader.getOptional { (reader) throws(WireError) in
+                try reader.get(MinuteBudget.self)
+            }
+            var lane: Lane?
+            if let provider { lane = self.lane(LaneKey(provider: provider, model: model)) }
+            lane?.circuit = circuit
+            lane?.latency = latency
+            if let provider, let limit = config.providers[provider].modelLimits[model], let minute {
+                lane?.minute = minute.limited(to: limit)
+            }
+            for _ in 0..<Int(try reader.get(UInt32.self)) {
+                let credential = try reader.getString()
+                let pause: Breaker = try reader.get()
+                let strikes = Int(try reader.get(UInt32.self))
+                guard let provider,
+                    let index = config.providers[provider].credentials.firstIndex(where: {
+                        $0.name == credential
+                    })
+                else { continue }
+                lane?.pauses[index] = pause
+                lane?.strikes[index] = strikes
+            }
+            if let provider { lanes[LaneKey(provider: provider, model: model)] = lane }
+        }
+    }
+}

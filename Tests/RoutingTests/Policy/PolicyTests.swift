@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+import Gateway
+import IPC
+import Testing
+
+@testable import Routing
+
+@Suite("Policy")
+struct PolicyTests {
+    private static let second: UInt64 = 1_000_000
+
+    private func provider(_ name: String, _ credentials: [String] = [""], weight: Int = 0, priority: Int = 0)
+        -> PolicyProvider
+    {
+        PolicyProvider(
+            name: name,
+            credentials: credentials.map {
+                PolicyCredential(
+                    name: $0, weight: 1, priority: 0, limit: MinuteLimits(requests: $0 == "limited" ? 3 : nil)
+                )
+            }, weight: weight, priority: priority)
+    }
+
+    private func candidates(_ config: PolicyConfig, _ model: String = "m") -> [RouteCandidate] {
+        config.providers.enumerated().map {
+            RouteCandidate(provider: $1.name, providerIndex: $0, model: model)
+        }
+    }
+
+    private func course(_ config: PolicyConfig, session: UInt64 = 0) -> Course {
+        Course(candidates(config), session: session, deadlineUsec: 600 * Self.second)
+    }
+
+    /// Asks and says who was asked.
+    private func ask(_ policy: inout Policy, _ course: inout Course, _ now: UInt64 = 0) -> Grant? {
+        guard case .ask(let grant) = policy.next(&course, now) else { return nil }
+        return grant
+    }
+
+    @Test("goes on after a restart with what the front before it knew")
+    func snapshot() throws {
+        let config = PolicyConfig(providers: [provider("a", ["x", "limited"]), provider("b")])
+        var policy = Policy(config, seed: 1)
+        var first = course(config)
+        _ = ask(&policy, &first)
+        _ = policy.failed(&first, FailureReport(.quota, retryAfterMsec: 60_000), 0)
+        for _ in 0..<3 {
+            var other = course(config)
+            let grant = ask(&policy, &other)
+            #expect(grant?.credentialName == "limited")
+            _ = policy.committed(&other, 1)
+            _ = policy.finished(&other, isWhole: true, tokens: 1, 2)
+        }
+        _ = policy.next(&first, 3)
+        _ = policy.failed(&first, FailureReport(.overload, retryAfterMsec: 9_000), 4)
+        let ban = Ban(
+            provider: "b", credential: "", model: "other", origin: .admin, reason: "r", sinceUsec: 1,
+            untilUsec: nil)
+        let isAdded = policy.ban(ban, 5)
+        #expect(isAdded)
+
+        // Another configuration, in another order.
+        let changed = PolicyConfig(
+            providers: [provider("b"), provider("new"), provider("a", ["limited", "x"])])
+        var restored = Policy(changed, seed: 2)
+        try restored.restore(policy.snapshot())
+        var next = course(changed)
+        // b is overloaded, both credentials of a are spent.
+        #expect(ask(&restored, &next, 6)?.candidate.provider == "new")
+        #expect(restored.bans.all(6) == [ban])
+        var alone = Course(
+            [RouteCandidate(provider: "a", providerIndex: 2, model: "m")], deadlineUsec: 600 * Self.second)
+        // The spent one is asked for its words, the limited one not at all.
+        #expect(ask(&restored, &alone, 7)?.credentialName == "x")
+    }
+
+    @Test("refuses bytes that are no snapshot, and stays as it was")
+    func damaged() throws {
+        let config = PolicyConfig(providers: [provider("a")])
+        var policy = Policy(config, seed: 1)
+        let bytes = policy.snapshot()
+        for count in 0..<bytes.count {
+            #expect(throws: WireError.self) { try policy.restore(Array(bytes[..<count])) }
+        }
+    }
+
+    @Test("keeps a session where it was answered, until that place fails")
+    func sessions() {
+        var config = PolicyConfig(providers: [provider("a", ["x", "y"]), provider("b", ["z"])])
+        config.preference = .latency
+        var policy = Policy(config, seed: 1)
+        var first = course(config, session: 7)
+        let place = ask(&policy, &first)
+        _ = policy.committed(&first, 1)
+        _ = policy.finished(&first, isWhole: true, tokens: 0, 2)
+        for _ in 0..<20 {
+            let order = policy.order(candidates(config), leading: 1, isNamed: false, session: 7, 3)
+            var next = Course(order, session: 7, deadlineUsec: 600 * Self.second)
+            let grant = ask(&policy, &next, 3)
+            #expect(grant?.candidate == place?.candidate && grant?.credential == place?.credential)
+            policy.abandoned(&next, 3)
+        }
+        var failing = course(config, session: 7)
+        _ = ask(&policy, &failing, 4)
+        _ = policy.failed(&failing, FailureReport(.server, status: 500), 4)
+        #expect(policy.affinity.place(of: 7, 5) == nil)
+    }
+
+    @Test("spreads requests by weight among providers of one model, lower priorities first")
+    func weights() {
+        let config = PolicyConfig(providers: [
+            provider("late", weight: 5, priority: 1), provider("a", weight: 3), provider("b", weight: 1),
+        ])
+        var policy = Policy(config, seed: 1)
+        var asked: [String: Int] = [:]
+        for _ in 0..<40 {
+            let order = policy.order(candidates(config), leading: 3, isNamed: true, session: 0, 0)
+            var next = Course(order, deadlineUsec: 600 * Self.second)
+            asked[ask(&policy, &next)?.candidate.provider ?? "", default: 0] += 1
+        }
+        #expect(asked == ["a": 30, "b": 10])
+    }
+
+    @Test("asks the cheaper provider first, and one without a price last")
+    func cost() {
+        var config = PolicyConfig(
+            preference: .cost, providers: [provider("dear"), provider("unknown"), provider("cheap")])
+        config.providers[0].price = 5
+        config.providers[2].price = 1
+        config.providers[2].modelPrices = ["special": 9]
+        var policy = Policy(config, seed: 1)
+        func order(_ model: String) -> [String] {
+            policy.order(candidates(config, model), leading: 1, isNamed: false, session: 0, 0).map(\.provider)
+        }
+        #expect(order("m") == ["cheap", "dear", "unknown"])
+        #expect(order("special") == ["dear", "cheap", "unknown"])
+        // What the request names stays in front.
+        let named = policy.order(candidates(config), leading: 1, isNamed: true, session: 0, 0).map(\.provider)
+        #expect(named == ["dear", "cheap", "unknown"])
+    }
+
+    @Test("shortens a drawn order to topK")
+    func topK() {
+        let config = PolicyConfig(
+            preference: .latency, topK: 2, providers: ["a", "b", "c", "d"].map { provider($0) })
+        var policy = Policy(config, seed: 1)
+        #expect(policy.order(candidates(config), leading: 1, isNamed: false, session: 0, 0).count == 2)
+        #expect(policy.order(candidates(config), leading: 1, isNamed: true, session: 0, 0).count == 3)
+    }
+
+    @Test("bans a credential after so many failures with a status, for as long as the rule says")
+    func fail2ban() {
+        var config = PolicyConfig(providers: [provider("a", ["x", "y"])])
+        config.bans = BanRules(rules: [.init(status: 500, attempts: 2, durationMsec: 10_000)])
+        var policy = Policy(config, seed: 1)
+        var notices: [PolicyNotice] = []
+        for _ in 0..<4 {
+            var next = course(config)
+            _ = ask(&policy, &next)
+            notices += policy.failed(&next, FailureReport(.server, status: 500), 0)
+        }
+        let banned = notices.compactMap { notice -> String? in
+            if case .banned(let ban) = notice { ban.credential } else { nil }
+        }
+        #expect(Set(banned) == ["x", "y"])
+        var next = course(config)
+        #expect(policy.next(&next, 1) == .fail(retryAfterMsec: nil))
+        #expect(ask(&policy, &next, 10 * Self.second) != nil)
+    }
+
+    @Test("a success forgets the failures that would have led to a ban")
+    func forgiven() {
+        var bans = BanList()
+        let rules = BanRules(rules: [.init(status: 401, attempts: 2, durationMsec: 0)])
+        func fail() -> Ban? {
+            bans.failed(provider: "p", credential: "c", model: "m", status: 401, rules, 0)
+        }
+        #expect(fail() == nil)
+        bans.succeeded(provider: "p", credential: "c", model: "m")
+        #expect(fail() == nil)
+        let ban = fail()
+        #expect(ban?.untilUsec == nil && ban?.reason == "2 times status 401")
+        #expect(bans.covers(provider: "p", credential: "c", model: "m", 1 << 62))
+        #expect(!bans.covers(provider: "p", credential: "c", model: "n", 0))
+        let removed = bans.remove(provider: "p", credential: "c", model: "m")
+        #expect(removed == 1)
+    }
+
+    @Test("tells a worker to give back what can still be tried, and nothing else")
+    func terms() {
+        let config = PolicyConfig(providers: [provider("a", ["x", "y"]), provider("b")])
+        var policy = Policy(config, seed: 1)
+        var next = course(config)
+        let first = ask(&policy, &next)?.terms
+        for failure in [FailureClass.rate, .quota, .authentication, .server, .network, .missing, .context] {
+            #expect(first?.cover(FailureReport(failure)) == true, "\(failure)")
+        }
+        #expect(first?.cover(FailureReport(.client)) == false)
+
+        let alone = PolicyConfig(
+            wait: WaitRule(totalMsec: 5_000, longestMsec: 60_000, firstPauseMsec: 1_000, multiplier: 2),
+            providers: [provider("a")])
+        policy = Policy(alone, seed: 1)
+        next = course(alone)
+        let only = ask(&policy, &next)?.terms
+        #expect(only?.cover(FailureReport(.rate, retryAfterMsec: 4_000)) == true)
+        #expect(only?.cover(FailureReport(.rate, retryAfterMsec: 6_000)) == false)
+        #expect(only?.cover(FailureReport(.rate, mayRepeat: false)) == false)
+        #expect(only?.cover(FailureReport(.quota)) == false)
+        #expect(only?.cover(FailureReport(.server)) == true, "one repetition is left")
+        _ = policy.failed(&next, FailureReport(.server, status: 500), 0)
+        let repeated = ask(&policy, &next, Self.second)?.terms
+        #expect(repeated?.cover(FailureReport(.server)) == false)
+    }
+}
+
+@Suite("Breaker")
+struct BreakerTests {
+    @Test("opens after failures in a row, lets one probe through, then two, then closes")
+    func course() {
+        var breaker = Breaker()
+        for count in 1...Breaker.consecutiveLimit {
+            let opened = breaker.failed(probe: false, 0, random: 0)
+            #expect(opened == (count == Breaker.consecutiveLimit))
+        }
+        #expect(!breaker.admits(700_000))
+        #expect(breaker.admits(800_000))
+        let probe = breaker.begin(800_000)
+        #expect(probe && !breaker.admits(800_000))
+        breaker.succeeded(probe: true)
+        #expect(breaker.admits(800_000))
+        let second = breaker.begin(800_000)
+        let third = breaker.begin(800_000)
+        #expect(second && third && !breaker.admits(800_000))
+        breaker.succeeded(probe: true)
+        breaker.succeeded(probe: true)
+        #expect(breaker.state == .closed)
+    }
+
+    @Test("stays open longer with each probe that fails, up to a quarter of a minute")
+    func growth() {
+        var breaker = Breaker()
+        var now: UInt64 = 0
+        var holds: [UInt64] = []
+        for _ in 0..<5 { breaker.failed(probe: false, now, random: 0.999) }
+        for _ in 0..<6 {
+            holds.append((breaker.openUntil - now + 500_000) / 1_000_000)
+            now = breaker.openUntil
+            let probe = breaker.begin(now)
+            breaker.failed(probe: probe, now, random: 0.999)
+        }
+        #expect(holds == [1, 2, 4, 8, 15, 15])
+    }
+
+    @Test("opens on half of the latest outcomes, and not on what began before")
+    func brownOut() {
+        var breaker = Breaker()
+        var count = 0
+        while breaker.state == .closed, count < 100 {
+            count += 1
+            if count % 2 == 0 {
+                breaker.failed(probe: false, 0, random: 0)
+            } else {
+                breaker.succeeded(probe: false)
+            }
+        }
+        #expect(count == 20)
+        breaker.succeeded(probe: false)
+        #expect(breaker.state == .open)
+    }
+
+    @Test("a probe that shows nothing makes room for another")
+    func released() {
+        var breaker = Breaker()
+        breaker.open(0, until: 5, firm: true, random: 0)
+        let probe = breaker.begin(5)
+        #expect(!breaker.admits(5))
+        breaker.released(probe: probe)
+        #expect(breaker.admits(5))
+    }
+}
+
+@Suite("Latency")
+struct LatencyTests {
+    @Test("is a moving average; a failure counts as twice as slow")
+    func average() {
+        var latency = Latency()
+        latency.succeeded(seconds: 1)
+        #expect(latency.average == 1)
+        latency.succeeded(seconds: 2)
+        #expect(abs(latency.average - 1.3) < 1e-9)
+        latency.failed()
+        #expect(abs(latency.average - 1.69) < 1e-9)
+    }
+
+    @Test("draws the faster the likelier, and those without samples first")
+    func order() {
+        var (fast, slow) = (Latency(), Latency())
+        for _ in 0..<3 {
+            fast.succeeded(seconds: 0.1)
+            slow.succeeded(seconds: 0.8)
+        }
+        var random = RandomSource(seed: 1)
+        let draws = (0..<2_000).map { _ in
+            Latency.order([slow, Latency(), fast], temperature: 1) { random.fraction() }
+        }
+        #expect(draws.allSatisfy { $0[0] == 1 && $0.count == 3 })
+        let share = Double(draws.filter { $0[1] == 2 }.count) / 2_000
+        // 1 / (1 + e^-0.7) is 0.668.
+        #expect(abs(share - 0.668) < 0.04)
+    }
+
+    @Test("e to a negative power is exact enough", arguments: [0, -0.001, -0.7, -3, -39] as [Double])
+    func exponential(x: Double) {
+        let exact = [0: 1, -0.001: 0.9990004998, -0.7: 0.4965853038, -3: 0.0497870684, -39: 1.1548224e-17][x]
+        #expect(abs(Double.exponential(x) / (exact ?? 0) - 1) < 1e-3)
+    }
+}
