@@ -70,8 +70,9 @@ ATTEMPTS = [
     Attempt("a message socket, as to the refresher", SOCKET, UNIX, SEQPACKET, 0, refused=CHILDREN),
     Attempt("a datagram to the journal", SOCKET, UNIX, DATAGRAM, 0, allowed=ALL),
     Attempt("connect", CONNECT, 0, LOOPBACK, len(LOOPBACK), refused={"front", "exporter"}),
-    Attempt("bind", BIND, 0, LOOPBACK, len(LOOPBACK), refused=CHILDREN),
-    Attempt("listen", LISTEN, 0, 1, refused=CHILDREN),
+    # The refresher listens for the answer of a browser.
+    Attempt("bind", BIND, 0, LOOPBACK, len(LOOPBACK), refused=CHILDREN - {"refresher"}),
+    Attempt("listen", LISTEN, 0, 1, refused=CHILDREN - {"refresher"}),
     Attempt("accept", ACCEPT4, 0, 0, 0, 0, refused={"worker"}),
     # Files.
     opening("/etc/passwd", allowed={"supervisor"}),
