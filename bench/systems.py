@@ -19,6 +19,7 @@ MODELS = [
     "mock-3-0",
     "mock-20-5-0-die",
     "mock-20-5-0-err",
+    "mock-20000-0",
 ]
 
 NGINX = """daemon off;
@@ -75,7 +76,7 @@ backend b
 
 
 def ccr_config(port, up, work):
-    """Configuration of ccr: the mock as a provider that speaks all three dialects, and as one of Chat only; no fallback."""
+    """Configuration of ccr: one provider (the mock) that speaks all three dialects, no fallback."""
     mock = {"api_base_url": f"http://127.0.0.1:{up}/v1", "api_key": "sk-mock", "models": MODELS}
     return {
         "HOST": "127.0.0.1",
@@ -83,9 +84,16 @@ def ccr_config(port, up, work):
         "STATE_DIR": f"{work}/ccr-state",
         "Providers": [
             {"name": "mock", "dialects": ["chat", "responses", "messages"], **mock},
-            {"name": "translated", "dialects": ["chat"], **mock},
         ],
     }
+
+
+def translating_config(port, up, work):
+    """The same with a provider that speaks Chat only."""
+    config = ccr_config(port, up, work)
+    config["STATE_DIR"] = f"{work}/ccr-translating-state"
+    config["Providers"][0]["dialects"] = ["chat"]
+    return config
 
 
 def routed_config(port, up, work):
@@ -93,7 +101,7 @@ def routed_config(port, up, work):
     config = ccr_config(port, up, work)
     config["STATE_DIR"] = f"{work}/ccr-routed-state"
     mock = config["Providers"][0]
-    config["Providers"] += [{**mock, "name": f"other{i}"} for i in range(8)]
+    config["Providers"] += [{**mock, "name": f"other{i}"} for i in range(9)]
     matches = [
         {"client": "codex", "min_tokens": 1000},
         {"model": "claude-*opus*"},
@@ -159,6 +167,7 @@ def build(names, binaries, work, ccr, ports):
         "haproxy": haproxy,
         "ccr": gateway,
         "ccr-routed": lambda: gateway(routed_config),
+        "ccr-translating": lambda: gateway(translating_config),
     }
     systems = {}
     for name in names:
@@ -168,4 +177,4 @@ def build(names, binaries, work, ccr, ports):
     return systems
 
 
-NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr", "ccr-routed"]
+NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr", "ccr-routed", "ccr-translating"]

@@ -319,6 +319,11 @@ void *ccr_map_shared(int fd, size_t size, bool writable) {
 
 void ccr_trim_heap(void) { (void)malloc_trim(0); }
 
+void ccr_keep_heap(size_t bytes) {
+    (void)mallopt(M_MMAP_THRESHOLD, (int)bytes);
+    (void)mallopt(M_TRIM_THRESHOLD, (int)bytes);
+}
+
 const void *ccr_memmem(const void *haystack, size_t size, const void *needle, size_t needle_size) {
     return memmem(haystack, size, needle, needle_size);
 }

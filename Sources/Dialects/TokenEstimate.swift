@@ -65,7 +65,7 @@ package struct TokenEstimate: Equatable, Sendable {
     /// Bytes of other scripts. Of a long text one piece in eight is looked at: reading all of a large body once more
     /// would cost as much as receiving it.
     private static func foreignBytes(_ text: UnsafeRawBufferPointer) -> Int {
-        let piece = 1 << 10
+        let piece = 256
         let stride = 8 * piece
         guard text.count >= 2 * stride else { return text.countAboveASCII }
         var foreign = 0

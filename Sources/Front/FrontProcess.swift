@@ -64,6 +64,7 @@ package final class FrontProcess {
 
     /// Runs the front until it is told to end; returns its exit status.
     package static func run() -> Int32 {
+        ProcessMemory.keepFreedBlocks()
         var front: FrontProcess?
         let status = Child.run(role: .front) { (child, config: FrontConfig, inherited) in
             let process = try FrontProcess(child, config)

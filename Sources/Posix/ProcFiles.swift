@@ -11,6 +11,12 @@ package enum ProcessMemory {
         ccr_trim_heap()
     }
 
+    /// Keeps the pages of freed large blocks until `trim`, for processes that make such blocks with every request: a
+    /// fresh page costs more than what is written into it.
+    package static func keepFreedBlocks() {
+        ccr_keep_heap(32 << 20)
+    }
+
     /// Resident memory of a process in bytes, 0 when it has ended.
     package static func residentBytes(pid: Int32) -> UInt64 {
         guard let text = ProcFile.read("/proc/\(pid)/statm") else { return 0 }

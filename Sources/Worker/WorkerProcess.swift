@@ -63,6 +63,7 @@ package final class WorkerProcess {
 
     /// Runs a worker until it is told to end; returns its exit status.
     package static func run() -> Int32 {
+        ProcessMemory.keepFreedBlocks()
         var worker: WorkerProcess?
         let status = Child.run(
             role: .worker, provider: { (config: WorkerConfig) in config.provider },

@@ -93,6 +93,8 @@ void *ccr_map_shared(int fd, size_t size, bool writable);
 
 /// Gives free pages of the heap back to the kernel (malloc_trim(3)).
 void ccr_trim_heap(void);
+/// From now on blocks below `bytes` come from the heap, and up to as many free ones stay at its end (mallopt(3)).
+void ccr_keep_heap(size_t bytes);
 
 /// memmem(3).
 const void *ccr_memmem(const void *haystack, size_t size, const void *needle, size_t needle_size);
