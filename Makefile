@@ -5,7 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 RELEASE := .build/release
-SWIFT_RELEASE := swift build -c release --static-swift-stdlib --disable-local-rpath -Xlinker -z -Xlinker now
+# Nothing looks up symbols of the executables; without their names in the dynamic table they are 1.5 MB smaller.
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib --disable-local-rpath -Xlinker -z -Xlinker now \
+    -Xlinker --no-export-dynamic
 DEB := build/deb
 PYTHON := build/venv/bin/python
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest

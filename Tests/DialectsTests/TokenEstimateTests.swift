@@ -40,7 +40,7 @@ import Testing
 
     @Test func `a byte of another script counts wherever in a text it stands`() throws {
         // Around the 8 bytes that are looked at together and the 2,040 after which their counters are added up.
-        for length in [0, 1, 7, 8, 9, 2_039, 2_040, 2_041, 4_096] {
+        for length in [0, 1, 7, 8, 9, 2_039, 2_040, 2_041, 3_900] {
             let ascii = String(repeating: "a", count: length)
             let before = try tokens(#"{"content":"\#(ascii)"}"#)
             let with64 = try tokens(#"{"content":"\#(ascii)\#(String(repeating: "é", count: 64))"}"#)
