@@ -19,6 +19,14 @@ package enum ASCII {
         byte &- 0x41 < 26 ? byte | 0x20 : byte
     }
 
+    /// The value of a hexadecimal digit of either case, 0…15, or nil.
+    @inline(__always)
+    package static func hexDigit(_ byte: UInt8) -> UInt8? {
+        if byte &- 0x30 < 10 { return byte &- 0x30 }
+        let letter = lower(byte) &- 0x61
+        return letter < 6 ? letter + 10 : nil
+    }
+
     /// Whether two byte sequences are equal but for the case of ASCII letters.
     package static func equalIgnoringCase(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
         guard a.count == b.count else { return false }

@@ -94,7 +94,7 @@ package struct ChunkedDecoder {
     }
 
     private mutating func sizeByte(_ byte: UInt8) throws(HTTPError) {
-        if let digit = Self.hexDigit(byte) {
+        if let digit = ASCII.hexDigit(byte) {
             digits += 1
             guard digits <= 16 else { throw .invalidChunkSize }
             remaining = remaining << 4 | UInt64(digit)
@@ -156,11 +156,5 @@ package struct ChunkedDecoder {
         guard byte >= ASCII.space && byte != 0x7F || byte == ASCII.tab else {
             throw byte == ASCII.lineFeed ? .bareLineFeed : .controlCharacter
         }
-    }
-
-    private static func hexDigit(_ byte: UInt8) -> UInt8? {
-        if byte &- 0x30 < 10 { return byte &- 0x30 }
-        let letter = ASCII.lower(byte) &- 0x61
-        return letter < 6 ? letter + 10 : nil
     }
 }

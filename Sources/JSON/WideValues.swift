@@ -72,12 +72,8 @@ struct WideValues {
         else { return nil }
         var unit: UInt16 = 0
         for index in start + 2..<start + 6 {
-            let digit = bytes[index]
-            switch digit | 0x20 {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): unit = unit << 4 | UInt16(digit & 0xF)
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): unit = unit << 4 | UInt16((digit & 0xF) + 9)
-            default: return nil
-            }
+            guard let digit = ASCII.hexDigit(bytes[index]) else { return nil }
+            unit = unit << 4 | UInt16(digit)
         }
         return unit
     }

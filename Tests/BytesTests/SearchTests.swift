@@ -109,6 +109,13 @@ import Testing
 }
 
 @Suite("ASCII") struct ASCIITests {
+    @Test func `the hexadecimal digits of both cases have their value and no other byte has one`() {
+        for byte in UInt8.min...UInt8.max {
+            let expected = byte < 0x80 ? Character(UnicodeScalar(byte)).hexDigitValue : nil
+            #expect(ASCII.hexDigit(byte).map(Int.init) == expected, "byte \(byte)")
+        }
+    }
+
     @Test("Only A to Z become small letters")
     func lower() {
         for byte in UInt8.min...UInt8.max {
