@@ -87,11 +87,14 @@ package struct TransferRequest {
     /// Opens a connection of its own and closes it afterwards. On a kept one libcurl sends a request again when the
     /// connection turns out to be dead, which a request that must not be sent twice cannot have.
     package let usesOwnConnection: Bool
+    /// The answer comes in small pieces over a long time, for which a small buffer is as good and is kept that long.
+    package let expectsStream: Bool
 
     package init(
         url: String, headers: [UInt8], body: (any RequestBody)?, connectTimeoutMsec: Int, proxy: String?,
-        usesOwnConnection: Bool = false
+        usesOwnConnection: Bool = false, expectsStream: Bool = false
     ) {
+        self.expectsStream = expectsStream
         self.usesOwnConnection = usesOwnConnection
         self.url = url
         self.headers = headers

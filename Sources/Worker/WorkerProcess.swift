@@ -257,19 +257,19 @@ package final class WorkerProcess {
         case .passThrough(let url):
             if config.isEcho { return echo(handoff, handoff.endpoint, body.bytes, delegate) }
             let fields = headers.fields(for: handoff, credential: lease?.fields)
-            return transfer(url, fields, body, lease, handoff, delegate)
+            return transfer(url, fields, body, lease, handoff, handoff.streaming, delegate)
         case .translated(let translation, let bytes, let endpoint, let url):
             if config.isEcho { return echo(handoff, endpoint, bytes, delegate) }
             let fields = headers.fields(
                 translatedTo: endpoint.dialect, streaming: translation.upstreamStreams,
                 credential: lease?.fields)
-            return transfer(url, fields, body, lease, handoff, delegate)
+            return transfer(url, fields, body, lease, handoff, translation.upstreamStreams, delegate)
         }
     }
 
     private func transfer(
         _ url: String, _ fields: HeaderBlock, _ body: SplicedBody, _ lease: CredentialLease?,
-        _ handoff: HandoffRequest, _ delegate: any TransferDelegate
+        _ handoff: HandoffRequest, _ expectsStream: Bool, _ delegate: any TransferDelegate
     ) -> any Upstream {
         let url = lease?.origin.map { UpstreamURL.moved(url, to: $0) } ?? url
         var fields = fields
@@ -283,7 +283,7 @@ package final class WorkerProcess {
         }
         let request = TransferRequest(
             url: url, headers: fields.bytes, body: body, connectTimeoutMsec: config.timeouts.connect,
-            proxy: config.proxy)
+            proxy: config.proxy, expectsStream: expectsStream)
         return transfers.start(request, delegate: delegate)
     }
 

@@ -7,7 +7,7 @@ package import Gateway
 package import JSON
 
 /// The translation of one answer with a successful status. No I/O, no clock.
-package struct AnswerTranslator {
+package final class AnswerTranslator {
     package enum Phase: Equatable, Sendable {
         /// Nothing that the client could not be told by another provider as well.
         case undecided
@@ -81,7 +81,7 @@ package struct AnswerTranslator {
     }
 
     /// Takes the bytes that are ready for the client.
-    package mutating func takeOutput() -> [UInt8] {
+    package func takeOutput() -> [UInt8] {
         defer { output = [] }
         return output
     }
@@ -89,7 +89,7 @@ package struct AnswerTranslator {
     /// The next bytes of the provider's body.
     ///
     /// - Parameter parser: any parser; values that the caller has from it become invalid.
-    package mutating func received(_ bytes: UnsafeRawBufferPointer, parser: JSONParser) {
+    package func received(_ bytes: UnsafeRawBufferPointer, parser: JSONParser) {
         guard !isOver else { return }
         switch form {
         case .document:
@@ -115,7 +115,7 @@ package struct AnswerTranslator {
     }
 
     /// The provider closed its body cleanly.
-    package mutating func ended(parser: JSONParser) {
+    package func ended(parser: JSONParser) {
         guard !isOver else { return }
         if form == .document { decodeDocument(parser) }
         decoder.ended(into: &events)
@@ -126,13 +126,13 @@ package struct AnswerTranslator {
     }
 
     /// The provider broke off, or a limit ended the exchange: the client is told in its dialect.
-    package mutating func broke(_ error: GatewayError) {
+    package func broke(_ error: GatewayError) {
         guard !isOver else { return }
         events.append(.failed(error))
         pass()
     }
 
-    private mutating func decodeDocument(_ parser: JSONParser) {
+    private func decodeDocument(_ parser: JSONParser) {
         let bytes = collected
         collected = []
         bytes.withUnsafeBytes { view in
@@ -147,7 +147,7 @@ package struct AnswerTranslator {
     }
 
     /// Sends decoded events on.
-    private mutating func pass() {
+    private func pass() {
         for index in events.indices {
             restorer.received(events[index], into: &restored)
             for index in restored.indices { take(restored[index]) }
@@ -156,7 +156,7 @@ package struct AnswerTranslator {
         events.removeAll(keepingCapacity: true)
     }
 
-    private mutating func take(_ event: AnswerEvent) {
+    private func take(_ event: AnswerEvent) {
         switch event {
         case .usage(let usage):
             self.usage = usage
@@ -182,7 +182,7 @@ package struct AnswerTranslator {
     }
 
     /// Clients that compact by the counts of an answer never would if there were none.
-    private mutating func estimateUsage() {
+    private func estimateUsage() {
         isUsageEstimated = true
         let usage = Usage(input: estimatedInput, output: TokenEstimate.tokens(ofAnswer: collectedBytes))
         if clientStreams { encoder.encode(.usage(usage), into: &output) } else { document.add(.usage(usage)) }

@@ -38,7 +38,8 @@ package struct TranslationRequest {
     }
 }
 
-package struct Translation {
+/// Does not change; one object, since an answer that passes should not carry room for it.
+package final class Translation {
     private let request: TranslationRequest
     private let context: AnswerContext
     private let notes: RequestNotes
@@ -55,6 +56,19 @@ package struct Translation {
     /// The client's answer is a stream of events, between which pings may stand.
     package var takesPings: Bool { clientStreams && !request.inArray }
     package var upstreamStreams: Bool { request.target.streaming }
+
+    private init(
+        _ request: TranslationRequest, _ context: AnswerContext, _ notes: RequestNotes, stop: [String],
+        maximumCalls: Int, compacts: Bool, clientStreams: Bool
+    ) {
+        self.request = request
+        self.context = context
+        self.notes = notes
+        self.stop = stop
+        self.maximumCalls = maximumCalls
+        self.compacts = compacts
+        self.clientStreams = clientStreams
+    }
 
     /// Reads a client's body and writes the provider's.
     ///
@@ -80,12 +94,12 @@ package struct Translation {
         var notes = RequestNotes()
         let encoded = try CodecTable.requests(request.upstream).encode(canonical, for: request.target, &notes)
         let translation = Translation(
-            request: request,
-            context: AnswerContext(
+            request,
+            AnswerContext(
                 model: clientModel, createdUnix: request.nowUnix,
                 wantsStreamUsage: canonical.wantsStreamUsage, ids: AnswerIDs(requestID: request.requestID),
                 estimatedInput: estimatedInput),
-            notes: notes,
+            notes,
             stop: request.upstream == .responses ? canonical.sampling.stop : notes.untoldStops,
             maximumCalls: canonical.allowsParallelCalls == false ? 1 : .max, compacts: compacts,
             clientStreams: canonical.streaming)

@@ -51,7 +51,7 @@ struct DialectPair: Sendable, CustomTestStringConvertible {
 
     /// What the client gets of the provider's stream when it arrives in such parts.
     func answer(inPartsOf size: Int, streaming: Bool = true) throws -> String {
-        var translator = try translation(streaming: streaming).0.translator(.eventStream)
+        let translator = try translation(streaming: streaming).0.translator(.eventStream)
         let bytes = try DialectPair.answer(provider)
         let parser = JSONParser()
         var output: [UInt8] = []

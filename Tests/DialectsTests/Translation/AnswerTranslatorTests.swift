@@ -75,35 +75,35 @@ import Testing
             clientStreams: clientStreams)
     }
 
-    private func feed(_ translator: inout AnswerTranslator, _ text: String) -> String {
+    private func feed(_ translator: AnswerTranslator, _ text: String) -> String {
         Array(text.utf8).withUnsafeBytes { translator.received($0, parser: parser) }
         return String(decoding: translator.takeOutput(), as: UTF8.self)
     }
 
     @Test func `a stream is translated event for event`() {
-        var translator = translator(.eventStream, clientStreams: true)
-        #expect(feed(&translator, "data: hello\n\n") == "")
+        let translator = translator(.eventStream, clientStreams: true)
+        #expect(feed(translator, "data: hello\n\n") == "")
         #expect(translator.phase == .undecided)
-        #expect(feed(&translator, "data: one\n\nda") == "+one\n")
+        #expect(feed(translator, "data: one\n\nda") == "+one\n")
         #expect(translator.phase == .content)
-        #expect(feed(&translator, "ta: two\n\ndata: end\n\n") == "+two\ndone\n")
+        #expect(feed(translator, "ta: two\n\ndata: end\n\n") == "+two\ndone\n")
         #expect(translator.phase == .finished)
         #expect(translator.usage == Usage(input: 1, output: 2))
-        #expect(feed(&translator, "data: late\n\n") == "")
+        #expect(feed(translator, "data: late\n\n") == "")
     }
 
     @Test func `a stream becomes one document for a client that wants it whole`() {
-        var translator = translator(.eventStream, clientStreams: false)
-        #expect(feed(&translator, "data: one\n\ndata: two\n\n") == "")
+        let translator = translator(.eventStream, clientStreams: false)
+        #expect(feed(translator, "data: one\n\ndata: two\n\n") == "")
         #expect(translator.phase == .content)
-        #expect(feed(&translator, "data: end\n\n") == "whole:onetwo")
+        #expect(feed(translator, "data: end\n\n") == "whole:onetwo")
     }
 
     @Test func `a document becomes a stream, or another document`() {
         for (clientStreams, expected) in [(true, "+one\n+two\ndone\n"), (false, "whole:onetwo")] {
-            var translator = translator(.document, clientStreams: clientStreams)
-            #expect(feed(&translator, #"["hello","one","#) == "")
-            #expect(feed(&translator, #""two","end"]"#) == "")
+            let translator = translator(.document, clientStreams: clientStreams)
+            #expect(feed(translator, #"["hello","one","#) == "")
+            #expect(feed(translator, #""two","end"]"#) == "")
             translator.ended(parser: parser)
             #expect(String(decoding: translator.takeOutput(), as: UTF8.self) == expected)
             #expect(translator.phase == .finished)
@@ -111,19 +111,19 @@ import Testing
     }
 
     @Test func `a reported error fails the answer and tells a streaming client`() {
-        var translator = translator(.eventStream, clientStreams: true)
-        #expect(feed(&translator, "data: one\n\ndata: bad\n\n") == "+one\nfailed reported\n")
+        let translator = translator(.eventStream, clientStreams: true)
+        #expect(feed(translator, "data: one\n\ndata: bad\n\n") == "+one\nfailed reported\n")
         #expect(translator.phase == .failed(GatewayError(.rateLimited, "reported")))
     }
 
     @Test(arguments: [true, false])
     func `what no provider counted is estimated for the client and not for the records`(counts: Bool) {
         let words = counts ? ["hello", "end"] : ["hello", "thirty-six letters of an answer here", "bare"]
-        var translator = AnswerTranslator(
+        let translator = AnswerTranslator(
             decoder: WordDecoder(), encoder: ChatAnswerEncoder(CodecSupport.context),
             restorer: AnswerRestorer(names: ToolNameTable(), stop: []), form: .eventStream,
             clientStreams: true, estimatedInput: 50)
-        let stream = feed(&translator, words.map { "data: \($0)\n\n" }.joined())
+        let stream = feed(translator, words.map { "data: \($0)\n\n" }.joined())
         #expect(translator.isUsageEstimated == !counts)
         #expect(
             stream.contains(counts ? #""prompt_tokens":1,"# : #""prompt_tokens":50,"completion_tokens":10"#))
@@ -131,15 +131,15 @@ import Testing
     }
 
     @Test func `an end that comes too early is a failure`() {
-        var translator = translator(.eventStream, clientStreams: true)
-        _ = feed(&translator, "data: one\n\n")
+        let translator = translator(.eventStream, clientStreams: true)
+        _ = feed(translator, "data: one\n\n")
         translator.ended(parser: parser)
         #expect(String(decoding: translator.takeOutput(), as: UTF8.self) == "failed too early\n")
     }
 
     @Test func `a broken connection is told once`() {
-        var translator = translator(.eventStream, clientStreams: true)
-        _ = feed(&translator, "data: one\n\n")
+        let translator = translator(.eventStream, clientStreams: true)
+        _ = feed(translator, "data: one\n\n")
         translator.broke(GatewayError(.upstreamTimeout, "silent"))
         translator.broke(GatewayError(.upstreamTimeout, "again"))
         translator.ended(parser: parser)
@@ -148,14 +148,14 @@ import Testing
 
     @Test(arguments: [true, false])
     func `what a client is not shown is counted`(clientStreams: Bool) {
-        var translator = translator(.eventStream, clientStreams: clientStreams)
-        _ = feed(&translator, "data: shown\n\ndata: hidden\n\ndata: hidden\n\ndata: end\n\n")
+        let translator = translator(.eventStream, clientStreams: clientStreams)
+        _ = feed(translator, "data: shown\n\ndata: hidden\n\ndata: hidden\n\ndata: end\n\n")
         #expect(translator.losses[.opaquePart] == 2)
     }
 
     @Test func `a document that is no JSON fails`() {
-        var translator = translator(.document, clientStreams: false)
-        _ = feed(&translator, "<html>")
+        let translator = translator(.document, clientStreams: false)
+        _ = feed(translator, "<html>")
         translator.ended(parser: parser)
         guard case .failed(let error) = translator.phase else {
             Issue.record("\(translator.phase)")

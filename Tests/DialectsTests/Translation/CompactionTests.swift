@@ -22,7 +22,7 @@ import Testing
     }
 
     private func answer(_ translation: Translation, _ deltas: [String]) -> String {
-        var translator = translation.translator(.eventStream)
+        let translator = translation.translator(.eventStream)
         let chunks = deltas.map { #"data: {"choices":[{"delta":\#($0)}]}"# + "\n\n" }
         Array((chunks.joined() + "data: [DONE]\n\n").utf8).withUnsafeBytes {
             translator.received($0, parser: parser)
