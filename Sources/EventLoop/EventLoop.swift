@@ -163,7 +163,7 @@ package final class EventLoop {
         deferred.append(body)
     }
 
-    /// Runs until `exit`; returns its code.
+    /// Runs until `exit`; returns its code. May be called again afterwards.
     package func run() throws(Errno) -> Int32 {
         while exitCode == nil {
             if !isArmed || timersChanged { try serveTimers() }
@@ -172,6 +172,7 @@ package final class EventLoop {
             try serveDescriptors(sleeping: deferred.isEmpty)
             runDeferred()
         }
+        defer { exitCode = nil }
         return exitCode ?? 0
     }
 

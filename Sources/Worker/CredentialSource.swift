@@ -34,6 +34,8 @@ final class CredentialSource {
     private var sweep: Timer?
     private var waiting: [Waiter] = []
     private let complain: (String) -> Void
+    /// Since when no refresher has said a word, on the clock of `now`; nil while one is there.
+    private var silentSince: UInt64?
     /// How often the store was read; requests never do.
     private(set) var readCount = 0
 
@@ -44,6 +46,8 @@ final class CredentialSource {
         var quietUntil: UInt64 = 0
         /// The generation that is being asked about.
         var asked: UInt64?
+        /// The refresher at the channel's end has said where this credential stands. Its first word is no answer.
+        var isKnown = false
     }
 
     /// A request that waits for a token.
@@ -75,6 +79,7 @@ final class CredentialSource {
         pool = CredentialPool(members.map { ($0.name, $0.weight, $0.priority) })
         tokens = [Token](repeating: Token(), count: members.count)
         sweep = try Timer(loop, accuracyUsec: Self.lookUsec / 4) { [unowned self] in self.dropLate() }
+        silentSince = now
     }
 
     // MARK: - Requests
@@ -99,24 +104,29 @@ final class CredentialSource {
         if let newer = newer(than: lease) { return resume(.success(newer)) }
         let token = tokens[lease.index]
         if token.quietUntil > now { return resume(.failure(denied(lease))) }
-        guard token.asked == lease.generation || ask(about: lease) else {
+        guard isRefresherExpected, waiting.count < Self.maximumWaiting else {
             return resume(
                 .failure(
                     GatewayError(
-                        .overloaded, "the credential of \(provider) was refused, and no refresher runs")))
+                        .overloaded, "the credential of \(provider) was refused, and no refresher runs",
+                        retryAfter: 5)))
         }
+        ask(about: lease)
         wait(refused: lease, resume)
     }
 
-    /// Reports a refused token; false when nobody is there.
-    private func ask(about lease: CredentialLease) -> Bool {
-        guard let channel, channel.isOpen else { return false }
+    /// Whether there is a refresher, or it has not been gone for longer than a request waits: it may be starting anew.
+    private var isRefresherExpected: Bool { silentSince.map { now < $0 + waitMsec } ?? true }
+
+    /// Reports a refused token, once; one that is refused while no refresher is there is reported when it comes.
+    private func ask(about lease: CredentialLease) {
+        let token = tokens[lease.index]
+        guard let channel, channel.isOpen, token.isKnown, token.asked != lease.generation else { return }
         tokens[lease.index].asked = lease.generation
         var writer = WireWriter()
         IPC.begin(.workerRefusal, in: &writer)
         writer.put(TokenRefusal(credential: pool.name(lease.index), generation: lease.generation))
         channel.send(writer.bytes)
-        return true
     }
 
     private func newer(than lease: CredentialLease) -> CredentialLease? {
@@ -136,10 +146,8 @@ final class CredentialSource {
 
     /// A token was refused when its answer could not be asked for again: a new one is there for the next request.
     func report(_ lease: CredentialLease) {
-        guard newer(than: lease) == nil, tokens[lease.index].asked != lease.generation,
-            tokens[lease.index].quietUntil <= now
-        else { return }
-        _ = ask(about: lease)
+        guard newer(than: lease) == nil, tokens[lease.index].quietUntil <= now else { return }
+        ask(about: lease)
     }
 
     private func wait(
@@ -184,27 +192,24 @@ final class CredentialSource {
             channel = try MessageChannel(
                 loop, descriptor, onMessage: { [unowned self] bytes, _ in self.receive(bytes) },
                 onClose: { [unowned self] in self.refresherGone() })
-            // What was asked of the old one is asked again.
-            for index in tokens.indices { tokens[index].asked = nil }
-            for lease in waiting.compactMap(\.refused) where tokens[lease.index].asked == nil {
-                _ = ask(about: lease)
-            }
+            forgetRefresher()
         } catch {
             complain("cannot watch the refresher's channel: \(error)")
         }
     }
 
-    /// Tokens are good without a refresher; only those who wait for a new one need it.
+    /// Tokens are good without a refresher; those who wait for a new one wait for the next refresher.
     private func refresherGone() {
         channel = nil
-        for index in tokens.indices { tokens[index].asked = nil }
-        let refused = waiting.filter { $0.refused != nil }
-        waiting.removeAll { $0.refused != nil }
-        for waiter in refused {
-            waiter.resume(
-                .failure(
-                    GatewayError(.overloaded, "the refresher of \(provider)'s credential has gone; try again")
-                ))
+        forgetRefresher()
+    }
+
+    /// What was asked of the one before is asked of the next one, once that has said where the credentials stand.
+    private func forgetRefresher() {
+        if silentSince == nil { silentSince = now }
+        for index in tokens.indices {
+            tokens[index].asked = nil
+            tokens[index].isKnown = false
         }
     }
 
@@ -219,6 +224,7 @@ final class CredentialSource {
                 // The file may be another one than that of the refresher before.
                 reader = nil
                 read()
+                settle()
             case .refresherNotice:
                 let notice: CredentialNotice = try message.get()
                 try message.end()
@@ -240,6 +246,9 @@ final class CredentialSource {
     private func take(_ notice: CredentialNotice) {
         guard let index = pool.index(of: notice.credential) else { return }
         let held = tokens[index].lease?.generation ?? 0
+        let isFirst = !tokens[index].isKnown
+        silentSince = nil
+        tokens[index].isKnown = true
         tokens[index].state = notice.state
         if notice.generation > held || notice.state == .denied { read() }
         if notice.state == .denied || notice.state == .crypto || notice.state == .disabled {
@@ -251,7 +260,16 @@ final class CredentialSource {
             }
             tokens[index].asked = nil
         }
+        if isFirst { askAgain(about: index) }
         settle()
+    }
+
+    /// A refresher has come: it is told what was refused meanwhile.
+    private func askAgain(about index: Int) {
+        let refused = waiting.lazy.compactMap(\.refused).first {
+            $0.index == index && self.newer(than: $0) == nil
+        }
+        if let refused { ask(about: refused) }
     }
 
     /// How long a token that was asked about in vain is not asked about again.
@@ -268,7 +286,9 @@ final class CredentialSource {
             if let refused = waiter.refused {
                 if let newer = newer(than: refused) {
                     waiter.resume(.success(newer))
-                } else if tokens[refused.index].asked == refused.generation {
+                } else if !tokens[refused.index].isKnown
+                    || tokens[refused.index].asked == refused.generation
+                {
                     waiting.append(waiter)
                 } else {
                     waiter.resume(.failure(denied(refused)))

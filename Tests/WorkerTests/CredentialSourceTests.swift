@@ -23,24 +23,36 @@ struct CredentialSourceTests {
         private var refresher: MessageChannel?
         private var guardTimer: Timer?
         private var generation: UInt64 = 0
+        /// The generations that were said to be refused, and what is done when one is.
+        private(set) var refusals: [UInt64] = []
+        var onRefusal: () -> Void = {}
 
-        init() throws {
+        /// - Parameter waitMsec: how long a request waits for a token.
+        init(waitMsec: Int = 15_000) throws {
             var template = Array("/tmp/ccr-worker-XXXXXX".utf8CString)
             try #require(mkdtemp(&template) != nil)
             directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
             loop = try EventLoop()
             tokens = try TokenDatabase(path: directory + "/tokens.db")
             source = try CredentialSource(
-                provider: "p", members: [CredentialMember(name: "main", weight: 1, priority: 0)],
+                provider: "p",
+                members: [CredentialMember(name: "main", weight: 1, priority: 0, waitMsec: waitMsec)],
                 tokensPath: directory + "/tokens.db", loop, complain: { Issue.record("\($0)") })
+            guardTimer = try Timer(loop) { [unowned self] in self.loop.exit(1) }
+            guardTimer?.arm(afterUsec: 20_000_000)
+            try come()
+        }
+
+        /// A refresher is there, and hands over the keys.
+        func come() throws {
             var ends: [SharedDescriptor] = []
             try MessageSocket.pair().split { first, second in
                 ends = [SharedDescriptor(first), SharedDescriptor(second)]
             }
-            refresher = try MessageChannel(loop, try ends[0].take(), onMessage: { _, _ in }, onClose: {})
+            refresher = try MessageChannel(
+                loop, try ends[0].take(), onMessage: { [unowned self] bytes, _ in self.receive(bytes) },
+                onClose: {})
             source.attach(try ends[1].take())
-            guardTimer = try Timer(loop) { [unowned self] in self.loop.exit(1) }
-            guardTimer?.arm(afterUsec: 20_000_000)
             let list = keys.keys(for: .worker(provider: "p")).map { (number: $0.number, key: $0.key) }
             send(.refresherKeys, WorkerKeys(keys: list))
         }
@@ -48,6 +60,32 @@ struct CredentialSourceTests {
         deinit {
             for name in ["tokens.db", "tokens.db-wal", "tokens.db-shm"] { unlink("\(directory)/\(name)") }
             rmdir(directory)
+        }
+
+        /// The refresher dies; returns when the worker knows.
+        func die() throws {
+            refresher?.close()
+            refresher = nil
+            try turn()
+        }
+
+        /// Runs the loop until everything that waits has been done.
+        func turn() throws {
+            for _ in 0..<4 {
+                loop.later { self.loop.later { self.loop.exit(0) } }
+                #expect(try loop.run() == 0)
+            }
+        }
+
+        private func receive(_ bytes: UnsafeRawBufferPointer) {
+            var reader = WireReader(bytes)
+            guard (try? IPC.kind(&reader)) == .workerRefusal, let refusal: TokenRefusal = try? reader.get()
+            else {
+                Issue.record("something else than a refusal")
+                return
+            }
+            refusals.append(refusal.generation)
+            onRefusal()
         }
 
         private func send(_ kind: MessageKind, _ message: some WireCodable) {
@@ -70,10 +108,33 @@ struct CredentialSourceTests {
             row.sealed = Envelope.seal(
                 token.sealedForm, keys.keys(for: .worker(provider: "p"))[0], row.place)
             try tokens.publish(row, now: 1)
+            say(.static)
+        }
+
+        /// Tells where the credential stands.
+        func say(_ state: CredentialState) {
             send(
                 .refresherNotice,
                 CredentialNotice(
-                    credential: "main", generation: generation, state: .static, retryAfterMsec: 0))
+                    credential: "main", generation: generation, state: state, retryAfterMsec: 0))
+        }
+
+        /// The token in hand, which is refused from now on.
+        func refusedLease() throws -> CredentialLease {
+            var found: CredentialLease?
+            source.acquire { found = try? $0.get() }
+            return try #require(found)
+        }
+
+        /// Runs the loop until the refused request can go on or has failed.
+        func retry(_ lease: CredentialLease) throws -> Result<UInt64, GatewayError> {
+            var result: Result<UInt64, GatewayError>?
+            source.refused(lease) {
+                result = $0.map(\.generation)
+                self.loop.exit(0)
+            }
+            if result == nil { #expect(try loop.run() == 0) }
+            return try #require(result)
         }
 
         /// Runs the loop until a request has a token; its generation.
@@ -104,5 +165,84 @@ struct CredentialSourceTests {
         #expect(served == 100_000)
         #expect(bench.source.readCount == before)
         #expect(before <= 2, "one for the keys, one for the notice")
+    }
+
+    @Test(
+        "a token that is refused while no refresher is there is reported to the next one, and its first word is no answer"
+    )
+    func refusedMeanwhile() throws {
+        let bench = try Bench()
+        try bench.publish()
+        #expect(try bench.acquire() == 1)
+        let lease = try bench.refusedLease()
+        try bench.die()
+        var results: [Result<UInt64, GatewayError>] = []
+        for _ in 0..<3 { bench.source.refused(lease) { results.append($0.map(\.generation)) } }
+        try bench.turn()
+        #expect(results.isEmpty)
+        bench.onRefusal = { do { try bench.publish() } catch { Issue.record("\(error)") } }
+        try bench.come()
+        bench.say(.static)
+        #expect(try bench.retry(lease) == .success(2))
+        try bench.turn()
+        #expect(results == [.success(2), .success(2), .success(2)])
+        #expect(bench.refusals == [1], "one report for all")
+    }
+
+    @Test("what was reported to a refresher that died is reported to the next one")
+    func diedMeanwhile() throws {
+        let bench = try Bench()
+        try bench.publish()
+        #expect(try bench.acquire() == 1)
+        let lease = try bench.refusedLease()
+        var result: Result<UInt64, GatewayError>?
+        bench.source.refused(lease) { result = $0.map(\.generation) }
+        try bench.turn()
+        #expect(bench.refusals == [1])
+        try bench.die()
+        #expect(result == nil)
+        bench.onRefusal = { do { try bench.publish() } catch { Issue.record("\(error)") } }
+        try bench.come()
+        bench.say(.suspect)
+        #expect(try bench.retry(lease) == .success(2))
+        try bench.turn()
+        #expect(result == .success(2))
+        #expect(bench.refusals == [1, 1])
+    }
+
+    @Test("a refresher that published a token before it died need not come back for it")
+    func publishedBefore() throws {
+        let bench = try Bench()
+        try bench.publish()
+        #expect(try bench.acquire() == 1)
+        let lease = try bench.refusedLease()
+        try bench.publish()
+        try bench.turn()
+        try bench.die()
+        #expect(try bench.retry(lease) == .success(2))
+        #expect(bench.refusals.isEmpty)
+    }
+
+    @Test("a refresher that stays away is waited for once, then refused tokens fail at once")
+    func staysAway() throws {
+        let bench = try Bench(waitMsec: 300)
+        try bench.publish()
+        #expect(try bench.acquire() == 1)
+        let lease = try bench.refusedLease()
+        try bench.die()
+        let began = Clock.boottimeUsec()
+        guard case .failure(let late) = try bench.retry(lease) else {
+            Issue.record("a token")
+            return
+        }
+        #expect(late.kind == .overloaded && late.retryAfter == 5)
+        #expect(Clock.boottimeUsec() - began >= 300_000)
+        var result: Result<UInt64, GatewayError>?
+        bench.source.refused(lease) { result = $0.map(\.generation) }
+        guard case .failure(let error)? = result else {
+            Issue.record("it waits again")
+            return
+        }
+        #expect(error.message.contains("no refresher runs") && error.retryAfter == 5)
     }
 }
