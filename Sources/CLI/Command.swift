@@ -92,15 +92,29 @@ struct CommandContext {
 
     /// Reads the configuration that the options name.
     func load(overrides: ConfigOverrides = ConfigOverrides()) -> LoadedConfiguration {
-        loader.load(path: options["--config"], overrides: overrides)
+        loader().load(path: options["--config"], overrides: overrides)
     }
 
-    var loader: ConfigLoader { loader(holdsKeys: true) }
-
-    private func loader(holdsKeys: Bool) -> ConfigLoader {
-        ConfigLoader(
+    /// Reads configurations as a command does that looks at what a gateway runs with.
+    func loader(holdsKeys: Bool = true) -> ConfigLoader {
+        var environment = environment
+        if let directory = credentialsOfService { environment["CREDENTIALS_DIRECTORY"] = directory }
+        return ConfigLoader(
             files: files, surroundings: Surroundings(environment: environment, isRoot: isRoot),
             holdsKeys: holdsKeys)
+    }
+
+    /// Reads configurations for this very process, which has no credentials but those that were passed to it.
+    var ownLoader: ConfigLoader {
+        ConfigLoader(files: files, surroundings: Surroundings(environment: environment, isRoot: isRoot))
+    }
+
+    /// What systemd passed to the running service, which root may read; nil where that is not the case.
+    private var credentialsOfService: String? {
+        let directory = "/run/credentials/\(ServiceManager.service)"
+        guard isRoot, environment["CREDENTIALS_DIRECTORY"] == nil, host.facts(directory)?.isDirectory == true
+        else { return nil }
+        return directory
     }
 
     /// Reads the configuration for a command that only needs it to be right; complains and returns nil when not.

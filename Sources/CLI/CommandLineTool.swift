@@ -13,10 +13,12 @@ package enum CommandLineTool {
     ///   - files: where configuration files are read.
     ///   - terminal: where text goes.
     ///   - host: the machine, for the commands of the service and the doctor.
+    ///   - isRoot: whether the caller is root.
     ///   - runSupervisor: runs the gateway until it ends and returns the exit status; called by `ccr run` alone.
     package static func run(
         _ arguments: [String], environment: [String: String], files: any FileSource = DiskFiles(),
         terminal: any Terminal = StandardTerminal(), host: any Host = LinuxHost(),
+        isRoot: Bool = geteuid() == 0,
         runSupervisor: @escaping (RunOptions) -> Int32
     ) -> Int32 {
         guard let first = arguments.first else {
@@ -49,7 +51,7 @@ package enum CommandLineTool {
         return command.run(
             CommandContext(
                 options: given.options, operands: given.operands, environment: environment,
-                isRoot: geteuid() == 0, files: files, terminal: terminal, host: host,
+                isRoot: isRoot, files: files, terminal: terminal, host: host,
                 runSupervisor: runSupervisor))
     }
 

@@ -35,7 +35,7 @@ enum RunCommand {
             context.terminal.complain("ccr run: \(error.message)")
             return ExitStatus.usage
         }
-        let loaded = context.load(overrides: overrides)
+        let loaded = context.ownLoader.load(path: context.options["--config"], overrides: overrides)
         tell(loaded.problems, context.terminal)
         guard let configuration = loaded.configuration else {
             let reason = loaded.problems.first { $0.severity == .error }.map { "\($0)" } ?? "no configuration"
@@ -49,7 +49,7 @@ enum RunCommand {
 
                 drainMs: drainSeconds.map { $0 * 1_000 } ?? configuration.timeouts.drainMs,
                 hasDrainOption: drainSeconds != nil, configPath: context.options["--config"],
-                loader: context.loader))
+                loader: context.ownLoader))
     }
 
     /// --drain-seconds.

@@ -104,10 +104,15 @@ struct Interpolation {
             }
             guard let directory = variables["CREDENTIALS_DIRECTORY"] else {
                 let message =
-                    "${credential:\(name)} needs $CREDENTIALS_DIRECTORY, which systemd sets (LoadCredential=)"
+                    "${credential:\(name)} is what systemd passes to a service (LoadCredential=); to check it, be root "
+                    + "while ccr.service runs, or set CREDENTIALS_DIRECTORY to a directory with the file \(name)"
                 return .failure(Fault(message: message))
             }
-            return contents(Paths.join(directory, name))
+            return contents(Paths.join(directory, name)).mapError {
+                Fault(
+                    message: $0.message
+                        + " (a service gets it by LoadCredential=\(name):FILE, from its next start on)")
+            }
         }
         var name = reference
         var fallback: Substring?

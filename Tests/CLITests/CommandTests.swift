@@ -127,6 +127,49 @@ struct CommandTests {
         #expect(none.output.hasPrefix("built-in configuration: ok, 0 warnings; 1 provider, 3 models"))
     }
 
+    @Test("as root, validates with what systemd passed to the running service")
+    func validateCredentials() {
+        let text = #"""
+            {"Providers": [{"name": "p", "api_base_url": "http://127.0.0.1:9/v1", "models": ["m"],
+             "api_key": "${credential:key}"}]}
+            """#
+        let directory = "/run/credentials/ccr.service"
+        let running = MemoryHost()
+        running.has(directory + "/")
+        func validate(_ host: MemoryHost, _ environment: [String: String] = [:], isRoot: Bool = true)
+            -> Outcome
+        {
+            ccr(
+                ["validate", "--config", "c.json"], environment: environment,
+                files: ["c.json": text, directory + "/key": "sk-service\n", "/own/key": "sk-own"], host: host,
+                isRoot: isRoot)
+        }
+        #expect(validate(running).status == 0)
+        #expect(validate(MemoryHost(), ["CREDENTIALS_DIRECTORY": "/own"]).status == 0)
+        for outcome in [validate(MemoryHost()), validate(running, isRoot: false)] {
+            #expect(outcome.status == 2)
+            #expect(outcome.complaints.contains("be root while ccr.service runs"))
+        }
+        let missing = validate(running, ["CREDENTIALS_DIRECTORY": "/other"])
+        #expect(missing.status == 2)
+        #expect(missing.complaints.contains("“/other/key” cannot be read"))
+        #expect(missing.complaints.contains("LoadCredential=key:FILE, from its next start on"))
+    }
+
+    @Test("runs with no credentials of another service")
+    func runCredentials() {
+        let text =
+            #"{"Providers": [{"name": "p", "api_base_url": "builtin:echo", "api_key": "${credential:key}"}]}"#
+        let host = MemoryHost()
+        host.has("/run/credentials/ccr.service/")
+        let outcome = ccr(
+            ["run", "--config", "c.json"],
+            files: ["c.json": text, "/run/credentials/ccr.service/key": "sk-service"], host: host,
+            isRoot: true)
+        #expect(outcome.status == 78)
+        #expect(outcome.complaints.contains("LoadCredential="))
+    }
+
     @Test("validates for programs")
     func validateJSON() throws {
         let outcome = run("validate", "--config", "bad.json", "--json")

@@ -96,11 +96,12 @@ struct Outcome {
 func ccr(
     _ arguments: [String], input: String = "", environment: [String: String] = [:],
     files: [String: String] = [:], host: MemoryHost = MemoryHost(),
+    isRoot: Bool = geteuid() == 0,
     supervisor: @escaping (RunOptions) -> Int32 = { _ in 99 }
 ) -> Outcome {
     let terminal = MemoryTerminal(input: input)
     let status = CommandLineTool.run(
         arguments, environment: environment, files: MemoryFiles(contents: files), terminal: terminal,
-        host: host, runSupervisor: supervisor)
+        host: host, isRoot: isRoot, runSupervisor: supervisor)
     return Outcome(status: status, output: terminal.output, complaints: terminal.complaints)
 }

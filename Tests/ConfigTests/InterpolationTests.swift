@@ -91,7 +91,8 @@ struct InterpolationTests {
             ),
             (
                 "${credential:nope}",
-                "“/run/credentials/ccr/nope” cannot be read: open: No such file or directory"
+                "“/run/credentials/ccr/nope” cannot be read: open: No such file or directory "
+                    + "(a service gets it by LoadCredential=nope:FILE, from its next start on)"
             ),
             ("${credential:../x}", "“../x” is no credential name (no “/”, no leading “.”)"),
             ("${credential:}", "“” is no credential name (no “/”, no leading “.”)"),
@@ -108,7 +109,8 @@ struct InterpolationTests {
         _ = Interpolation(variables: [:], files: files).apply(to: node, keyPath: "k", problems: &problems)
         #expect(
             problems.list.map(\.description) == [
-                "f:1:1: error: k: ${credential:x} needs $CREDENTIALS_DIRECTORY, which systemd sets (LoadCredential=)"
+                "f:1:1: error: k: ${credential:x} is what systemd passes to a service (LoadCredential=); to check "
+                    + "it, be root while ccr.service runs, or set CREDENTIALS_DIRECTORY to a directory with the file x"
             ])
     }
 

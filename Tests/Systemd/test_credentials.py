@@ -33,6 +33,14 @@ class Credentials(Case):
         wait_for("the new configuration", 10, lambda: self.machine.loaded_configurations() > loaded)
         self.assertEqual(self.ask(), f"Bearer {KEY}")
 
+    def test_root_validates_what_the_running_service_has_and_others_are_told_why_not(self):
+        self.ask()
+        self.assertIn(": ok", self.machine.run("ccr", "validate"))
+        user = ["setpriv", "--reuid=nobody", "--regid=ccr", "--clear-groups"]
+        refused = self.machine.try_run(*user, "ccr", "validate", "--config", "/etc/ccr/config.json")
+        self.assertEqual(refused.returncode, 2, refused.stdout)
+        self.assertIn("be root while ccr.service runs", refused.stderr)
+
     def test_the_key_is_in_no_file_that_the_service_can_read_and_not_in_the_journal(self):
         self.ask()
         user = ["setpriv", "--reuid=ccr", "--regid=ccr", "--init-groups"]

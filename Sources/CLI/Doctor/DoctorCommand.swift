@@ -82,7 +82,7 @@ struct Doctor {
     /// Files in the usual places that are not read because an earlier one is there.
     private func shadowedFiles() -> [Finding] {
         guard let used = loaded.files.first else { return [] }
-        let later = context.loader.defaultPaths.drop { $0 != used }.dropFirst()
+        let later = context.loader().defaultPaths.drop { $0 != used }.dropFirst()
         return later.filter { host.facts($0) != nil }.map { path in
             let what = path.contains("/.claude-code-router/") ? "file of claude-code-router" : "file"
             return .warn(
