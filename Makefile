@@ -5,9 +5,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 RELEASE := .build/release
-# Nothing looks up symbols of the executables; without their names in the dynamic table they are 1.5 MB smaller.
-SWIFT_RELEASE := swift build -c release --static-swift-stdlib --disable-local-rpath -Xlinker -z -Xlinker now \
-    -Xlinker --no-export-dynamic
+# Nothing looks up symbols of the executables; without their names in the dynamic table they are 1.5 MB smaller. lld packs
+# their relocations, 0.6 MB each, which every process would read when it starts, and keeps data out of executable pages.
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib --disable-local-rpath -Xswiftc -use-ld=lld \
+    -Xlinker -z -Xlinker now -Xlinker --no-export-dynamic -Xlinker -z -Xlinker pack-relative-relocs
 DEB := build/deb
 PYTHON := build/venv/bin/python
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest
