@@ -55,6 +55,8 @@ package struct Provider: Equatable, Sendable {
     package var credentials: [ProviderCredential]
     /// In the order of the configuration, without repetitions.
     package var models: [String]
+    /// Whether the models that its account may use are asked for and served too, where its kind can tell.
+    package var liveModels = true
     /// One of `ProviderKind.names`, configured or recognised from the URL.
     package var kind: String
     /// What it is said to speak; empty: whatever its kind speaks.

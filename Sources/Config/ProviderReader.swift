@@ -50,6 +50,7 @@ struct ProviderReader {
                 CredentialReader(section: entry).read(&problems)
             },
             models: models(baseURL, &problems),
+            liveModels: section.boolean("live_models"),
             kind: kind,
             dialects: dialects,
             baseURLs: baseURLs(&problems),

@@ -17,6 +17,10 @@ extension Schema {
                 "Providers[].models", .list(.text), default: "[]",
                 "Models it answers. Default of builtin:echo: echo, echo:tools, echo:think."),
             SchemaKey(
+                "Providers[].live_models", .boolean, default: "true",
+                "Of chatgpt and copilot: serve and list what the account may use, which the provider is asked for."
+            ),
+            SchemaKey(
                 "Providers[].kind", .choice(ProviderKind.names),
                 "Whose API it is; see docs/providers.md. Default: recognised from api_base_url."),
             SchemaKey(

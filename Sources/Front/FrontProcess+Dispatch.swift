@@ -22,7 +22,7 @@ extension FrontProcess {
         switch request.target {
         case .worker(let endpoint, let preset): route(request, endpoint, preset: preset)
         case .exporter: exporter?.ask(request)
-        case .models: answerLocally(request, body: config.modelsBody)
+        case .models: answerLocally(request, body: models.current())
         case .presets: answerLocally(request, body: config.presetsBody)
         case .admin(let verb): refresher.ask(request, verb)
         case .health: answerLocally(request, body: healthBody)
@@ -57,7 +57,7 @@ extension FrontProcess {
                 gauges.activeStreams += 1
                 gauges.peakStreams = max(gauges.peakStreams, gauges.activeStreams)
             }
-            let decision = try config.routes.resolve(
+            let decision = try models.routes.resolve(
                 RoutingRequest(
                     model: facts.model, endpoint: endpoint, client: request.client, preset: preset,
                     traits: facts.traits, key: request.clientKey.map { config.clients[$0].name },
@@ -248,6 +248,10 @@ extension FrontProcess {
                 } else {
                     finish(request, with: error)
                 }
+            case .workerModels:
+                let offered: OfferedModels = try reader.get()
+                try reader.end()
+                models.received(offered, by: link)
             case let other: throw WireError.invalidValue("\(other) from a worker")
             }
         } catch {

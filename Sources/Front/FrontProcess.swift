@@ -47,6 +47,7 @@ package final class FrontProcess {
     /// Set for the whole life of the process but the moments of its making.
     private(set) var exporter: ExporterLink?
     private(set) lazy var refresher = RefresherLink(self)
+    private(set) lazy var models = ModelLists(self)
     var gauges = FrontGauges()
     /// Requests whose candidate has no running worker at the moment.
     var waiting: [ClientRequest] = []
@@ -325,6 +326,7 @@ package final class FrontProcess {
                 onMessage: { [unowned self, unowned link] bytes, _ in self.handle(bytes, from: link) },
                 onClose: { [unowned self, unowned link] in self.workerEnded(link) })
             workers.add(link)
+            models.attached(link)
             retryWaiting()
         } catch {
             journal.log(.error, .limitReached, "cannot watch the channel to \(name): \(error)")

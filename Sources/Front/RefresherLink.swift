@@ -63,6 +63,7 @@ final class RefresherLink {
                     try reader.get(CredentialReport.self)
                 }
                 try reader.end()
+                front.models.credentialsChanged(credentials)
             case .refresherAnswer:
                 let answer: AdminAnswer = try reader.get()
                 try reader.end()

@@ -106,6 +106,8 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
     package var urls: [Endpoint: String]
     /// For streams, where they have another URL.
     package var streamURLs: [Endpoint: String]
+    /// Where the provider's models are asked for; nil when nobody wants to know.
+    package var modelsURL: String?
     /// The provider's key, or empty; held by this worker alone.
     package var key: [UInt8]
     /// Sent as "anthropic-version" when the client sends none.
@@ -125,8 +127,9 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
         urls: [Endpoint: String],
         streamURLs: [Endpoint: String], key: [UInt8],
         anthropicVersion: String, extraHeaders: [String: String], proxy: String?, timeouts: ExchangeTimeouts,
-        credentials: [CredentialMember] = [], tokenDirectory: String = ""
+        credentials: [CredentialMember] = [], tokenDirectory: String = "", modelsURL: String? = nil
     ) {
+        self.modelsURL = modelsURL
         self.credentials = credentials
         self.tokenDirectory = tokenDirectory
         self.provider = provider
@@ -163,6 +166,7 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
         writer.put(timeouts)
         writer.put(list: credentials) { $0.put($1) }
         writer.put(tokenDirectory)
+        writer.put(modelsURL) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -185,6 +189,7 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
             try reader.get(CredentialMember.self)
         }
         tokenDirectory = try reader.getString()
+        modelsURL = try reader.getOptional { (reader) throws(WireError) in try reader.getString() }
     }
 
     private static func urls(_ reader: inout WireReader) throws(WireError) -> [Endpoint: String] {

@@ -52,11 +52,15 @@ package enum MessageKind: UInt8, CaseIterable {
     case refresherReport = 22
     /// worker → refresher: the provider wants a credential to be left alone.
     case workerCooldown = 23
+    /// front → worker: which models may the provider's account use?
+    case frontModels = 24
+    /// worker → front: these.
+    case workerModels = 25
 }
 
 package enum IPC {
     /// Both ends must agree.
-    package static let version: UInt8 = 2
+    package static let version: UInt8 = 3
 
     /// Starts a message.
     @inline(__always)

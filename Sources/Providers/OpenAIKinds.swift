@@ -75,7 +75,9 @@ extension ProviderTable {
             ]) {
                 // litellm: an input item with role system gets a 400.
                 $0.systemRole = .developer
-            }),
+            },
+            // codex-api: the version decides which models are told; hermes-agent saw the whole list with this one.
+            listing: ModelListing(.codex, "/models?client_version=1.0.0")),
         ProviderProfile(
             "copilot",
             [
@@ -96,6 +98,7 @@ extension ProviderTable {
                 ModelDialects("*codex*", [.responses]), ModelDialects("gpt-5-mini*", []),
                 ModelDialects("gpt-5*", [.responses]), ModelDialects("claude*", [.chat, .messages]),
                 ModelDialects("gemini*", [.chat]), ModelDialects("kimi*", [.chat]),
-            ]),
+            ],
+            listing: ModelListing(.copilot, "/models")),
     ]
 }

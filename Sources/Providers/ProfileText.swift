@@ -43,6 +43,7 @@ package enum ProfileText {
                 texts.append("\(surface.dialect.name) forbids " + surface.forbidden.joined(separator: ", "))
             }
         }
+        if let listing = profile.listing { texts.append("models told by GET \(listing.path)") }
         if !profile.headers.isEmpty {
             texts.append("fields " + profile.headers.keys.sorted().joined(separator: ", "))
         }

@@ -11,6 +11,8 @@ package struct ResolvedProvider: Equatable, Sendable {
     package let urls: [Endpoint: String]
     /// For streams, where they have another URL.
     package let streamURLs: [Endpoint: String]
+    /// Where its models are asked for; nil where the configuration alone says what they are.
+    package let modelsURL: String?
 
     package init(_ provider: Provider) {
         profile = ResolvedProvider.profile(provider)
@@ -30,6 +32,15 @@ package struct ResolvedProvider: Equatable, Sendable {
         }
         self.urls = urls
         self.streamURLs = streamURLs
+        modelsURL = ResolvedProvider.modelsURL(provider, profile)
+    }
+
+    private static func modelsURL(_ provider: Provider, _ profile: ProviderProfile) -> String? {
+        guard provider.liveModels, let base = provider.baseURL, let listing = profile.listing else {
+            return nil
+        }
+        let surface = profile.surfaces[0]
+        return Bases(base, profile).base(of: surface, override: surface.override(provider)) + listing.path
     }
 
     /// What an endpoint needs in the query, and the query of the configured URL, with "?" in front.

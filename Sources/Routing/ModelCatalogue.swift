@@ -7,7 +7,7 @@ import Gateway
 import JSON
 
 package enum ModelCatalogue {
-    /// The document, the same for every client; build it once for each configuration.
+    /// The document, the same for every client; build it once for each table.
     package static func body(_ table: RouteTable) -> [UInt8] {
         let entries = entries(table)
         let all = entries + pins(table)
@@ -61,7 +61,7 @@ package enum ModelCatalogue {
             add(&entries, &seen, Entry(id: alias.name, owner: "ccr", destination: alias.destination))
         }
         for provider in table.providers {
-            for model in provider.models + provider.variants {
+            for model in provider.listed {
                 guard let destination = table.index.listed[model] else { continue }
                 add(&entries, &seen, Entry(id: model, owner: provider.name, destination: destination))
             }
@@ -78,7 +78,7 @@ package enum ModelCatalogue {
     /// Every listed model once more as "provider,model".
     private static func pins(_ table: RouteTable) -> [Entry] {
         table.providers.enumerated().flatMap { number, provider in
-            provider.models.map { model in
+            (provider.offered ?? provider.models).map { model in
                 let destination = Destination(providers: [number], model: model)
                 return Entry(id: "\(provider.name),\(model)", owner: provider.name, destination: destination)
             }

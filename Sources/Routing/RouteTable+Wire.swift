@@ -13,6 +13,7 @@ extension RouteTable: WireCodable {
             writer.put(list: provider.models) { $0.put($1) }
             writer.put(list: provider.variants) { $0.put($1) }
             writer.put(list: provider.limits) { writer, limits in writer.put(limits) { $0.put($1) } }
+            writer.put(provider.tellsModels)
         }
         writer.put(list: aliases) { $0.put($1) }
         writer.put(list: codexMappings) { $0.put($1) }
@@ -35,7 +36,8 @@ extension RouteTable: WireCodable {
                 variants: try reader.getList { (reader) throws(WireError) in try reader.getString() },
                 limits: try reader.getList { (reader) throws(WireError) in
                     try reader.getOptional { (reader) throws(WireError) in try reader.get() }
-                }
+                },
+                tellsModels: try reader.getBool()
             )
         }
         let aliases: [NamedDestination] = try reader.getList { (reader) throws(WireError) in try reader.get()

@@ -17,6 +17,23 @@ package struct RouteProvider: Equatable, Sendable {
     package let variants: [String]
     /// What is known of `models`, then of `variants`; nil where nothing is.
     let limits: [ModelLimits?]
+    /// Its workers can ask which models its account may use.
+    package let tellsModels: Bool
+    /// What they were told, in the provider's order; nil before, and where nobody asks. Not sent anywhere.
+    var offered: [String]?
+
+    /// What may be asked for by name: what is configured, and what is offered beyond.
+    var known: [String] { models + (offered ?? []).filter { !models.contains($0) } }
+
+    /// What is listed: what is offered where that is known, else what is configured; and names with an effort.
+    var listed: [String] {
+        guard let offered else { return models + variants }
+        let names = Set(offered)
+        return offered
+            + variants.filter { variant in
+                ModelRules.splitVariant(variant).map { names.contains($0.0) } ?? false
+            }
+    }
 
     /// Whether the provider needs no translation for the endpoint's requests.
     func speaks(_ dialect: Dialect) -> Bool { dialects.contains(dialect) }
@@ -144,7 +161,8 @@ package struct RouteTable: Equatable, Sendable {
 
 extension RouteTable {
     private static func provider(_ provider: Provider, _ models: [ModelRules]) -> RouteProvider {
-        let profile = ResolvedProvider(provider).profile
+        let resolved = ResolvedProvider(provider)
+        let profile = resolved.profile
         let rows = ModelTable.rows(models, kind: profile.kind)
         let variants = provider.models.flatMap { ResolvedModel.variants($0, kind: profile.kind, rows: rows) }
         return RouteProvider(
@@ -153,7 +171,20 @@ extension RouteTable {
             limits: (provider.models + variants).map { model in
                 let limits = ModelLimits(model, profile, rows: rows)
                 return limits.isEmpty ? nil : limits
-            })
+            }, tellsModels: resolved.modelsURL != nil)
+    }
+
+    /// What the account of a provider may use, if that is known.
+    package func offered(by number: Int) -> [String]? { providers[number].offered }
+
+    /// The table with what the account of a provider may use: those names are served and listed from now on.
+    package func offering(_ models: [String], by number: Int) -> RouteTable {
+        var providers = providers
+        providers[number].offered = models
+        return RouteTable(
+            providers: providers, aliases: aliases, codexMappings: codexMappings, codexDefault: codexDefault,
+            presets: presets, clients: clients, rules: rules, probes: probes, fallbacks: fallbacks,
+            ignoresPins: ignoresPins)
     }
 }
 
@@ -182,8 +213,9 @@ struct RouteIndex: Equatable, Sendable {
                 known[model] = known[model] ?? limits
             }
             limits.append(known)
-            for model in provider.models { models[model, default: []].append(number) }
-            for variant in provider.variants where !provider.models.contains(variant) {
+            let names = provider.known
+            for model in names { models[model, default: []].append(number) }
+            for variant in provider.variants where !names.contains(variant) {
                 models[variant, default: []].append(number)
             }
         }

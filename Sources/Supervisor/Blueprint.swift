@@ -102,6 +102,7 @@ struct Blueprint {
                     name: $0.name, weight: $0.weight, priority: $0.priority, waitMsec: $0.waitMsec)
             },
             tokenDirectory: provider.credentials.isEmpty
-                ? "" : RefresherConfig.tokenDirectory(below: configuration.stateDirectory))
+                ? "" : RefresherConfig.tokenDirectory(below: configuration.stateDirectory),
+            modelsURL: resolved.modelsURL)
     }
 }

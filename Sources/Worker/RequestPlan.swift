@@ -23,12 +23,20 @@ enum RequestPlan {
 
 /// The rules for one provider.
 struct RequestPlanner {
-    private let config: WorkerConfig
+    private var config: WorkerConfig
     /// Learns from what the provider reports.
     var calibration = TokenCalibration()
 
     init(_ config: WorkerConfig) {
         self.config = config
+    }
+
+    /// The provider says in which dialects its models are answered, which counts more than what is known of their kind
+    /// and less than what the operator says.
+    mutating func learn(_ models: [OfferedModel], over known: [ModelDialects]) {
+        config.profile.modelDialects =
+            models.filter { !$0.dialects.isEmpty }.map { ModelDialects($0.name.lowercased(), $0.dialects) }
+            + known
     }
 
     /// The path on which a dialect is asked for an answer.

@@ -68,6 +68,15 @@ package struct UpstreamHeaders {
         if let credential { block.append(credential) }
         return block
     }
+
+    /// The fields for a question of ccr's own that has no body.
+    package func fieldsOfQuestion(credential: HeaderBlock? = nil) -> HeaderBlock {
+        var block = ownFields
+        block.remove { ASCII.equalIgnoringCase($0, "accept") }
+        block.append("Accept", "application/json")
+        if let credential { block.append(credential) }
+        return block
+    }
 }
 
 package enum UpstreamURL {

@@ -52,6 +52,7 @@ package final class WorkerProcess {
     /// The provider's credentials, if the refresher keeps them.
     private(set) var credentials: CredentialSource?
     private var planner: RequestPlanner
+    private var lister: ModelLister?
     private var keepalives: [Dialect: [UInt8]] = [:]
     private var links: [FrontLink] = []
     private var sweep: Sweep?
@@ -107,6 +108,7 @@ package final class WorkerProcess {
         planner = RequestPlanner(config)
         for dialect in Dialect.allCases { keepalives[dialect] = Keepalive.bytes(dialect) }
         sweep = try Sweep(child.loop, intervalMsec: 200) { [unowned self] in self.sweepExchanges($0) }
+        lister = ModelLister(self)
     }
 
     func keepalive(for endpoint: Endpoint) -> [UInt8] { keepalives[endpoint.dialect] ?? [] }
@@ -151,6 +153,9 @@ package final class WorkerProcess {
                 let tag: UInt64 = try reader.get()
                 try reader.end()
                 link.exchanges[tag]?.abandon()
+            case .frontModels:
+                try reader.end()
+                lister?.ask(for: link)
             case let other: throw WireError.invalidValue("\(other) from a front")
             }
         } catch {
@@ -286,6 +291,24 @@ package final class WorkerProcess {
             proxy: config.proxy, expectsStream: expectsStream)
         return transfers.start(request, delegate: delegate)
     }
+
+    /// Asks the provider for its models.
+    func listModels(
+        _ lease: CredentialLease?, at url: String, finish: @escaping (ModelListTransfer.Outcome) -> Void
+    ) throws(Errno) -> ModelListTransfer {
+        let request = TransferRequest(
+            url: lease?.origin.map { UpstreamURL.moved(url, to: $0) } ?? url,
+            headers: headers.fieldsOfQuestion(credential: lease?.fields).bytes, body: nil,
+            connectTimeoutMsec: config.timeouts.connect, proxy: config.proxy)
+        return try ModelListTransfer(request, loop, transfers, finish: finish)
+    }
+
+    /// The provider has said what it offers.
+    func learn(_ models: [OfferedModel]) {
+        planner.learn(models, over: config.profile.modelDialects)
+    }
+
+    func complain(_ text: String) { child.journal.log(.warning, .credentialTrouble, text) }
 
     private func echo(
         _ handoff: HandoffRequest, _ endpoint: Endpoint, _ body: [UInt8], _ delegate: any TransferDelegate

@@ -76,7 +76,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
             required: [RequiredMember("a", "1", forced: true)], forbidden: ["x"])
         return ProviderProfile(
             "k", [surface, Surface(.gemini)], auth: .azureKey, headers: ["a": "b"], forbiddenHeaders: ["c"],
-            errors: .flat, rules: rules)
+            errors: .flat, rules: rules, listing: ModelListing(.copilot, "/models"))
     }
 
     static var model: ModelRules {
@@ -112,7 +112,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         anthropicVersion: "2023-06-01",
         extraHeaders: ["a": "1", "b": "2"], proxy: "",
         timeouts: ExchangeTimeouts(
-            connect: 1, firstEvent: 2, total: 60, idle: 3, keepalive: 4, commitHold: 5, unusedConnection: 6)
+            connect: 1, firstEvent: 2, total: 60, idle: 3, keepalive: 4, commitHold: 5, unusedConnection: 6),
+        modelsURL: "https://h.example/models"
     )
 
     static let limits = FrontLimits(
@@ -133,7 +134,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
         ("batch", 6, "RecordBatch"), ("ack", 7, "RecordAck"), ("status", 8, "ProcessStatus"),
         ("config", 9, "WorkerConfig"), ("report", 10, "CredentialReport"),
         ("admin-request", 11, "AdminRequest"),
-        ("admin-answer", 12, "AdminAnswer"),
+        ("admin-answer", 12, "AdminAnswer"), ("models", 13, "OfferedModels"),
     ]
 
     static let all = [
@@ -148,6 +149,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
             }()),
         Sample("HandoffQuery", HandoffQuery(tag: 1, requestID: "req", path: "/metrics", keepAlive: true)),
         Sample("HandoffCommitted", HandoffCommitted(tag: 1, status: 200)),
+        Sample("OfferedModels", OfferedModels(["gpt-5.5", "gpt-5.5-mini"])),
         Sample(
             "HandoffFailed",
             HandoffFailed(

@@ -13,6 +13,22 @@ struct ProviderURLTests {
     }
 
     @Test(
+        "leads to the models of an account where the kind tells them",
+        arguments: [
+            (
+                "https://chatgpt.com/backend-api/codex", "",
+                "https://chatgpt.com/backend-api/codex/models?client_version=1.0.0"
+            ),
+            ("https://chatgpt.com/backend-api/codex", #", "live_models": false"#, nil),
+            ("https://api.githubcopilot.com", "", "https://api.githubcopilot.com/models"),
+            ("https://api.githubcopilot.com/chat/completions", "", "https://api.githubcopilot.com/models"),
+            ("https://api.openai.com/v1", "", nil),
+        ])
+    func models(url: String, more: String, expected: String?) throws {
+        #expect(try resolve(url, more).modelsURL == expected)
+    }
+
+    @Test(
         "leads to every endpoint, whatever endpoint was configured",
         arguments: [
             (

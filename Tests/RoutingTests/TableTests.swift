@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Gateway
 import IPC
 import JSON
 import Testing
@@ -89,6 +90,29 @@ struct CatalogueTests {
                 "echo,echo:think",
             ])
         withExtendedLifetime(parser) {}
+    }
+
+    @Test("lists what an account may use in place of what is configured, and both are answered")
+    func offered() throws {
+        let configured = try table(with: #""Router": {"default": "chatty,big"}"#)
+        let resp = try #require(configured.providers.firstIndex { $0.name == "resp" })
+        let table = configured.offering(["brand-new", "gpt-5.5"], by: resp)
+        let ids = strings(try parser.parse(ModelCatalogue.body(table)).member("data"), "id")
+        withExtendedLifetime(parser) {}
+        #expect(ids.filter { $0.hasPrefix("resp,") } == ["resp,brand-new", "resp,gpt-5.5"])
+        #expect(ids.contains("brand-new") && ids.contains("gpt-5.5-high"))
+        for (model, provider) in [
+            ("brand-new", "resp"), ("gpt-5.5", "resp"), ("shared", "chatty"), ("nope", "chatty"),
+        ] {
+            let decision = try table.resolve(
+                RoutingRequest(model: model, endpoint: .chatCompletions, client: .other))
+            #expect(decision.candidates.first?.provider == provider, "\(model)")
+        }
+        #expect(table.offered(by: resp) == ["brand-new", "gpt-5.5"])
+        #expect(table.offering([], by: resp).offered(by: resp) == [])
+        let less = configured.offering(["gpt-5.5"], by: resp)
+        let unlisted = try less.resolve(RoutingRequest(model: "shared", endpoint: .responses, client: .other))
+        #expect(unlisted.candidates.first?.provider == "resp", "what is configured stays asked for")
     }
 
     @Test("has what the OpenAI and Anthropic SDKs require")

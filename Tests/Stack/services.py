@@ -50,9 +50,15 @@ def answer_events(model, repairs=False, completed_output=()):
 
 
 class Service(Authority):
-    """An authority that is the provider too; `complaints` holds what was wrong with requests."""
+    """An authority that is the provider too; `complaints` holds what was wrong with requests.
+
+    `models` is what the service tells of models: the entries, or (status, body) in their place. `listed` counts how
+    often it was asked for them.
+    """
 
     handler = None
+    models = ()
+    listed = 0
 
     def __init__(self, **more):
         super().__init__(**more)
@@ -68,6 +74,19 @@ class Service(Authority):
 class _ServiceHandler(_Handler):
     def serve(self):
         raise NotImplementedError
+
+    def list_models(self, wrap):
+        """Answer the question which models the account may use."""
+        a = self.authority
+        with a.lock:
+            a.listed += 1
+            good = a.valid.get(self.headers.get("Authorization", "").removeprefix("Bearer "), 0) > time.monotonic()
+        a.expect(self.headers.get("Accept") == "application/json", f"Accept {self.headers.get('Accept')}")
+        if not good:
+            return self.answer(401, {"error": {"message": "canary-upstream no"}})
+        if isinstance(a.models, tuple) and a.models:
+            return self.answer(*a.models)
+        self.answer(200, wrap(list(a.models)))
 
     def do_POST(self):
         if self.path.partition("?")[0] in ("/token", "/device", "/revoke") or "deviceauth" in self.path:
@@ -98,10 +117,53 @@ class _ServiceHandler(_Handler):
         self.wfile.write(data)
 
 
+def codex_model(slug, priority, visibility="list", **more):
+    """An entry as the ChatGPT backend tells it (codex-rs, ModelInfo)."""
+    effort = {"effort": "medium", "description": "Balances speed and depth"}
+    return {
+        "slug": slug, "display_name": slug, "description": "A model.", "default_reasoning_level": "medium",
+        "supported_reasoning_levels": [effort], "shell_type": "shell_command", "visibility": visibility,
+        "minimal_client_version": [0, 98, 0], "supported_in_api": True, "priority": priority, "upgrade": None,
+        "base_instructions": "You are Codex. " * 400, "supports_reasoning_summaries": True, "support_verbosity": True,
+        "default_verbosity": "low", "apply_patch_tool_type": "freeform",
+        "truncation_policy": {"mode": "tokens", "limit": 10000}, "supports_parallel_tool_calls": True,
+        "context_window": 272000, "experimental_supported_tools": [], "input_modalities": ["text", "image"], **more,
+    }
+
+
+def copilot_model(name, endpoints=None, picker=True, policy="enabled", kind="chat"):
+    """An entry as api.githubcopilot.com tells it (vscode-copilot-chat, endpointProvider.ts)."""
+    entry = {
+        "id": name, "name": name, "object": "model", "vendor": "Some", "version": name, "preview": False,
+        "model_picker_enabled": picker, "is_chat_default": False, "is_chat_fallback": False,
+        "billing": {"is_premium": True, "multiplier": 1}, "warning_messages": [],
+        "capabilities": {
+            "type": kind, "family": name, "object": "model_capabilities", "tokenizer": "o200k_base",
+            "limits": {"max_context_window_tokens": 264000, "max_output_tokens": 64000, "max_prompt_tokens": 128000},
+            "supports": {"streaming": True, "tool_calls": True, "parallel_tool_calls": True, "vision": True},
+        },
+    }
+    if policy:
+        entry["policy"] = {"state": policy, "terms": "Enable access to the model."}
+    if endpoints:
+        entry["supported_endpoints"] = list(endpoints)
+    return entry
+
+
 class ChatGPT(Service):
     """auth.openai.com and chatgpt.com/backend-api/codex in one."""
 
+    models = [codex_model("gpt-5-codex", 1), codex_model("gpt-5", 2)]
+
     class handler(_ServiceHandler):
+        def do_GET(self):
+            path, _, query = self.path.partition("?")
+            if path != "/backend-api/codex/models":
+                return super().do_GET()
+            self.authority.expect(query.startswith("client_version="), f"query {query}")
+            self.authority.expect(self.headers.get("ChatGPT-Account-ID") == "acc-1", "no account")
+            self.list_models(lambda entries: {"models": entries})
+
         def authorize(self):
             a = self.authority
             if self.path == "/api/accounts/deviceauth/usercode":
@@ -144,9 +206,27 @@ class Copilot(Service):
         "gpt-5-codex": {"/responses"},
         "claude-sonnet-4.5": {"/v1/messages", "/chat/completions"},
         "gemini-2.5-pro": {"/chat/completions"},
+        # Of a new kind: only the live list tells where.
+        "brand-new": {"/responses"},
     }
+    models = [
+        copilot_model("gpt-5-codex", ["/responses"]),
+        copilot_model("claude-sonnet-4.5", ["/chat/completions", "/v1/messages"]),
+        copilot_model("gemini-2.5-pro", ["/chat/completions"]),
+        copilot_model("brand-new", ["/responses"], policy=None),
+        copilot_model("not-accepted", ["/responses"], policy="unconfigured"),
+        copilot_model("of-the-editor", picker=False),
+        copilot_model("text-embedding-3-small", picker=False, policy=None, kind="embeddings"),
+    ]
 
     class handler(_ServiceHandler):
+        def do_GET(self):
+            if self.path != "/models":
+                return super().do_GET()
+            for name in ("Copilot-Integration-Id", "Editor-Version", "X-GitHub-Api-Version"):
+                self.authority.expect(self.headers.get(name), f"no {name}")
+            self.list_models(lambda entries: {"object": "list", "data": entries})
+
         def serve(self, body):
             a = self.authority
             if self.path not in a.PATHS[body["model"]]:

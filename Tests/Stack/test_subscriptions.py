@@ -12,7 +12,7 @@ import invariants
 from harness import ECHO, PROGRAM, Case, Stack, wait_for
 from oauth import Authority
 from refresher import Refresher
-from services import ChatGPT, Copilot
+from services import ChatGPT, Copilot, codex_model
 from test_scenarios_stack import Whole
 
 HELLO = [{"role": "system", "content": "be short"}, {"role": "user", "content": "hi"}]
@@ -30,6 +30,14 @@ class Subscription(Case):
 
     command = Whole.command
     credential = Whole.credential
+
+    def models(self):
+        """The names in /v1/models without pins and without those of the embedded provider."""
+        names = [m["id"] for m in self.stack.get("/v1/models").json()["data"]]
+        return [name for name in names if "," not in name and not name.startswith("echo")]
+
+    def wait_listed(self, names):
+        wait_for(f"the models {names}", 10, lambda: self.models() == names)
 
     def log_in(self):
         code, out, err = self.command("login", "main")
@@ -80,6 +88,33 @@ class ChatGPTAccount(Subscription):
         self.assertEqual(self.service.refused, 1)
         self.assertEqual(self.service.calls, 2, "the login's first token and one renewal")
 
+    def test_the_models_of_the_account_are_listed_and_answered(self):
+        self.wait_listed(["gpt-5-codex", "gpt-5"])
+        answer = self.stack.post("/v1/chat/completions", {"model": "gpt-5", "messages": HELLO}, timeout=20)
+        self.assertEqual(self.text(answer), "hello")
+        pins = [m["id"] for m in self.stack.get("/v1/models").json()["data"] if m["id"].startswith("chatgpt,")]
+        self.assertEqual(pins, ["chatgpt,gpt-5-codex", "chatgpt,gpt-5"])
+        codex = [m["slug"] for m in self.stack.get("/v1/models").json()["models"]]
+        self.assertIn("gpt-5", codex)
+        listed = self.service.listed
+        for _ in range(20):
+            self.models()
+        self.assertEqual(self.service.listed, listed, "what is known is not asked for again")
+
+    def test_a_list_that_cannot_be_renewed_stays_in_use(self):
+        self.wait_listed(["gpt-5-codex", "gpt-5"])
+        for trouble in [(500, b"<html>"), (200, b"<html>portal</html>"), (200, {"models": 7}), (200, b"[" * 5_000_000)]:
+            start = len(self.stack.log_text())
+            self.service.models = trouble
+            old = self.stack.kill_child("worker chatgpt")
+            self.stack.wait_replaced("worker chatgpt", old, seconds=10)
+            self.stack.wait_for_log("the models of chatgpt are not known", 10, start)
+            self.assertEqual(self.models(), ["gpt-5-codex", "gpt-5"])
+        self.service.models = [codex_model("gpt-6", 1), codex_model("gpt-5", 3), codex_model("auto-review", 2, "hide")]
+        old = self.stack.kill_child("worker chatgpt")
+        self.stack.wait_replaced("worker chatgpt", old, seconds=10)
+        self.wait_listed(["gpt-6", "gpt-5"])
+
     def test_a_usage_limit_rests_the_credential_until_it_ends(self):
         self.service.limit = {"error": {"type": "usage_limit_reached", "plan_type": "pro", "resets_in_seconds": 7000}}
         self.assertEqual(self.ask("gpt-5-codex").status, 429)
@@ -126,6 +161,13 @@ class CopilotAccount(Subscription):
                 self.assertEqual(answer.status, 200, answer.body)
                 self.assertEqual(answer.json()["content"][0]["text"], "hello")
                 self.assertEqual(self.service.paths[-1], messages)
+
+    def test_the_models_of_the_account_are_listed_and_asked_where_the_list_says(self):
+        self.wait_listed(
+            ["gpt-5-codex", "claude-sonnet-4.5", "gemini-2.5-pro", "brand-new", "text-embedding-3-small"])
+        answer = self.stack.post("/v1/chat/completions", {"model": "brand-new", "messages": HELLO}, timeout=20)
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(self.service.paths[-1], "/responses")
 
     def test_login_exchange_refusal_exchange_replay(self):
         self.assertEqual(self.ask("gemini-2.5-pro").status, 200)

@@ -51,6 +51,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     case 10: roundTrip(CredentialReport.self, body)
     case 11: roundTrip(AdminRequest.self, body)
     case 12: roundTrip(AdminAnswer.self, body)
+    case 13: roundTrip(OfferedModels.self, body)
     case 20: roundTrip(WorkerKeys.self, body)
     case 21: roundTrip(CredentialNotice.self, body)
     case 22: roundTrip(TokenRefusal.self, body)

@@ -146,12 +146,15 @@ package struct ProviderProfile: Equatable, Sendable {
     package var rules: UpstreamRules
     /// Models that are not answered in every dialect of the provider; the first one that fits counts.
     package var modelDialects: [ModelDialects]
+    /// Where it tells which models an account may use; nil where the configuration has to.
+    package var listing: ModelListing?
 
     package init(
         _ kind: String, _ surfaces: [Surface], auth: AuthScheme = .bearer, headers: [String: String] = [:],
         forbiddenHeaders: [String] = [], errors: ErrorShape = .openai, rules: UpstreamRules = UpstreamRules(),
-        modelDialects: [ModelDialects] = []
+        modelDialects: [ModelDialects] = [], listing: ModelListing? = nil
     ) {
+        self.listing = listing
         self.modelDialects = modelDialects
         self.kind = kind
         self.surfaces = surfaces
@@ -208,6 +211,10 @@ extension ProviderProfile: WireCodable {
             writer.put(row.pattern)
             writer.put(list: row.dialects) { $0.put($1.rawValue) }
         }
+        writer.put(listing) { writer, listing in
+            writer.put(listing.form.rawValue)
+            writer.put(listing.path)
+        }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -228,6 +235,9 @@ extension ProviderProfile: WireCodable {
                 try reader.getCase(Dialect.self)
             }
             return ModelDialects(pattern, dialects)
+        }
+        listing = try reader.getOptional { (reader) throws(WireError) in
+            ModelListing(try reader.getCase(), try reader.getString())
         }
     }
 }
