@@ -126,7 +126,9 @@ struct ConfigurationReader {
         }
         checkProxies()
         for section in root.sections("Providers") {
-            let reader = ProviderReader(section: section, timeouts: timeouts, proxy: root.secret("PROXY_URL"))
+            let reader = ProviderReader(
+                section: section, timeouts: timeouts, proxy: root.secret("PROXY_URL"),
+                isForcedWhole: root.section("Router").boolean("forceNonStreaming"))
             guard let provider = reader.read(&problems) else { continue }
             if let (node, path) = section.value("name"),
                 providers.contains(where: { $0.name.lowercased() == provider.name.lowercased() })

@@ -7,6 +7,11 @@ struct ProviderReader {
     let section: ConfigSection
     let timeouts: UpstreamTimeouts
     let proxy: Secret?
+    /// Router.forceNonStreaming.
+    let isForcedWhole: Bool
+
+    /// The quirk of providers that are not asked for streams.
+    private static let whole = "document_only"
 
     /// The URL that means the provider inside ccr.
     static let echoURL = "builtin:echo"
@@ -167,6 +172,9 @@ struct ProviderReader {
         let own = section.section("profile")
         var overrides = ProfileOverrides()
         overrides.quirks = ProfileWords.readQuirks(own.value("quirks"), &problems)
+        if isForcedWhole, !section.boolean("allow_streaming"), overrides.quirks[Self.whole] == nil {
+            overrides.quirks[Self.whole] = true
+        }
         for choice in ProfileWords.choices { overrides.choices[choice.key] = own.text(choice.key) }
         overrides.toolNameBytes = own.integer("tool_name_bytes")
         overrides.stopCount = own.integer("stop_count")

@@ -92,8 +92,8 @@ extension Schema {
                 ignored: "Providers[].honor_ratelimit_headers", "Skips a provider at its limit.",
                 "rate-limit headers are passed on to the client"),
             SchemaKey(
-                ignored: "Providers[].allow_streaming", "Exception from forceNonStreaming.",
-                "the client decides about the stream"),
+                "Providers[].allow_streaming", .boolean, default: "false",
+                "Exception from Router.forceNonStreaming: it is asked for streams."),
         ] + profileKeys
 
     /// The rows of Providers[].profile: changes of what the kind says.

@@ -102,8 +102,8 @@ extension Schema {
                 "Of “provider,model” sent by a client only the model counts."),
             SchemaKey(ignored: "Router.tierRetries", "Retries per tier.", "each candidate is asked once"),
             SchemaKey(
-                ignored: "Router.forceNonStreaming", "Upstream without a stream.",
-                "the client decides about the stream"),
+                "Router.forceNonStreaming", .boolean, default: "false",
+                "Providers are asked for whole answers, of which clients that stream get a stream."),
             SchemaKey(ignored: "Router.topK", "Size of a sample of tiers.", "candidates keep their order"),
             SchemaKey(
                 ignored: "Router.routingTemperature", "Sampling of tiers.", "candidates keep their order"),

@@ -109,7 +109,7 @@ extension Schema {
             "Silence after which a streaming client is sent a ping."),
         SchemaKey(
             "Timeouts.commitHoldMs", .integer(0...86_400_000), default: "10000",
-            "How long a stream's head waits for the first event before it is sent."),
+            "How long a stream's head waits for the first event, or a whole answer, before it is sent."),
         SchemaKey(
             "Timeouts.unusedConnectionMs", .integer(1_000...86_400_000), default: "60000",
             "How long a connection to a provider stays open unused."),

@@ -34,8 +34,26 @@ extension Answer {
         translator = translation.translator(isStream ? .eventStream : .document)
     }
 
+    /// Opens the client's stream before the provider has said anything, since it may think for long over a whole answer.
+    mutating func openEarly() {
+        isOpenEarly = true
+        status = 200
+        beginTranslation()
+    }
+
+    /// The head of a provider whose client's stream is open already: what it refuses can only be told inside of it.
+    mutating func lateHeadReceived(status: Int) -> Step {
+        isOpenEarly = false
+        guard status < 300 else {
+            lateRefusal = status
+            return .hold
+        }
+        beginTranslation()
+        return .hold
+    }
+
     mutating func translate(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) -> Step {
-        guard translator != nil else {
+        guard translator != nil, lateRefusal == nil else {
             // An error's body, whose beginning says what matters.
             if held.count < UpstreamErrorBody.maximumBytes { held.append(contentsOf: bytes) }
             return .hold
@@ -53,6 +71,9 @@ extension Answer {
     }
 
     mutating func translationCompleted(_ parser: JSONParser) -> Ending {
+        if let lateRefusal {
+            return translationBroke(refusal(status: lateRefusal, parser))
+        }
         guard translator != nil else { return translateError(parser) }
         translator?.ended(parser: parser)
         let output = translator?.takeOutput() ?? []
@@ -74,17 +95,22 @@ extension Answer {
 
     /// The provider refused: the same error in the client's dialect.
     private mutating func translateError(_ parser: JSONParser) -> Ending {
-        let error = held.withUnsafeBytes {
-            UpstreamErrorBody.read(
-                $0, status: status, kind: UpstreamFailure.kind(ofStatus: status), provider: request.provider,
-                retryAfter: retryAfter, parser: parser)
-        }
+        let error = refusal(status: status, parser)
         // Only Anthropic's clients know 529.
         if status == 529, translation?.client != .messages { status = 503 }
         held = ErrorBody.render(
             error, dialect: translation?.client ?? .chat, requestID: request.requestID)
         _ = commit()
         return .finish(last: [])
+    }
+
+    /// What the provider said instead of an answer.
+    private func refusal(status: Int, _ parser: JSONParser) -> GatewayError {
+        held.withUnsafeBytes {
+            UpstreamErrorBody.read(
+                $0, status: status, kind: UpstreamFailure.kind(ofStatus: status), provider: request.provider,
+                retryAfter: retryAfter, parser: parser)
+        }
     }
 
     /// Names the provider; its own words go to the client alone.

@@ -58,8 +58,12 @@ package struct Answer {
     let request: RequestFacts
     /// How the answer becomes the client's; nil when its bytes pass.
     let translation: Translation?
-    /// At work once a translated answer has a successful head.
+    /// At work once a translated answer has a successful head, or the client's stream is open without one.
     var translator: AnswerTranslator?
+    /// What the provider answered after the client's stream was opened without it, if that is no success.
+    var lateRefusal: Int?
+    /// The client's stream is open, and the provider has not said a word.
+    var isOpenEarly = false
     private var observer: ResponseObserver
     private var headerLines: [UInt8] = []
     private var nominated = NominatedFields()
@@ -149,7 +153,13 @@ package struct Answer {
     /// Whether a stream has been opened but shows nothing but opening events. While the head is still arriving, its
     /// first fields may be known, but not the status.
     package var isHoldingStream: Bool {
-        !isCommitted && isEventStream && status != 0 && translation?.clientStreams != false
+        !isCommitted && (isEventStream || isOpenEarly) && status != 0 && translation?.clientStreams != false
+    }
+
+    /// Whether the client wants a stream of what the provider will say all at once, and has not said yet.
+    package var isAwaitingWhole: Bool {
+        guard !isCommitted, status == 0, let translation else { return false }
+        return translation.takesPings && !translation.upstreamStreams
     }
 
     /// The provider has begun to answer, although the client may see nothing of it yet.
@@ -198,6 +208,7 @@ package struct Answer {
 
     /// The upstream's head is complete.
     package mutating func headReceived(status: Int) -> Step {
+        if isCommitted { return lateHeadReceived(status: status) }
         self.status = status
         if UpstreamFailure.isWorthAnotherCandidate(status: status), !request.isLastCandidate {
             let error = GatewayError(
@@ -229,9 +240,10 @@ package struct Answer {
         }
     }
 
-    /// A stream has been held for long enough: let the client see that it is open.
+    /// The client has been held for long enough: let it see that its stream is open.
     package mutating func holdExpired() -> Step {
-        isHoldingStream ? commit() : .hold
+        if isAwaitingWhole { openEarly() }
+        return isHoldingStream ? commit() : .hold
     }
 
     /// The upstream ended its answer as HTTP wants it.

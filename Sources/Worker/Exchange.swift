@@ -117,7 +117,7 @@ final class Exchange: TransferDelegate {
             self.lease = lease
             lastUpstreamUsec = Clock.monotonicUsec()
             upstream = replay(lease, self)
-        case .failure(let error): fail(Answer.Failure(error: error, mayTryElsewhere: true))
+        case .failure(let error): perform(answer.upstreamBroke(error), breakOutcome: .upstreamFailed)
         }
     }
 
@@ -262,7 +262,10 @@ final class Exchange: TransferDelegate {
         }
         let provider = worker.config.provider
         if !answer.isCommitted {
-            if answer.isHoldingStream, now > headUsec + UInt64(timeouts.commitHold) * 1000 {
+            let isWaiting = upstream != nil && answer.isAwaitingWhole
+            if answer.isHoldingStream || isWaiting,
+                now > (isWaiting ? startedUsec : headUsec) + UInt64(timeouts.commitHold) * 1000
+            {
                 if answer.holdExpired() == .commit { sendCommit(isLast: false) }
                 return
             }
@@ -275,9 +278,11 @@ final class Exchange: TransferDelegate {
         guard let writer else { return }
         if isPaused {
             if now > writer.lastWriteUsec + UInt64(timeouts.idle) * 1000 { resolve(.abandon(.timedOut)) }
-        } else if now > lastUpstreamUsec + UInt64(timeouts.idle) * 1000 {
+        } else if answer.isOpenEarly, now > startedUsec + UInt64(timeouts.firstEvent) * 1000 {
+            timeOut("provider \(provider) did not answer in time")
+        } else if !answer.isOpenEarly, now > lastUpstreamUsec + UInt64(timeouts.idle) * 1000 {
             timeOut("provider \(provider) has been silent for too long")
-        } else if !handoff.streaming, now > deadlineUsec {
+        } else if !handoff.streaming || answer.isOpenEarly, now > deadlineUsec {
             timeOut("provider \(provider) did not finish in time")
         } else if answer.acceptsKeepalive, !writer.isFull,
             now > max(lastUpstreamUsec, writer.lastWriteUsec) + UInt64(timeouts.keepalive) * 1000
@@ -366,9 +371,12 @@ final class Exchange: TransferDelegate {
         }
     }
 
-    /// Forgets the answer so far, of which the client has seen nothing.
+    /// Forgets the answer so far, of which the client has seen nothing but that its stream is open.
     private func startOver() {
-        answer = Exchange.answer(to: handoff, provider: worker.config.provider, answer.translation, dropped)
+        if !answer.isCommitted {
+            answer = Exchange.answer(
+                to: handoff, provider: worker.config.provider, answer.translation, dropped)
+        }
         state = .relaying
     }
 

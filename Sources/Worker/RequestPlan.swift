@@ -59,7 +59,7 @@ struct RequestPlanner {
         _ handoff: HandoffRequest, _ model: ResolvedModel, nowUnix: Int, parser: JSONParser,
         body: () -> [UInt8]
     ) throws(GatewayError) -> RequestPlan {
-        let streaming = upstreamStreams(handoff)
+        let streaming = upstreamStreams(handoff, model.rules)
         // State of other providers must not reach this one, not even between a client and a provider of one dialect, and
         // what this one gave in an envelope has to be unpacked.
         let inArray = handoff.endpoint == .streamGenerateContent && !handoff.query.contains("alt=sse")
@@ -99,7 +99,10 @@ struct RequestPlanner {
         return .translated(
             translation, body: encoded,
             endpoint: endpoint,
-            url: UpstreamURL.make(url, model: model.name))
+            // What a client of the same dialect says beside its body holds for the provider too.
+            url: endpoint.dialect == handoff.endpoint.dialect
+                ? UpstreamURL.make(url, model: model.name, for: handoff)
+                : UpstreamURL.make(url, model: model.name))
     }
 
     /// The URL of an endpoint; nil for what the provider does not answer. The embedded provider has none to speak of.
@@ -120,10 +123,11 @@ struct RequestPlanner {
         return nil
     }
 
-    /// Whether the provider is asked for a stream: as the client wants, unless it offers only one of both.
-    private func upstreamStreams(_ handoff: HandoffRequest) -> Bool {
-        if config.profile.rules.has(.streamOnly) { return true }
-        return handoff.streaming && !config.profile.rules.has(.documentOnly)
+    /// Whether the provider is asked for a stream: as the client wants, unless it or its model offers only one of both.
+    private func upstreamStreams(_ handoff: HandoffRequest, _ model: ModelRules) -> Bool {
+        let quirks = model.applied(to: config.profile.rules.quirks)
+        if quirks.contains(.streamOnly) { return true }
+        return handoff.streaming && !quirks.contains(.documentOnly)
     }
 
     private func calibrated(_ handoff: HandoffRequest) -> Int {

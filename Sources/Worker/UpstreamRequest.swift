@@ -37,14 +37,21 @@ package struct UpstreamHeaders {
         }
     }
 
-    /// The fields for one request: the client's, then the provider's, then those of a credential.
-    package func fields(for handoff: HandoffRequest, credential: HeaderBlock? = nil) -> HeaderBlock {
+    /// What the client of a provider of its own dialect sends along.
+    private func clientFields(_ handoff: HandoffRequest, without others: [[UInt8]] = []) -> HeaderBlock {
         var block = handoff.headers
-        if !replaced.isEmpty {
+        let refused = replaced + others
+        if !refused.isEmpty {
             block.remove { name in
-                replaced.contains { $0.withUnsafeBytes { ASCII.equalIgnoringCase($0, name) } }
+                refused.contains { $0.withUnsafeBytes { ASCII.equalIgnoringCase($0, name) } }
             }
         }
+        return block
+    }
+
+    /// The fields for one request: the client's, then the provider's, then those of a credential.
+    package func fields(for handoff: HandoffRequest, credential: HeaderBlock? = nil) -> HeaderBlock {
+        var block = clientFields(handoff)
         if handoff.endpoint.dialect == .messages, !block.contains("anthropic-version") {
             block.append(versionField)
         }
@@ -56,14 +63,20 @@ package struct UpstreamHeaders {
         return block
     }
 
-    /// The fields for a request that ccr wrote itself: the client's belong to another dialect.
-    package func fields(translatedTo dialect: Dialect, streaming: Bool, credential: HeaderBlock? = nil)
-        -> HeaderBlock
-    {
-        var block = HeaderBlock()
+    /// What ccr says itself of a request that it wrote, and of the answer that it can read.
+    private static let ownWords = ["content-type", "accept", "accept-encoding"].map { Array($0.utf8) }
+
+    /// The fields for a request that ccr wrote itself. The client's go along if they are of the provider's dialect.
+    package func fields(
+        for handoff: HandoffRequest, translatedTo dialect: Dialect, streaming: Bool,
+        credential: HeaderBlock? = nil
+    ) -> HeaderBlock {
+        var block =
+            handoff.endpoint.dialect == dialect
+            ? clientFields(handoff, without: UpstreamHeaders.ownWords) : HeaderBlock()
         block.append("Content-Type", "application/json")
         block.append("Accept", streaming ? "text/event-stream" : "application/json")
-        if dialect == .messages { block.append(versionField) }
+        if dialect == .messages, !block.contains("anthropic-version") { block.append(versionField) }
         block.append(ownFields)
         if let credential { block.append(credential) }
         return block

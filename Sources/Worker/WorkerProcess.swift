@@ -260,13 +260,17 @@ package final class WorkerProcess {
         switch plan {
         case .local(let answer): return EchoUpstream(loop, answer, delegate: delegate)
         case .passThrough(let url):
-            if config.isEcho { return echo(handoff, handoff.endpoint, body.bytes, delegate) }
+            if config.isEcho {
+                return echo(handoff, handoff.endpoint, body.bytes, streaming: handoff.streaming, delegate)
+            }
             let fields = headers.fields(for: handoff, credential: lease?.fields)
             return transfer(url, fields, body, lease, handoff, handoff.streaming, delegate)
         case .translated(let translation, let bytes, let endpoint, let url):
-            if config.isEcho { return echo(handoff, endpoint, bytes, delegate) }
+            if config.isEcho {
+                return echo(handoff, endpoint, bytes, streaming: translation.upstreamStreams, delegate)
+            }
             let fields = headers.fields(
-                translatedTo: endpoint.dialect, streaming: translation.upstreamStreams,
+                for: handoff, translatedTo: endpoint.dialect, streaming: translation.upstreamStreams,
                 credential: lease?.fields)
             return transfer(url, fields, body, lease, handoff, translation.upstreamStreams, delegate)
         }
@@ -311,10 +315,11 @@ package final class WorkerProcess {
     func complain(_ text: String) { child.journal.log(.warning, .credentialTrouble, text) }
 
     private func echo(
-        _ handoff: HandoffRequest, _ endpoint: Endpoint, _ body: [UInt8], _ delegate: any TransferDelegate
+        _ handoff: HandoffRequest, _ endpoint: Endpoint, _ body: [UInt8], streaming: Bool,
+        _ delegate: any TransferDelegate
     ) -> any Upstream {
         let answer = EchoProvider.answer(
-            endpoint: endpoint, streaming: handoff.streaming, model: handoff.model, body: body,
+            endpoint: endpoint, streaming: streaming, model: handoff.model, body: body,
             requestID: handoff.requestID, parser: parser)
         return EchoUpstream(loop, answer, delegate: delegate)
     }

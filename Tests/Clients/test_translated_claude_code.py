@@ -16,7 +16,7 @@ MODEL = "some-model"
 
 @needs_gateway
 class TranslatedClaudeCode(unittest.TestCase):
-    def loop(self, dialect):
+    def loop(self, dialect, **router):
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="ccr-claude.")))
         work = folder / "work"
         image, file = work / "pixel.png", work / "note.txt"
@@ -40,7 +40,7 @@ class TranslatedClaudeCode(unittest.TestCase):
         base = "/v1beta" if dialect == "gemini" else "/v1"
         with StrictUpstream(dialect, turns) as upstream:
             strict = provider("strict", upstream.url + base, [MODEL], dialects=[dialect])
-            with Gateway(Providers=[strict]) as gateway:
+            with Gateway(Providers=[strict], Router=router) as gateway:
                 claude = Claude(folder, gateway.url, MODEL)
                 image.write_bytes(PIXEL)
                 file.write_text("old text\n")
@@ -53,6 +53,8 @@ class TranslatedClaudeCode(unittest.TestCase):
                 again, result = claude.print("go on", "--continue")
                 self.assertEqual(upstream.refusals, [])
                 self.assertEqual((result["result"], result["is_error"]), ("And on it goes.", False), again.stderr)
+        if router:
+            self.assertNotIn(True, [r.get("stream") for r in upstream.requests])
         seen = [json.dumps(r) for r in upstream.requests]
         self.assertTrue(any("o1e" in s for s in seen))
         self.assertTrue(any("iVBORw0KGgo" in s for s in seen), "the image that was read")
@@ -67,6 +69,12 @@ class TranslatedClaudeCode(unittest.TestCase):
 
     def test_a_tool_loop_on_gemini(self):
         self.loop("gemini")
+
+    def test_a_tool_loop_on_whole_answers_of_its_own_dialect(self):
+        self.loop("messages", forceNonStreaming=True)
+
+    def test_a_tool_loop_on_whole_answers_of_another_dialect(self):
+        self.loop("chat", forceNonStreaming=True)
 
 
 if __name__ == "__main__":

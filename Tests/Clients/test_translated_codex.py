@@ -28,7 +28,7 @@ def shell(command):
 
 @needs_gateway
 class TranslatedCodex(unittest.TestCase):
-    def loop(self, dialect):
+    def loop(self, dialect, **router):
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="ccr-codex.")))
         image = folder / "pixel.png"
         image.write_bytes(PIXEL)
@@ -44,7 +44,7 @@ class TranslatedCodex(unittest.TestCase):
         base = "/v1beta" if dialect == "gemini" else "/v1"
         with StrictUpstream(dialect, turns) as upstream:
             strict = provider("strict", upstream.url + base, [MODEL], dialects=[dialect])
-            with Gateway(Providers=[strict]) as gateway:
+            with Gateway(Providers=[strict], Router=router) as gateway:
                 codex = Codex(folder, gateway.url, MODEL)
                 done = codex.exec("--output-schema", str(schema), "do the work", proxy=upstream.url)
                 story = f"{upstream.refusals}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}\n{gateway.tail()}"
@@ -56,6 +56,9 @@ class TranslatedCodex(unittest.TestCase):
                 self.assertEqual(again.returncode, 0, again.stderr[-3000:])
                 self.assertIn("resumed", again.stdout)
                 self.assertEqual(upstream.refusals, [])
+                streams = [bool(r.get("stream")) for r in upstream.requests]
+        if router:
+            self.assertNotIn(True, streams)
         seen = [json.dumps(r) for r in upstream.requests]
         self.assertEqual(len(seen), 5)
         self.assertIn("o1e", seen[1])
@@ -71,6 +74,12 @@ class TranslatedCodex(unittest.TestCase):
 
     def test_a_tool_loop_on_gemini(self):
         self.loop("gemini")
+
+    def test_a_tool_loop_on_whole_answers_of_its_own_dialect(self):
+        self.loop("responses", forceNonStreaming=True)
+
+    def test_a_tool_loop_on_whole_answers_of_another_dialect(self):
+        self.loop("chat", forceNonStreaming=True)
 
 
 if __name__ == "__main__":

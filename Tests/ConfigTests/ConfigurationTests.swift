@@ -154,6 +154,23 @@ struct ConfigurationTests {
         #expect(providers.map(\.dialects) == [[], [.messages], []])
     }
 
+    @Test("that forces whole answers excepts providers that may stream or say themselves what they do")
+    func wholeAnswers() {
+        func quirks(_ router: String) -> [Bool?]? {
+            load(
+                """
+                {"Providers": [
+                   {"name": "a", "api_base_url": "http://h/v1"},
+                   {"name": "b", "api_base_url": "http://h/v1", "allow_streaming": true},
+                   {"name": "c", "api_base_url": "http://h/v1", "profile": {"quirks": {"document_only": false}}}],
+                 "Router": {\(router)}}
+                """
+            ).configuration?.providers.map { $0.overrides.quirks["document_only"] }
+        }
+        #expect(quirks(#""forceNonStreaming": true"#) == [true, nil, false])
+        #expect(quirks("") == [nil, nil, false])
+    }
+
     @Test("of CCR-Rust loads without an error")
     func rust() {
         let loaded = load(

@@ -11,12 +11,16 @@ import Testing
 @Suite struct TranslatedAnswerTests {
     private let parser = JSONParser()
 
-    private func answer(streaming: Bool, isLast: Bool = true) throws -> Answer {
+    /// - Parameter upstreamStreams: nil: as the client.
+    private func answer(
+        streaming: Bool, upstreamStreams: Bool? = nil, isLast: Bool = true
+    ) throws -> Answer {
         let body =
             #"{"model":"x","max_tokens":9,"stream":\#(streaming),"messages":[{"role":"user","content":"Hi"}]}"#
         let request = TranslationRequest(
             client: .messages, upstream: .chat,
-            target: RequestTarget(origin: Origin(provider: "p", model: "m"), streaming: streaming),
+            target: RequestTarget(
+                origin: Origin(provider: "p", model: "m"), streaming: upstreamStreams ?? streaming),
             streamingByPath: nil, requestID: "req_1", nowUnix: 1)
         let (translation, _) = try Translation.make(
             request, body: Array(body.utf8), clientModel: "x", estimatedInput: 7, parser: parser)
@@ -78,6 +82,91 @@ import Testing
         #expect(text(answer.head).contains("content-type: application/json\r\n"))
         #expect(text(answer.head).contains("x-ccr-usage: estimated\r\n"), "the provider counted nothing")
         #expect(text(answer.held).contains(#""input_tokens":7,"#))
+    }
+
+    private let wholeAnswer =
+        #"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}],"#
+        + #""usage":{"prompt_tokens":11,"completion_tokens":2,"total_tokens":13}}"#
+
+    @Test func `a whole answer becomes a stream`() throws {
+        var answer = try answer(streaming: true, upstreamStreams: false)
+        #expect(answer.isAwaitingWhole)
+        #expect(head(&answer, 200, "application/json") == .hold)
+        #expect(!answer.isAwaitingWhole)
+        #expect(feed(&answer, wholeAnswer) == .hold)
+        #expect(answer.upstreamCompleted(parser: parser) == .finish(last: []))
+        #expect(answer.framing == .chunked)
+        #expect(text(answer.head).contains("content-type: text/event-stream; charset=utf-8\r\n"))
+        #expect(text(answer.held).hasPrefix("event: message_start\n"))
+        #expect(text(answer.held).contains(#""text_delta","text":"Hello""#))
+        #expect(text(answer.held).hasSuffix("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"))
+        #expect(answer.usage == Usage(input: 11, output: 2))
+    }
+
+    @Test func `a stream is opened while a provider thinks over its whole answer`() throws {
+        var answer = try answer(streaming: true, upstreamStreams: false, isLast: false)
+        #expect(answer.holdExpired() == .commit)
+        #expect(text(answer.head).hasPrefix("HTTP/1.1 200 "))
+        #expect(text(answer.head).contains("content-type: text/event-stream; charset=utf-8\r\n"))
+        #expect(answer.held.isEmpty)
+        answer.dropSent()
+        #expect(answer.acceptsKeepalive)
+        #expect(head(&answer, 200, "application/json") == .hold)
+        #expect(feed(&answer, wholeAnswer) == .hold)
+        guard case .finish(let last) = answer.upstreamCompleted(parser: parser) else {
+            Issue.record("not finished")
+            return
+        }
+        #expect(text(last).hasPrefix("event: message_start\n"))
+        #expect(text(last).contains("event: message_stop\n"))
+    }
+
+    @Test func `a provider that streams after all, with the stream open, is passed on event for event`()
+        throws
+    {
+        var answer = try answer(streaming: true, upstreamStreams: false)
+        #expect(answer.holdExpired() == .commit)
+        answer.dropSent()
+        #expect(head(&answer, 200, "text/event-stream") == .hold)
+        guard case .send(let bytes) = feed(&answer, chunk(#"{"content":"Hel"}"#)) else {
+            Issue.record("nothing was sent")
+            return
+        }
+        #expect(text(bytes).contains(#""text":"Hel""#))
+    }
+
+    @Test func `a refusal after the stream was opened is told inside of it, and nowhere else`() throws {
+        var answer = try answer(streaming: true, upstreamStreams: false, isLast: false)
+        #expect(answer.holdExpired() == .commit)
+        answer.dropSent()
+        #expect(head(&answer, 429, "application/json") == .hold)
+        #expect(feed(&answer, #"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#) == .hold)
+        guard case .breakOff(let event) = answer.upstreamCompleted(parser: parser) else {
+            Issue.record("not broken off")
+            return
+        }
+        #expect(text(event).hasPrefix("event: error\n"))
+        #expect(text(event).contains("rate_limit_error") && text(event).contains("slow down"))
+        #expect(answer.status == 200, "what the client saw")
+    }
+
+    @Test func `a provider that never answers is told inside of the open stream`() throws {
+        var answer = try answer(streaming: true, upstreamStreams: false)
+        #expect(answer.holdExpired() == .commit)
+        guard case .breakOff(let event) = answer.upstreamBroke(GatewayError(.upstreamTimeout, "too late"))
+        else {
+            Issue.record("not broken off")
+            return
+        }
+        #expect(text(event).hasPrefix("event: error\n"))
+    }
+
+    @Test func `a refusal before the stream was opened keeps its status`() throws {
+        var answer = try answer(streaming: true, upstreamStreams: false)
+        #expect(head(&answer, 400, "application/json") == .hold)
+        _ = feed(&answer, #"{"error":{"message":"no","code":"invalid_prompt"}}"#)
+        #expect(answer.upstreamCompleted(parser: parser) == .finish(last: []))
+        #expect(answer.status == 400)
     }
 
     @Test(arguments: [("retry-after-ms: 2500", "3"), ("retry-after-ms: 2500\nretry-after: 9", "9")])
@@ -231,7 +320,25 @@ import Testing
         let planner = planner([.messages: "http://h/v1/messages"])
         #expect(
             try plan(planner, handoff(.messages, carriesEnvelope: true))
-                == "translate messages http://h/v1/messages")
+                == "translate messages http://h/v1/messages?beta=true",
+            "what the client says beside its body holds for the provider too")
+    }
+
+    @Test func `a model may stream only, or never, in place of what its provider does`() throws {
+        let urls: [Endpoint: String] = [.chatCompletions: "http://h/c"]
+        var rules = ModelRules()
+        rules.addedQuirks = [.documentOnly]
+        func plan(_ quirks: Quirks, _ rules: ModelRules) throws -> String {
+            describe(
+                try planner(urls, quirks).plan(
+                    handoff(.chatCompletions), ResolvedModel(name: "m", rules: rules), nowUnix: 1,
+                    parser: parser
+                ) { Self.body })
+        }
+        #expect(try plan([], rules) == "translate chatCompletions http://h/c?beta=true")
+        rules = ModelRules()
+        rules.removedQuirks = [.documentOnly]
+        #expect(try plan([.documentOnly], rules) == "pass http://h/c?beta=true")
     }
 
     @Test func `the dialect that carries most is asked`() throws {
@@ -265,10 +372,12 @@ import Testing
         #expect(
             try plan(planner(urls, [.streamOnly]), handoff(.chatCompletions)) == "pass http://h/c?beta=true")
         let document = handoff(.chatCompletions, streaming: false)
-        #expect(try plan(planner(urls, [.streamOnly]), document) == "translate chatCompletions http://h/c")
+        #expect(
+            try plan(planner(urls, [.streamOnly]), document)
+                == "translate chatCompletions http://h/c?beta=true")
         #expect(
             try plan(planner(urls, [.documentOnly]), handoff(.chatCompletions))
-                == "translate chatCompletions http://h/c")
+                == "translate chatCompletions http://h/c?beta=true")
     }
 
     @Test func `tokens are estimated where the provider does not count them`() throws {

@@ -84,7 +84,8 @@ import Testing
 @Suite("Upstream headers") struct UpstreamHeadersTests {
     private func fields(
         auth: AuthScheme = .bearer, extra: [String: String] = [:], endpoint: Endpoint = .chatCompletions,
-        client: [(String, String)] = [], headers: [String: String] = [:], forbidden: [String] = []
+        client: [(String, String)] = [], headers: [String: String] = [:], forbidden: [String] = [],
+        translatedTo dialect: Dialect? = nil
     ) -> [String] {
         let profile = ProviderProfile(
             "k", [Surface(.chat)], auth: auth, headers: headers, forbiddenHeaders: forbidden)
@@ -103,7 +104,11 @@ import Testing
             isHTTP11: true, model: "m", clientModel: "m", bodySize: 0, inlineBody: [], splices: [],
             headers: headers, query: "",
             deadlineUsec: 0)
-        let block = UpstreamHeaders(config).fields(for: handoff).bytes
+        let upstream = UpstreamHeaders(config)
+        let fields =
+            dialect.map { upstream.fields(for: handoff, translatedTo: $0, streaming: false) }
+            ?? upstream.fields(for: handoff)
+        let block = fields.bytes
         return block.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
     }
 
@@ -112,6 +117,23 @@ import Testing
         #expect(
             fields(client: [("accept", "a"), ("content-type", "c"), ("user-agent", "u")])
                 == ["accept: a", "content-type: c", "user-agent: u", "Authorization: Bearer k", "Expect:"])
+    }
+
+    @Test("A translated request says itself what it is; the client's fields go along to its own dialect only")
+    func translated() {
+        let client = [("accept", "text/event-stream"), ("content-type", "x"), ("anthropic-beta", "b")]
+        #expect(
+            fields(endpoint: .messages, client: client, translatedTo: .messages)
+                == [
+                    "anthropic-beta: b", "Content-Type: application/json", "Accept: application/json",
+                    "anthropic-version: 2023-06-01", "Authorization: Bearer k", "Expect:",
+                ])
+        #expect(
+            fields(endpoint: .messages, client: client, translatedTo: .chat)
+                == [
+                    "Content-Type: application/json", "Accept: application/json", "Authorization: Bearer k",
+                    "Expect:",
+                ])
     }
 
     @Test("libcurl's own accept and content type are suppressed unless the client sends some")

@@ -90,11 +90,15 @@ package struct ModelRules: Equatable, Sendable {
         self.pattern = pattern
     }
 
+    /// The provider's peculiarities as they are for this model.
+    package func applied(to quirks: Quirks) -> Quirks {
+        quirks.union(addedQuirks).subtracting(removedQuirks)
+    }
+
     /// The provider's rules as they are for this model.
     package func applied(to rules: UpstreamRules) -> UpstreamRules {
         var rules = rules
-        rules.quirks.formUnion(addedQuirks)
-        rules.quirks.subtract(removedQuirks)
+        rules.quirks = applied(to: rules.quirks)
         if let maxTokens { rules.maxTokens = maxTokens }
         if let reasoning { rules.reasoning = reasoning }
         if let replay { rules.replay = replay }

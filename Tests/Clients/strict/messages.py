@@ -18,6 +18,7 @@ BLOCKS = {
     "tool_result": {"type", "tool_use_id", "content", "is_error", "cache_control"},
     "thinking": {"type", "thinking", "signature"},
     "redacted_thinking": {"type", "data"},
+    "tool_reference": {"type", "tool_name"},
 }
 OF_ROLE = {
     "user": {"text", "image", "document", "tool_result"},
@@ -40,7 +41,8 @@ def check(path, _, headers, body):
     require(headers.get("anthropic-version"), "anthropic-version: header is required")
     known(body, TOP, "body")
     require(isinstance(body.get("max_tokens"), int) and body["max_tokens"] > 0, "max_tokens: required")
-    names = check_tools(body)
+    betas = headers.get("anthropic-beta") or ""
+    names = check_tools(body, "advanced-tool-use" in betas)
     thinks = check_thinking(body)
     choice = body.get("tool_choice")
     if choice is not None:
@@ -55,10 +57,11 @@ def check(path, _, headers, body):
     return bool(body.get("stream"))
 
 
-def check_tools(body):
+def check_tools(body, may_defer):
     names = set()
+    members = {"type", "name", "description", "input_schema", "strict", "cache_control"}
     for i, tool in enumerate(body.get("tools") or []):
-        known(tool, {"type", "name", "description", "input_schema", "strict", "cache_control"}, f"tools.{i}")
+        known(tool, members | ({"defer_loading"} if may_defer else set()), f"tools.{i}")
         require(NAME.fullmatch(tool["name"]), f"tools.{i}.name: String should match pattern")
         require(tool["name"] not in names, f"tools.{i}: Tool names must be unique.")
         names.add(tool["name"])
@@ -95,7 +98,8 @@ def check_blocks(content, kinds, where):
                 f"{where}.{j}: Invalid `signature` in `thinking` block",
             )
         if kind == "tool_result" and isinstance(block.get("content"), list):
-            check_blocks(block["content"], {"text", "image", "document"}, f"{where}.{j}.content")
+            parts = {"text", "image", "document", "tool_reference"}
+            check_blocks(block["content"], parts, f"{where}.{j}.content")
         if kind == "tool_use":
             require(isinstance(block["input"], dict), f"{where}.{j}.input: Input should be a valid dictionary")
             require(re.fullmatch(r"[a-zA-Z0-9_-]+", block["id"]), f"{where}.{j}.id: String should match pattern")
