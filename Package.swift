@@ -61,6 +61,7 @@ let package = Package(
         library("EventLoop", ["CSystemd", "CLinux", "Posix"]),
         library("ServiceManager", ["CSystemd", "CLinux", "Posix"]),
         library("Journal", ["CSystemd", "Bytes"]),
+        library("SecretService", ["CSystemd"]),
         library("Curl", ["CCurl", "EventLoop", "Posix", "Bytes"]),
         library("SQLite", ["CSQLite"]),
         library("Crypto", ["CCrypto"]),
@@ -126,7 +127,7 @@ let package = Package(
                 "Gateway", "Providers", "Dialects", "Routing", "CredentialStore", "Credentials", "IPC",
                 "Config", "Crypto",
                 "HTTP1", "JSON", "Bytes", "ServiceManager",
-                "Journal", "Posix", "CLinux",
+                "Journal", "SecretService", "Posix", "CLinux",
             ]),
 
         // Manual pages, completions and the JSON Schema, made of the tables above

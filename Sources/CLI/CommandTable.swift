@@ -206,7 +206,8 @@ package enum CommandTable {
                 config,
                 CommandOption(
                     name: "--creds-store", value: "STORE",
-                    help: "where to look: auto, xdg (codex-proxy), legacy (Codex), env or vault",
+                    help:
+                        "where to look: auto, xdg (codex-proxy), legacy (Codex), keychain (Codex), env or vault",
                     completion: .words(LoginStore.allCases.map(\.rawValue))),
                 CommandOption(
                     name: "--creds-path", value: "FILE", help: "the same as FILE", completion: .files),

@@ -6,6 +6,7 @@ import Config
 import CredentialStore
 import Credentials
 import JSON
+import SecretService
 
 enum CredentialCommands {
     private static let maximumFileBytes = 128 << 10
@@ -46,6 +47,7 @@ enum CredentialCommands {
             return ask(
                 context, CredentialCommand(.store, name: credential.name, payload: tokens), configuration)
         case .file(let path): return importFile(path, context, credential, configuration)
+        case .contents(let contents): return take(contents, context, credential, configuration)
         }
     }
 
@@ -68,7 +70,12 @@ enum CredentialCommands {
             return nil
         }
         let sources = LoginSources(kind: credential.kind, environment: context.environment)
-        if let found = sources.find(store) { return found }
+        do throws(SecretService.Failure) {
+            if let found = try sources.find(store) { return found }
+        } catch {
+            _ = complain(context, error.text)
+            return nil
+        }
         _ = complain(
             context,
             "there is no login in \(sources.description(store)); name a file, or run ccr login \(credential.name)"
@@ -93,6 +100,20 @@ enum CredentialCommands {
         _ path: String, _ context: CommandContext, _ credential: ProviderCredential,
         _ configuration: Configuration
     ) -> Int32 {
+        do throws(StoreError) {
+            let bytes = try PrivateFile.read(
+                path, limit: maximumFileBytes, acceptsOpenMode: context.has("--accept-open-mode"))
+            return take(Secret(bytes: bytes), context, credential, configuration)
+        } catch {
+            return complain(context, "\(error)")
+        }
+    }
+
+    /// Hands what another program wrote to the refresher.
+    private static func take(
+        _ contents: Secret, _ context: CommandContext, _ credential: ProviderCredential,
+        _ configuration: Configuration
+    ) -> Int32 {
         let isFollowed = credential.settings["mode"] == "follow"
         if credential.kind.profile?.rotates == true, !isFollowed, !context.has("--i-understand") {
             return complain(
@@ -100,18 +121,11 @@ enum CredentialCommands {
                 "importing \(quoted(credential.name)) takes the login over: the program that wrote the file is logged "
                     + "out. Prefer ccr login \(credential.name), or repeat with --i-understand")
         }
-        let bytes: [UInt8]
-        do throws(StoreError) {
-            bytes = try PrivateFile.read(
-                path, limit: maximumFileBytes, acceptsOpenMode: context.has("--accept-open-mode"))
-        } catch {
-            return complain(context, "\(error)")
-        }
         let verb: CredentialCommand.Verb =
             context.has("--replace")
             ? .replace : context.has("--disable-migrate-refresh") ? .importQuietly : .importFile
         return ask(
-            context, CredentialCommand(verb, name: credential.name, payload: Secret(bytes: bytes)),
+            context, CredentialCommand(verb, name: credential.name, payload: contents),
             configuration)
     }
 
@@ -227,5 +241,21 @@ enum CredentialCommands {
     private static func complain(_ context: CommandContext, _ text: String) -> Int32 {
         context.terminal.complain("ccr: \(text)")
         return ExitStatus.failure
+    }
+}
+
+extension SecretService.Failure {
+    /// For people.
+    fileprivate var text: String {
+        switch self {
+        case .noBus:
+            "there is no session bus to reach the desktop's keyring; run this as its user, in the desktop's session"
+        case .noService:
+            "nobody on the session bus keeps secrets; start the desktop's keyring (gnome-keyring, KWallet, KeePassXC)"
+        case .locked: "the desktop's keyring is locked; unlock it, then repeat"
+        case .ambiguous(let count):
+            "the desktop's keyring holds \(count) logins of Codex for this directory; set CODEX_HOME"
+        case .refused(let reason): "the desktop's keyring does not give the login: \(reason)"
+        }
     }
 }

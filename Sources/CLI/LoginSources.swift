@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the logins of other programs are, and how ccr's own are written for them.
 // Source: the programs' own readers, 2026: codex-proxy (--creds-store, order of its migration), Codex ($CODEX_HOME),
-// codex-code-router (COPILOT_TOKEN_FILE, COPILOT_BEARER_TOKEN).
+// codex-code-router (COPILOT_TOKEN_FILE, COPILOT_BEARER_TOKEN); openai/codex codex-rs auth/storage.rs (the name of its item
+// in a keyring).
 
 import Config
 import CredentialStore
 import Credentials
+import Crypto
 import Glibc
 import JSON
+import SecretService
 
 /// A place where another program keeps a login.
 enum LoginStore: String, CaseIterable, Sendable {
@@ -17,6 +20,8 @@ enum LoginStore: String, CaseIterable, Sendable {
     case xdg
     /// $CODEX_HOME/auth.json or ~/.codex/auth.json; of Copilot $COPILOT_TOKEN_FILE or ~/.copilot-tokens.json.
     case legacy
+    /// Codex's item in the desktop's keyring.
+    case keychain
     /// ACCESS_TOKEN and ACCOUNT_ID; of Copilot COPILOT_BEARER_TOKEN.
     case env
     /// ccr's own vault, where nothing has to be imported.
@@ -27,6 +32,8 @@ enum LoginStore: String, CaseIterable, Sendable {
 enum FoundLogin: Equatable {
     /// A file to be imported.
     case file(String)
+    /// What such a file would hold.
+    case contents(Secret)
     /// Tokens as `StoredTokens` reads them.
     case tokens(Secret)
 }
@@ -34,26 +41,64 @@ enum FoundLogin: Equatable {
 struct LoginSources {
     let kind: CredentialKind
     let environment: [String: String]
+    var keyring = SecretService.lookUp
 
     /// The first store that holds something, in the order in which codex-proxy migrates.
-    func find(_ store: LoginStore) -> FoundLogin? {
+    func find(_ store: LoginStore) throws(SecretService.Failure) -> FoundLogin? {
         switch store {
-        case .auto: [LoginStore.xdg, .legacy, .env].lazy.compactMap { find($0) }.first
+        case .auto: try first
+        case .keychain: try keychain
         case .vault: nil
         case .env: variables
-        case .xdg: kind == .copilot ? nil : existing(xdgPath)
+        case .xdg: existing(xdgPath, unless: .copilot)
         case .legacy: existing(legacyPath)
         }
+    }
+
+    private var first: FoundLogin? {
+        get throws(SecretService.Failure) {
+            if let file = existing(xdgPath, unless: .copilot) ?? existing(legacyPath) { return file }
+            do {
+                if let found = try keychain { return found }
+            } catch {
+                if let variables { return variables }
+                // Most machines have no keyring, which is no reason to complain.
+                guard error == .noBus || error == .noService else { throw error }
+            }
+            return variables
+        }
+    }
+
+    private var keychain: FoundLogin? {
+        get throws(SecretService.Failure) {
+            guard kind != .copilot else { return nil }
+            let item = [(name: "service", value: "Codex Auth"), (name: "username", value: keychainUser)]
+            return try keyring(item).map { .contents(Secret(bytes: $0)) }
+        }
+    }
+
+    /// The name that Codex derives from its directory.
+    private var keychainUser: String {
+        let resolved = realpath(codexHome, nil)
+        defer { free(resolved) }
+        let path = resolved.map { String(cString: $0) } ?? codexHome
+        let digits = Array("0123456789abcdef")
+        let hash = SHA256.digest(Array(path.utf8)).withBytes { digest in
+            digest.prefix(8).map { "\(digits[Int($0 >> 4)])\(digits[Int($0 & 15)])" }.joined()
+        }
+        return "cli|" + hash
     }
 
     /// The places, for people.
     func description(_ store: LoginStore) -> String {
         switch store {
         case .auto:
-            [LoginStore.xdg, .legacy, .env].map(description).filter { !$0.isEmpty }.joined(separator: ", ")
+            [LoginStore.xdg, .legacy, .keychain, .env].map(description).filter { !$0.isEmpty }.joined(
+                separator: ", ")
         case .vault: "the vault"
         case .env: kind == .copilot ? "COPILOT_BEARER_TOKEN" : "ACCESS_TOKEN"
         case .xdg: kind == .copilot ? "" : xdgPath
+        case .keychain: kind == .copilot ? "" : "the desktop's keyring"
         case .legacy: legacyPath
         }
     }
@@ -68,10 +113,14 @@ struct LoginSources {
 
     private var legacyPath: String {
         if kind == .copilot { return value("COPILOT_TOKEN_FILE") ?? "\(home)/.copilot-tokens.json" }
-        return (value("CODEX_HOME") ?? "\(home)/.codex") + "/auth.json"
+        return codexHome + "/auth.json"
     }
 
-    private func existing(_ path: String) -> FoundLogin? { access(path, F_OK) == 0 ? .file(path) : nil }
+    private var codexHome: String { value("CODEX_HOME") ?? "\(home)/.codex" }
+
+    private func existing(_ path: String, unless other: CredentialKind? = nil) -> FoundLogin? {
+        kind != other && access(path, F_OK) == 0 ? .file(path) : nil
+    }
 
     private var variables: FoundLogin? {
         let name = kind == .copilot ? "COPILOT_BEARER_TOKEN" : "ACCESS_TOKEN"

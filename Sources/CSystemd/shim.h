@@ -1,4 +1,5 @@
-// libsystemd: event loop, readiness notification and socket activation, journal.
+// libsystemd: event loop, readiness notification and socket activation, journal, D-Bus.
+#include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <systemd/sd-journal.h>

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands about credentials: where logins of other programs are found, export, removal, a restored vault."""
 
+import hashlib
 import json
 import os
 import subprocess
 import unittest
 
 from harness import PROGRAM
+from keyring_service import Bus, Keyring
 from oauth import web_token
 from refresher import Scenario, oauth
 
@@ -57,6 +59,55 @@ class Commands(Scenario):
         self.assertEqual(self.adopt("--creds-store", "xdg")[0], 0, "named, it is taken and renewed at once")
         self.assertEqual(self.authority.sent, ["canary-rt-0"])
 
+    def item(self, refresh, user=None, **more):
+        """An item as Codex puts it into a keyring: its name is made of the directory."""
+        directory = self.home / ".codex"
+        directory.mkdir(exist_ok=True)
+        user = user or "cli|" + hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
+        tokens = {"refresh_token": refresh, "access_token": web_token("acc-1", 900), "account_id": "acc-1"}
+        attributes = {"service": "Codex Auth", "username": user, "target": "default"}
+        return {"attributes": attributes, "secret": json.dumps({"auth_mode": "chatgpt", "tokens": tokens}), **more}
+
+    def test_codexs_login_in_the_keyring_is_found_after_files_and_never_shown(self):
+        with Bus() as bus, Keyring(bus, self.item("canary-rt-0"), self.item("canary-rt-other", "cli|0123")):
+            where = {"DBUS_SESSION_BUS_ADDRESS": bus.address}
+            code, _, err = self.ccr("credentials", "import", "main", **where)
+            self.assertEqual(code, 1)
+            self.assertIn("--i-understand", err)
+            self.assertEqual(self.adopt(**where)[0], 0)
+            self.assertEqual(self.authority.sent, ["canary-rt-0"], "it is renewed at once")
+            self.put(".codex/auth.json", refresh_token="canary-rt-1", access_token="x", account_id="acc-1")
+            self.ccr("logout", "main")
+            self.assertEqual(self.adopt(**where)[0], 0)
+            self.assertEqual(self.authority.sent, ["canary-rt-0", "canary-rt-1"], "the file comes first")
+
+    def test_a_keyring_that_gives_nothing_says_why_and_keeps_nobody_from_the_environment(self):
+        named = ("--creds-store", "keychain")
+        nowhere = {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.home}/no-bus"}
+        code, _, err = self.adopt(*named, **nowhere)
+        self.assertEqual(code, 1)
+        self.assertIn("there is no session bus", err)
+        with Bus() as bus:
+            where = {"DBUS_SESSION_BUS_ADDRESS": bus.address}
+            code, _, err = self.adopt(*named, **where)
+            self.assertEqual(code, 1)
+            self.assertIn("nobody on the session bus keeps secrets", err)
+            for items, reason in [
+                ([], "there is no login in the desktop's keyring"),
+                ([self.item("canary-rt-0", locked=True)], "is locked; unlock it"),
+                ([self.item("canary-rt-0"), self.item("canary-rt-0")], "holds 2 logins"),
+                ([{**self.item("x"), "secret": "canary" * 30_000}], "larger than 131072 bytes"),
+                ([{**self.item("x"), "secret": "canary, no JSON"}], "is no JSON object; nothing was changed"),
+            ]:
+                with self.subTest(reason), Keyring(bus, *items):
+                    code, _, err = self.adopt(*named, **where)
+                    self.assertEqual(code, 1)
+                    self.assertIn(reason, err)
+                    self.assertEqual(self.authority.calls, 0)
+            with Keyring(bus, self.item("canary-rt-0", locked=True)):
+                self.assertIn("is locked", self.adopt(**where)[2])
+                self.assertEqual(self.adopt(ACCESS_TOKEN=web_token("acc-1", 900), **where)[0], 0)
+
     def test_a_token_of_the_environment_is_used_to_its_end(self):
         token = web_token("acc-1", 900)
         code, _, err = self.adopt("--creds-store", "env", ACCESS_TOKEN=token, ACCOUNT_ID="acc-1")
@@ -65,7 +116,7 @@ class Commands(Scenario):
         self.assertEqual(self.refresher.store.credentials()["main"]["account_id"], "acc-1")
         code, _, err = self.adopt("--creds-store", "somewhere")
         self.assertEqual(code, 1)
-        self.assertIn("auto, xdg, legacy, env, vault", err)
+        self.assertIn("auto, xdg, legacy, keychain, env, vault", err)
 
     def test_copilots_bearer_token_of_the_environment(self):
         self.refresher.stop(self.process)
