@@ -42,6 +42,7 @@ enum CredentialCommands {
                 context, "there is no credential \(quoted(context.operands[0])) in the configuration")
         }
         guard let found = found(context, credential, configuration) else { return ExitStatus.failure }
+        if case .tokens = found {} else if let objection = objection(context, credential) { return objection }
         switch found {
         case .tokens(let tokens):
             return ask(
@@ -49,6 +50,18 @@ enum CredentialCommands {
         case .file(let path): return importFile(path, context, credential, configuration)
         case .contents(let contents): return take(contents, context, credential, configuration)
         }
+    }
+
+    /// The exit status when the person has not said that the login may be taken over; nil when it may.
+    private static func objection(_ context: CommandContext, _ credential: ProviderCredential) -> Int32? {
+        let isFollowed = credential.settings["mode"] == "follow"
+        guard credential.kind.profile?.rotates == true, !isFollowed, !context.has("--i-understand") else {
+            return nil
+        }
+        return complain(
+            context,
+            "importing \(quoted(credential.name)) takes the login over: the program that wrote it is logged out. "
+                + "Prefer ccr login \(credential.name), or repeat with --i-understand")
     }
 
     /// What the command names or the stores hold; nil after the person was told that there is nothing to do.
@@ -114,13 +127,6 @@ enum CredentialCommands {
         _ contents: Secret, _ context: CommandContext, _ credential: ProviderCredential,
         _ configuration: Configuration
     ) -> Int32 {
-        let isFollowed = credential.settings["mode"] == "follow"
-        if credential.kind.profile?.rotates == true, !isFollowed, !context.has("--i-understand") {
-            return complain(
-                context,
-                "importing \(quoted(credential.name)) takes the login over: the program that wrote the file is logged "
-                    + "out. Prefer ccr login \(credential.name), or repeat with --i-understand")
-        }
         let verb: CredentialCommand.Verb =
             context.has("--replace")
             ? .replace : context.has("--disable-migrate-refresh") ? .importQuietly : .importFile
