@@ -2,6 +2,7 @@
 """The refresher on its own, as a service manager runs it, the commands that ask it, and a worker made of a socket."""
 
 import base64
+import errno
 import json
 import os
 import pathlib
@@ -23,7 +24,7 @@ DEBUG = ROOT / ".build/debug/ccr-upstream"
 VERSION = int(re.search(r"version: UInt8 = (\d+)", (ROOT / "Sources/IPC/Message.swift").read_text())[1])
 
 # Fault points, clocks that can be moved and refreshers without a lock exist in debug builds alone.
-needs_debug = unittest.skipUnless(DEBUG.exists(), "needs a debug build: swift build")
+needs_debug = unittest.skipUnless(DEBUG.exists(), "needs a debug build: make debug-binaries")
 
 
 def oauth(authority, name="main", **more):
@@ -40,14 +41,52 @@ def oauth(authority, name="main", **more):
     }
 
 
-class Refresher:
-    """One configuration and state directory; processes come and go."""
+class SmallDisk:
+    """A file system of its own over a directory, in a mount namespace of its own: `enter` begins commands that see it."""
 
-    def __init__(self, *credentials, program=None, **environment):
+    def __init__(self, path, size):
+        own = [] if os.geteuid() == 0 else ["--map-root-user"]
+        mount = f"mount -t tmpfs -o size={size},mode=700 tmpfs {path} && echo mounted && exec sleep 600"
+        self.process = subprocess.Popen(
+            ["unshare", *own, "--mount", "sh", "-c", mount],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != "mounted\n":
+            self.close()
+            raise unittest.SkipTest("needs the right to mount a file system in a namespace")
+        user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+        self.enter = ["nsenter", "--target", str(self.process.pid), "--mount", *user, "--"]
+        self.path = pathlib.Path(f"/proc/{self.process.pid}/root", str(path)[1:])
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            stream.close()
+
+    def fill(self):
+        """Leave no room at all."""
+        with (self.path / "filler").open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError as e:
+                assert e.errno == errno.ENOSPC, e
+
+    def free(self):
+        (self.path / "filler").unlink()
+
+
+class Refresher:
+    """One configuration and state directory; processes come and go. With `disk_bytes`, the state directory is a disk of
+    that size."""
+
+    def __init__(self, *credentials, program=None, disk_bytes=None, **environment):
         self.directory = tempfile.TemporaryDirectory()
         self.root = pathlib.Path(self.directory.name)
         self.state = self.root / "state"
         self.state.mkdir(mode=0o700)
+        self.disk = SmallDisk(self.state, disk_bytes) if disk_bytes else None
+        self.enter = self.disk.enter if self.disk else []
         self.config = self.root / "config.json"
         self.program = program or str(pathlib.Path(PROGRAM).parent / "ccr-upstream")
         self.environment = {"RT": "canary-rt-0", **environment}
@@ -70,13 +109,15 @@ class Refresher:
             if process.poll() is None:
                 process.kill()
             process.wait()
+        if self.disk:
+            self.disk.close()
         self.directory.cleanup()
 
     def start(self, wait=True, **environment):
         keep = {k: os.environ[k] for k in ("PATH", "TMPDIR") if k in os.environ}
         with self.log.open("a") as log:
             process = subprocess.Popen(
-                [self.program, "refresher", "--config", str(self.config)],
+                [*self.enter, self.program, "refresher", "--config", str(self.config)],
                 env={**keep, "CCR_CLOCK": str(self.clock), **self.environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -97,7 +138,7 @@ class Refresher:
     def command(self, *words):
         """Exit status and both outputs of a command of ccr."""
         done = subprocess.run(
-            [PROGRAM, *words, "--config", str(self.config)],
+            [*self.enter, PROGRAM, *words, "--config", str(self.config)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -108,7 +149,7 @@ class Refresher:
     def ask_in_the_background(self, *words):
         """A command that runs on."""
         return subprocess.Popen(
-            [PROGRAM, *words, "--config", str(self.config)],
+            [*self.enter, PROGRAM, *words, "--config", str(self.config)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
 

@@ -7,11 +7,11 @@ import pathlib
 import signal
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
 from harness import Case, wait_for
+from kills import kill_again_and_again
 from oauth import Authority
 from refresher import DEBUG, VERSION, FakeWorker, Refresher, Scenario, needs_debug, oauth
 
@@ -302,21 +302,9 @@ class Processes(Scenario):
                 self.assertEqual(authority.sent, ["canary-rt-0", "canary-rt-0"])
                 refresher.check(authority.sent, resent={"canary-rt-0"})
 
-    def test_d11_sixty_kills_lose_no_secret(self):
-        # The server forgives a repeated secret for ten seconds, as a restart by a supervisor needs it.
-        authority = self.enterContext(Authority(lifetime=1, grace=10))
-        refresher = self.enterContext(Refresher(oauth(authority)))
-        for round in range(60):
-            process = refresher.start(wait=False)
-            wanted = authority.calls + 1
-            wait_for("a call", 10, lambda: authority.calls >= wanted)
-            # Spread over the steps of a refresh, which takes some milliseconds.
-            threading.Event().wait(round % 20 / 1000)
-            refresher.stop(process, signal.SIGKILL)
-        refresher.start()
-        refresher.wait_for("fresh", 15)
-        self.assertNotIn("needs a login", refresher.text())
-        refresher.check()
+    def test_d11_kills_again_and_again_lose_no_secret(self):
+        # make soak kills it three hundred times.
+        self.assertEqual(kill_again_and_again(60), [])
 
     def test_d12_a_deleted_or_damaged_token_file_is_made_again(self):
         process = self.refresher.start()
