@@ -77,7 +77,7 @@ let package = Package(
 
         // Domain
         library("Gateway", ["Bytes", "IPC", "JSON"]),
-        library("Providers", ["Gateway", "Config"]),
+        library("Providers", ["Gateway", "Config", "JSON"]),
         library("Dialects", ["Gateway", "EventStream", "JSON", "IPC", "Bytes"]),
         library("Routing", ["Gateway", "Providers", "Config", "JSON", "IPC", "Bytes"]),
         library("Credentials", ["Gateway", "Providers", "Config", "Crypto", "IPC", "JSON", "Bytes"]),
@@ -131,7 +131,7 @@ let package = Package(
             ]),
 
         // Manual pages, completions and the JSON Schema, made of the tables above
-        library("Manual", ["CLI", "Runtime", "Gateway", "Config", "Journal", "JSON", "Posix"]),
+        library("Manual", ["CLI", "Runtime", "Providers", "Gateway", "Config", "Journal", "JSON", "Posix"]),
 
         // Executables
         .executableTarget(

@@ -93,7 +93,14 @@ package enum CommandTable {
         Command(
             words: ["models"], group: .configuration,
             summary: "list the models clients can ask for and who answers them",
-            details: "", options: [config, json], run: ModelsCommand.run),
+            details: """
+                With --table, prints what is known of models instead: the table in force, in the form of the file that the
+                key ModelsFile of the configuration names.
+                """,
+            options: [
+                config, json,
+                CommandOption(name: "--table", value: nil, help: "print the table of models, as JSON"),
+            ], run: ModelsCommand.run),
         Command(
             words: ["provider", "list"], group: .configuration,
             summary: "list the configured providers: whose API each is and what it speaks",

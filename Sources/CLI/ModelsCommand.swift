@@ -4,11 +4,16 @@
 import Config
 import Gateway
 import JSON
+import Providers
 import Routing
 
 enum ModelsCommand {
     @Sendable static func run(_ context: CommandContext) -> Int32 {
         guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        if context.has("--table") {
+            context.terminal.print(ModelTableText.json(ModelTable.rows(of: configuration)))
+            return ExitStatus.success
+        }
         let table = RouteTable(configuration)
         if context.has("--json") {
             context.terminal.print(String(decoding: ModelCatalogue.body(table), as: UTF8.self))

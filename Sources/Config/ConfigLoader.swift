@@ -104,8 +104,10 @@ package struct ConfigLoader {
             variables: variables(beside: names.first, &problems), files: files, keepsUnresolved: !holdsKeys)
         root = interpolation.apply(to: root, keyPath: "", problems: &problems)
         SchemaCheck.check(root, problems: &problems)
+        let modelTable = modelTable(root, &names, &problems)
         var reader = ConfigurationReader(
-            root, overrides: overrides, surroundings: surroundings, problems: problems)
+            root, overrides: overrides, surroundings: surroundings, modelTable: modelTable, problems: problems
+        )
         let configuration = reader.read()
         return LoadedConfiguration(
             configuration: reader.problems.hasErrors ? nil : configuration,
@@ -166,6 +168,24 @@ package struct ConfigLoader {
             problems.add(error)
             return nil
         }
+    }
+
+    /// The entries of the file that ModelsFile names, relative to the file that says so. References count for nothing there.
+    private func modelTable(
+        _ root: ConfigNode, _ names: inout [String], _ problems: inout ConfigProblems
+    ) -> [ModelEntry]? {
+        guard let node = root["ModelsFile"], let name = node.text else { return nil }
+        let path = Paths.join(Paths.directory(node.position.file), name)
+        names.append(path)
+        guard let file = parse(path, &problems) else { return nil }
+        guard case .object(let members) = file.value, let models = members.last?.node,
+            members.allSatisfy({ $0.key == "Models" })
+        else {
+            problems.error(file, "", "allowed is an object with the key Models and no other")
+            return nil
+        }
+        SchemaCheck.check(models, as: "Models", problems: &problems)
+        return ModelEntry.list(ConfigSection(node: file, pattern: "", path: ""), &problems)
     }
 
     private func dropIns(beside main: String, _ problems: inout ConfigProblems) -> [String] {

@@ -12,6 +12,8 @@ package struct Configuration: Equatable, Sendable {
     package var providers: [Provider]
     /// In the order of matching.
     package var models: [ModelEntry]
+    /// In place of the built-in table, in the order of matching; nil: the built-in one.
+    package var modelTable: [ModelEntry]?
     package var router: RouterSettings
     package var presets: [Preset]
     /// Frontend.codex.modelMappings without its key "default".

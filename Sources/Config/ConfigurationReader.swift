@@ -20,13 +20,18 @@ struct ConfigurationReader {
     let root: ConfigSection
     let overrides: ConfigOverrides
     let surroundings: Surroundings
+    /// What ModelsFile says; nil without one.
+    let modelTable: [ModelEntry]?
     var problems: ConfigProblems
 
-    init(_ node: ConfigNode, overrides: ConfigOverrides, surroundings: Surroundings, problems: ConfigProblems)
-    {
+    init(
+        _ node: ConfigNode, overrides: ConfigOverrides, surroundings: Surroundings,
+        modelTable: [ModelEntry]? = nil, problems: ConfigProblems
+    ) {
         root = ConfigSection(node: node, pattern: "", path: "")
         self.overrides = overrides
         self.surroundings = surroundings
+        self.modelTable = modelTable
         self.problems = problems
     }
 
@@ -50,7 +55,7 @@ struct ConfigurationReader {
         problems = routes.problems
         return Configuration(
             listen: listen, clientKeys: clientKeys, adminKey: adminKey(clientKeys), providers: providers,
-            models: models(), router: router,
+            models: ModelEntry.list(root, &problems), modelTable: modelTable, router: router,
             presets: presets,
             codexMappings: mappings.named, codexDefault: mappings.default, codex: codex,
             claudeCode: claudeCode, rules: rules, aliases: aliases, limits: limits,
@@ -142,14 +147,6 @@ struct ConfigurationReader {
             }
         }
         return providers
-    }
-
-    private mutating func models() -> [ModelEntry] {
-        var entries: [ModelEntry] = []
-        for section in root.sections("Models") {
-            if let entry = ModelEntry(section, &problems) { entries.append(entry) }
-        }
-        return entries
     }
 
     /// A credential has one name and one provider, and is the only key of its provider.

@@ -17,6 +17,7 @@ package struct ModelEntry: Equatable, Sendable {
     package var effortMap: [String: String]
     package var hasVariants: Bool
     package var budgets: [String: Int]
+    package var thresholds: [String: Int]
     package var minimumBudget: Int?
     package var maximumBudget: Int?
     package var canDisableThinking: Bool
@@ -39,6 +40,15 @@ extension ModelEntry {
     /// Keys with the words of `ProfileWords.choices`.
     package static let choiceKeys = ["max_tokens", "reasoning", "replay", "tool_choice"]
 
+    /// The entries below the key Models.
+    static func list(_ root: ConfigSection, _ problems: inout ConfigProblems) -> [ModelEntry] {
+        var entries: [ModelEntry] = []
+        for section in root.sections("Models") {
+            if let entry = ModelEntry(section, &problems) { entries.append(entry) }
+        }
+        return entries
+    }
+
     init?(_ section: ConfigSection, _ problems: inout ConfigProblems) {
         guard let (node, path) = section.value("match"), let match = node.text else { return nil }
         if match.isEmpty || match.utf8.count > 256 {
@@ -54,6 +64,7 @@ extension ModelEntry {
         effortMap = ModelEntry.map(section, "reasoning_effort_map") { $0.text }
         hasVariants = section.boolean("variants")
         budgets = ModelEntry.map(section, "budgets") { Scalars.integer($0, in: 0...10_000_000) }
+        thresholds = ModelEntry.map(section, "thresholds") { Scalars.integer($0, in: 0...10_000_000) }
         minimumBudget = section.integer("min_budget")
         maximumBudget = section.integer("max_budget")
         canDisableThinking = section.boolean("can_disable_thinking")

@@ -16,6 +16,14 @@ struct SchemaCheck {
         problems = walk.problems
     }
 
+    /// Checks one value of the top level.
+    static func check(_ node: ConfigNode, as name: String, problems: inout ConfigProblems) {
+        guard let key = Schema.key(name, below: "") else { return }
+        var walk = SchemaCheck(problems: problems)
+        walk.value(node, key.kind, pattern: key.path, path: name)
+        problems = walk.problems
+    }
+
     private mutating func object(_ node: ConfigNode, pattern: String, path: String) {
         var seen: [String: String] = [:]
         for member in node.members {

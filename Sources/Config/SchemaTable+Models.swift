@@ -28,6 +28,9 @@ extension Schema {
                 "“MODEL-EFFORT” can be asked for as a model and is listed in /v1/models."),
             SchemaKey("Models[].budgets", .map(.integer(0...10_000_000)), "Tokens of thinking by effort."),
             SchemaKey(
+                "Models[].thresholds", .map(.integer(0...10_000_000)),
+                "Efforts that budgets of thinking up to these tokens stand for; larger ones are “high”."),
+            SchemaKey(
                 "Models[].min_budget", .integer(0...10_000_000), default: "1024",
                 "Smallest budget of thinking."),
             SchemaKey(

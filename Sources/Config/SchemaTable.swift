@@ -32,6 +32,9 @@ extension Schema {
             "Models", .objects,
             "What is known of models, in front of the built-in table; the first that fits counts."),
         SchemaKey(
+            "ModelsFile", .text,
+            "A file with the key Models alone that replaces the built-in table; see docs/providers.md."),
+        SchemaKey(
             "API_TIMEOUT_MS", .integer(milliseconds), default: "600000", "Longest duration of a whole answer."
         ),
         SchemaKey("PROXY_URL", .secret, "HTTP or SOCKS proxy for every provider without its own."),

@@ -5,6 +5,7 @@
 import CLI
 package import Config
 import Posix
+import Providers
 
 package enum Documents {
     /// A file to write, named relative to the output directory.
@@ -29,6 +30,7 @@ package enum Documents {
             File(path: "completions/_ccr", text: Completions.zsh(CommandTable.commands)),
             File(path: "completions/ccr.fish", text: Completions.fish(CommandTable.commands)),
             File(path: "config.schema.json", text: JSONSchema.text()),
+            File(path: "models.json", text: ModelTableText.json(ModelTable.all)),
         ]
         let names: [String]
         do {

@@ -16,10 +16,9 @@ extension ModelRules {
         effortMap = entry.effortMap
         hasVariants = entry.hasVariants
         if !entry.budgets.isEmpty {
-            budgets = entry.budgets.map { EffortBudget($0.key, $0.value) }.sorted {
-                ($0.tokens, $0.effort) < ($1.tokens, $1.effort)
-            }
+            budgets = ModelRules.ascending(entry.budgets)
         }
+        if !entry.thresholds.isEmpty { thresholds = ModelRules.ascending(entry.thresholds) }
         let lower = entry.minimumBudget ?? min(budgetRange.lowerBound, entry.maximumBudget ?? Int.max)
         budgetRange = lower...max(lower, entry.maximumBudget ?? budgetRange.upperBound)
         canDisableThinking = entry.canDisableThinking
@@ -37,5 +36,12 @@ extension ModelRules {
         }
         forbidden = entry.forbidden
         required = entry.required.sorted { $0.key < $1.key }.map { RequiredMember($0.key, $0.value) }
+    }
+
+    private static func ascending(_ budgets: [String: Int]) -> [EffortBudget] {
+        budgets.map { EffortBudget($0.key, $0.value) }.sorted {
+            let ranks = (EffortScale.rank($0.effort) ?? .max, EffortScale.rank($1.effort) ?? .max)
+            return ($0.tokens, ranks.0, $0.effort) < ($1.tokens, ranks.1, $1.effort)
+        }
     }
 }

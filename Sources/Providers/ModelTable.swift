@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is known of models, by name. The first row that fits counts; rows of the configuration (Models) stand before all
-// of these, so every row can be replaced.
+// of these, and a file of the operator's (ModelsFile) replaces them. `ccr models --table` and the package's models.json
+// are written from here.
 // Sources: dvcrn/codex-proxy internal/server/transform.go (names, efforts, defaults and windows of the ChatGPT backend),
 // read 2026-11-21; API references of Anthropic (extended and adaptive thinking), Google (thinkingConfig) and OpenAI
 // (reasoning), 2026. Rows without a window: not known.
 
+package import Config
 package import Gateway
 
 package enum ModelTable {
     /// The built-in rows, in the order of matching.
     package static let all: [ModelRules] = chatGPT + openAI + claude + gemini + others
 
-    /// The rows that can be about models of a kind of provider: the operator's, then the built-in ones.
-    package static func rows(_ own: [ModelRules] = [], kind: String) -> [ModelRules] {
-        (own + all).filter { $0.kinds.isEmpty || $0.kinds.contains(kind) }
+    /// All that a configuration knows: its own entries, then those of its file, without one the built-in rows.
+    package static func rows(of configuration: Configuration) -> [ModelRules] {
+        let table = configuration.modelTable.map { $0.map { ModelRules($0) } } ?? all
+        return configuration.models.map { ModelRules($0) } + table
+    }
+
+    /// The rows that can be about models of a kind of provider.
+    package static func rows(_ rows: [ModelRules] = all, kind: String) -> [ModelRules] {
+        rows.filter { $0.kinds.isEmpty || $0.kinds.contains(kind) }
     }
 
     // MARK: - Rows

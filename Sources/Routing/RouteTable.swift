@@ -112,7 +112,7 @@ package struct RouteTable: Equatable, Sendable {
             follow(start).map { NamedDestination(name: route.name, destination: $0) }
         }
         let router = configuration.router
-        let models = configuration.models.map { ModelRules($0) }
+        let models = ModelTable.rows(of: configuration)
         let chosen = { (choice: RouteChoice) -> Choice? in
             Choice(
                 choice.shares.compactMap { share in

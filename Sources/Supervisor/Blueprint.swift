@@ -43,7 +43,7 @@ struct Blueprint {
                     SHA256.digest(key.expose()).withBytes { Array($0) }
                 },
                 modelsBody: ModelCatalogue.body(routes), presetsBody: PresetList.body(routes)))
-        let models = configuration.models.map { ModelRules($0) }
+        let models = ModelTable.rows(of: configuration)
         workers = configuration.providers.map { provider in
             let config = Blueprint.worker(provider, models, configuration)
             return (0..<provider.workers).map { index in

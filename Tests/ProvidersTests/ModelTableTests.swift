@@ -95,8 +95,7 @@ struct ModelTableTests {
                 "forbidden": ["x"], "required": {"y": [1]}, "can_disable_thinking": false}]}
             """#)
         #expect(loaded.problems.map(\.description) == [])
-        let own = try #require(loaded.configuration).models.map { ModelRules($0) }
-        let rows = ModelTable.rows(own, kind: "openai")
+        let rows = try ModelTable.rows(ModelTable.rows(of: #require(loaded.configuration)), kind: "openai")
         #expect(ResolvedModel.variants("gpt-5.1", kind: "openai", rows: rows) == ["gpt-5.1-low"])
         #expect(ResolvedModel("gpt-5.1", kind: "openai", rows: rows).rules.contextWindow == 9)
         #expect(ResolvedModel("gpt-5.2", kind: "openai", rows: rows).rules.family == "gpt-5.2")
@@ -110,5 +109,62 @@ struct ModelTableTests {
         #expect(rules.maxTokens == .maxCompletionTokens)
         #expect(rules.has(.noStop))
         #expect(local.rules.required == [RequiredMember("y", "[1]")])
+    }
+
+    private func loadTable(_ file: String?, _ own: String = "[]") -> LoadedConfiguration {
+        load(
+            """
+            {"Providers": [{"name": "p", "api_base_url": "https://api.openai.com"}],
+             "ModelsFile": "models.json", "Models": \(own)}
+            """, file.map { ["/etc/models.json": $0] } ?? [:])
+    }
+
+    @Test("that are built in say the same when they come from the file that is made of them")
+    func roundTrip() throws {
+        let loaded = loadTable(ModelTableText.json(ModelTable.all))
+        #expect(loaded.problems.map(\.description) == [])
+        #expect(try ModelTable.rows(of: #require(loaded.configuration)) == ModelTable.all)
+    }
+
+    @Test("of a file replace the built-in ones, and stand behind those of the configuration")
+    func replaced() throws {
+        let loaded = loadTable(
+            #"""
+            {"Models": [{"match": "gpt-5.1*", "name": "gpt-5.1", "efforts": ["low", "medium"],
+              "default_effort": "medium", "thresholds": {"low": 9, "medium": 99}, "variants": true}]}
+            """#, #"[{"match": "own", "family": "own"}]"#)
+        #expect(loaded.problems.map(\.description) == [])
+        let rows = try ModelTable.rows(of: #require(loaded.configuration))
+        #expect(rows.map(\.pattern) == ["own", "gpt-5.1*"])
+        #expect(
+            ResolvedModel.variants("gpt-5.1", kind: "openai", rows: rows)
+                == ["gpt-5.1-low", "gpt-5.1-medium"])
+        let clamped = ResolvedModel("gpt-5.1-high", kind: "openai", rows: rows)
+        #expect(clamped.rules.effort(for: ReasoningRequest(effort: clamped.effort)) == "medium")
+        #expect(clamped.rules.thresholds == [EffortBudget("low", 9), EffortBudget("medium", 99)])
+        #expect(ResolvedModel("gpt-5.2", kind: "openai", rows: rows).rules == ModelRules())
+    }
+
+    @Test(
+        "of a file that is wrong are refused, with file, line and key",
+        arguments: [
+            (nil, "/etc/models.json:1:1: error: there is no such file"),
+            (
+                #"{"Models": [{"match": "a"}], "Router": {}}"#,
+                "/etc/models.json:1:1: error: allowed is an object with the key Models and no other"
+            ),
+            (
+                "{\"Models\": [\n{\"efforts\": 1}]}",
+                "/etc/models.json:2:1: error: Models[0]: the key “match” is missing (a string)"
+            ),
+            (
+                #"{"Models": [{"match": "a", "quirks": {"no_stopp": true}}]}"#,
+                "/etc/models.json:1:51: error: Models[0].quirks.no_stopp: is no quirk (did you mean “no_stop” or “no_top_p”?); see docs/providers.md"
+            ),
+        ] as [(String?, String)])
+    func wrongFile(text: String?, problem: String) {
+        let loaded = loadTable(text)
+        #expect(loaded.configuration == nil)
+        #expect(loaded.problems.map(\.description).contains(problem), "\(loaded.problems)")
     }
 }

@@ -3,21 +3,23 @@ import Config
 import Posix
 import Testing
 
-/// One configuration file in memory.
-private struct OneFile: FileSource {
-    let text: String
+/// Files in memory.
+private struct Files: FileSource {
+    let texts: [String: String]
 
     func read(_ path: String, limit: Int) throws(Errno) -> [UInt8] {
-        guard path == "c.json" else { throw Errno("open", code: 2) }
+        guard let text = texts[path] else { throw Errno("open", code: 2) }
         return Array(text.utf8)
     }
 
     func names(in directory: String) throws(Errno) -> [String] { [] }
 }
 
-func load(_ text: String) -> LoadedConfiguration {
-    ConfigLoader(files: OneFile(text: text), surroundings: Surroundings(environment: [:], isRoot: false))
-        .load(path: "c.json")
+/// - Parameter others: further files by path.
+func load(_ text: String, _ others: [String: String] = [:]) -> LoadedConfiguration {
+    let files = Files(texts: others.merging(["/etc/c.json": text]) { $1 })
+    return ConfigLoader(files: files, surroundings: Surroundings(environment: [:], isRoot: false))
+        .load(path: "/etc/c.json")
 }
 
 /// The provider of an entry of Providers.

@@ -90,6 +90,7 @@ class Life(Case):
             self.machine.run("gzip", "--test", f"/usr/share/man/{page}.gz")
         schema = self.machine.run("cat", "/usr/share/ccr/config.schema.json")
         self.assertIn("api_base_url", schema)
+        self.assertIn("gpt-5.1-codex", self.machine.run("cat", "/usr/share/ccr/models.json"))
         self.assertIn("/usr/share/ccr/config.schema.json", self.machine.run("cat", "/etc/ccr/config.json"))
 
     def test_1_every_shell_loads_its_completion(self):
