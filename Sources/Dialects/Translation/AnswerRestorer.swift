@@ -17,6 +17,8 @@ package struct AnswerRestorer {
     private var compaction: Compaction?
     /// The call that is running is one too many.
     private var isDroppingCall = false
+    /// What the client is not shown.
+    private(set) package var losses = Losses()
     /// `finished` or `failed` went out; nothing follows.
     private(set) package var isOver = false
 
@@ -84,6 +86,7 @@ package struct AnswerRestorer {
         calls += 1
         if calls > maximumCalls {
             isDroppingCall = true
+            losses.add(.surplusCall)
             return
         }
         var call = call

@@ -43,8 +43,14 @@ package final class AnswerTranslator {
     private var events: [AnswerEvent] = []
     private var restored: [AnswerEvent] = []
     private(set) package var phase = Phase.undecided
+    /// Parts that the client's dialect cannot show.
+    private var unshown = Losses()
     /// What the client is not shown of the answer.
-    private(set) package var losses = Losses()
+    package var losses: Losses {
+        var losses = unshown
+        losses.add(restorer.losses)
+        return losses
+    }
     /// What the provider reported up to now.
     private(set) package var usage = Usage()
     private let estimatedInput: Int
@@ -163,7 +169,7 @@ package final class AnswerTranslator {
             hasUsage = true
         case .started, .textBegan, .reasoningBegan: break
         case .opaque(let part):
-            if !encoder.shows(part) { losses.add(.opaquePart) }
+            if !encoder.shows(part) { unshown.add(.opaquePart) }
             if phase == .undecided { phase = .content }
         case .failed(let error): phase = .failed(error)
         case .finished:

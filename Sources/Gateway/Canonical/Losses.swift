@@ -34,6 +34,8 @@ package enum Loss: UInt8, CaseIterable, Sendable {
     case stopSequence = 13
     /// An output format that the target cannot enforce.
     case outputFormat = 14
+    /// A call beyond those that the client takes in one answer.
+    case surplusCall = 15
 
     package var name: String {
         switch self {
@@ -51,6 +53,7 @@ package enum Loss: UInt8, CaseIterable, Sendable {
         case .unpairedCall: "unpaired_call"
         case .stopSequence: "stop_sequence"
         case .outputFormat: "output_format"
+        case .surplusCall: "surplus_call"
         }
     }
 }

@@ -56,6 +56,13 @@ import Testing
             ])
     }
 
+    @Test func `a call that is left out is counted`() {
+        var restorer = AnswerRestorer(names: ToolNameTable(), stop: [], maximumCalls: 1)
+        var events: [AnswerEvent] = []
+        for id in ["1", "2", "3"] { restorer.received(.callBegan(call("a", id)), into: &events) }
+        #expect(restorer.losses.description == "surplus_call=2")
+    }
+
     @Test func `an answer ends at the client's stop sequence and nothing follows`() {
         let restored = restore(
             [
