@@ -26,6 +26,7 @@ package struct Configuration: Equatable, Sendable {
     /// In the order of matching.
     package var rules: [RouteRule]
     package var aliases: [NamedRoute]
+    package var failures: FailureSettings
     package var limits: Limits
     package var timeouts: Timeouts
     /// The directory that holds usage.db; absolute unless configured otherwise.

@@ -39,8 +39,9 @@ struct ConfigurationReader {
     mutating func read() -> Configuration {
         let timeouts = timeouts
         let clientKeys = clientKeys()
-        let providers = providers(timeouts.upstream)
+        var providers = providers(timeouts.upstream)
         warnOfFreeBudgets(clientKeys, providers)
+        let failures = failures(&providers, totalMs: timeouts.upstream.totalMs)
         let listen = listen(hasKeys: !clientKeys.isEmpty)
         var routes = RouteReader(root: root, providers: providers, problems: problems)
         let aliases = routes.aliases()
@@ -58,7 +59,8 @@ struct ConfigurationReader {
             models: ModelEntry.list(root, &problems), modelTable: modelTable, router: router,
             presets: presets,
             codexMappings: mappings.named, codexDefault: mappings.default, codex: codex,
-            claudeCode: claudeCode, rules: rules, aliases: aliases, limits: limits,
+            claudeCode: claudeCode, rules: rules, aliases: aliases, failures: failures,
+            limits: limits,
             timeouts: timeouts, stateDirectory: root.text("STATE_DIR") ?? surroundings.stateDirectory
         )
     }
@@ -154,6 +156,9 @@ struct ConfigurationReader {
         _ provider: Provider, _ section: ConfigSection, after others: [Provider]
     ) {
         guard let (node, path) = section.value("credentials") else { return }
+        if provider.credentials.count > Self.maximumCredentials {
+            problems.error(node, path, "allowed are at most \(Self.maximumCredentials) credentials")
+        }
         var names = Set(others.flatMap { $0.credentials.map(\.name) })
         for credential in provider.credentials where !names.insert(credential.name).inserted {
             problems.error(node, path, "another credential is named \(quoted(credential.name)) too")
@@ -162,6 +167,9 @@ struct ConfigurationReader {
             problems.error(node, path, "the provider has api_key as well; keep one of the two")
         }
     }
+
+    /// Of one provider.
+    private static let maximumCredentials = 64
 
     /// The proxy schemes of libcurl (CURLOPT_PROXY(3)).
     private static let proxySchemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"]

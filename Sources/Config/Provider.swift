@@ -78,6 +78,17 @@ package struct Provider: Equatable, Sendable {
     /// Prices of single models, by model.
     package var modelPricing: [String: Pricing]
 
+    /// Share among providers of the same model; 0 leaves them in their order.
+    package var weight: Int
+    /// Lower ones come first among providers of the same model.
+    package var priority: Int
+    /// Of the key in `apiKey`.
+    package var limit: PerMinute
+    /// Of single models, by model.
+    package var modelLimits: [String: PerMinute]
+    /// A key that has nothing left, as its answers say, is not used until it has.
+    package var honorsRateHeaders: Bool
+
     /// Whether this is the provider inside ccr.
     package var isEcho: Bool { baseURL == nil }
 }

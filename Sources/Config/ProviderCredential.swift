@@ -12,6 +12,7 @@ package struct ProviderCredential: Equatable, Sendable {
     package var weight: Int
     /// Lower ones are used first.
     package var priority: Int
+    package var limit: PerMinute
     /// The header that carries the token; nil for what the kind or the provider has.
     package var header: String?
     package var headers: [String: String]
@@ -73,6 +74,7 @@ struct CredentialReader {
         return ProviderCredential(
             name: name, kind: kind, secret: secret, clientSecret: clientSecret,
             weight: section.integerOrDefault("weight"), priority: section.integerOrDefault("priority"),
+            limit: PerMinute(requests: section.integer("rpm"), tokens: section.integer("tpm")),
             header: header(&problems), headers: map("headers", &problems), settings: settings,
             tokenFields: map("token_fields", &problems), tokenHeaders: map("token_headers", &problems),
             command: command(kind, &problems), commandEnvironment: section.texts("command_env") ?? [],

@@ -68,7 +68,12 @@ struct ProviderReader {
             proxy: section.secret("proxy") ?? proxy,
             timeouts: providerTimeouts,
             pricing: pricing(section.section("pricing")),
-            modelPricing: modelPricing
+            modelPricing: modelPricing,
+            weight: section.integer("weight") ?? 0,
+            priority: section.integerOrDefault("priority"),
+            limit: PerMinute(requests: section.integer("rpm"), tokens: section.integer("tpm")),
+            modelLimits: modelLimits,
+            honorsRateHeaders: section.boolean("honor_ratelimit_headers")
         )
     }
 
@@ -253,6 +258,14 @@ struct ProviderReader {
             input: input ?? 0, output: output ?? 0,
             cacheRead: section.number("cache_read_per_million_tokens"),
             cacheWrite: section.number("cache_write_per_million_tokens"))
+    }
+
+    private var modelLimits: [String: PerMinute] {
+        var limits: [String: PerMinute] = [:]
+        for (member, section) in section.entries("model_limits") {
+            limits[member.key] = PerMinute(requests: section.integer("rpm"), tokens: section.integer("tpm"))
+        }
+        return limits
     }
 
     private var modelPricing: [String: Pricing] {

@@ -133,7 +133,8 @@ package struct SchemaKey: Sendable {
 package enum Schema {
     /// Every key, in the order of the manual.
     package static let keys: [SchemaKey] =
-        topLevelKeys + clientKeys + providerKeys + credentialKeys + modelKeys + routingKeys + tuningKeys
+        topLevelKeys + clientKeys + providerKeys + credentialKeys + modelKeys + routingKeys + failureKeys
+        + tuningKeys
 
     /// The keys directly below a path pattern.
     package static let children: [String: [SchemaKey]] = Dictionary(grouping: keys, by: \.parent)

@@ -89,9 +89,6 @@ extension Schema {
             SchemaKey(
                 ignored: "Providers[].tokenizer", "Token counter.", "ccr reports the provider's own counts"),
             SchemaKey(
-                ignored: "Providers[].honor_ratelimit_headers", "Skips a provider at its limit.",
-                "rate-limit headers are passed on to the client"),
-            SchemaKey(
                 "Providers[].allow_streaming", .boolean, default: "false",
                 "Exception from Router.forceNonStreaming: it is asked for streams."),
         ] + profileKeys

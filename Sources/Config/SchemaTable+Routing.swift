@@ -100,13 +100,9 @@ extension Schema {
             SchemaKey(
                 "Router.ignoreDirect", .boolean, default: "false",
                 "Of “provider,model” sent by a client only the model counts."),
-            SchemaKey(ignored: "Router.tierRetries", "Retries per tier.", "each candidate is asked once"),
             SchemaKey(
                 "Router.forceNonStreaming", .boolean, default: "false",
                 "Providers are asked for whole answers, of which clients that stream get a stream."),
-            SchemaKey(ignored: "Router.topK", "Size of a sample of tiers.", "candidates keep their order"),
-            SchemaKey(
-                ignored: "Router.routingTemperature", "Sampling of tiers.", "candidates keep their order"),
             SchemaKey(ignored: "Router.gpRouting", "Learned order of tiers.", "candidates keep their order"),
             SchemaKey(ignored: "Router.batching", "Batched requests.", "each request is sent at once"),
             SchemaKey(

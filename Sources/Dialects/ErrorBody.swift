@@ -44,7 +44,7 @@ struct ErrorName {
         case .upstreamTimeout:
             self.init("server_error", "upstream_timeout", "timeout_error", isDefinitive: false)
         case .contextTooLong: self.init(rejected, "context_length_exceeded", rejected, isDefinitive: true)
-        case .budgetSpent:
+        case .budgetSpent, .quotaExhausted:
             self.init("insufficient_quota", "insufficient_quota", "billing_error", isDefinitive: true)
         }
     }
@@ -54,8 +54,8 @@ struct ErrorName {
         self.openAICode = openAICode
         self.anthropicType = anthropicType
         self.isDefinitive = isDefinitive
-        if openAICode == "context_length_exceeded" {
-            failedCode = "context_length_exceeded"
+        if let openAICode, ["context_length_exceeded", "insufficient_quota"].contains(openAICode) {
+            failedCode = openAICode
         } else if isDefinitive {
             failedCode = "invalid_prompt"
         } else {
@@ -143,7 +143,7 @@ package enum ErrorBody {
         case .permission: "PERMISSION_DENIED"
         case .notFound, .modelNotFound: "NOT_FOUND"
         case .requestTimeout, .upstreamTimeout: "DEADLINE_EXCEEDED"
-        case .rateLimited, .budgetSpent: "RESOURCE_EXHAUSTED"
+        case .rateLimited, .budgetSpent, .quotaExhausted: "RESOURCE_EXHAUSTED"
         case .internalFault: "INTERNAL"
         case .upstreamUnreachable, .overloaded: "UNAVAILABLE"
         }

@@ -30,11 +30,17 @@ final class ClientRequest {
     var bodyFile: SharedMemory?
     var facts: RequestBody?
     var headers = HeaderBlock()
+    /// Those that it may ask, until it sets out; the first ones are what the rules led to.
     var candidates: [RouteCandidate] = []
+    var leading = 0
     var overrides = ParameterOverrides()
     var decision: RouteDecision?
-    /// Index of the candidate that is being tried.
-    var attempt = 0
+    /// Its way from candidate to candidate.
+    var course = Course([], deadlineUsec: 0)
+    /// Who is being asked, or was asked last.
+    var grant: Grant?
+    /// When it looks again for somebody to ask.
+    var wakeUsec: UInt64 = 0
     var failedAttempts: [FailedAttempt] = []
     var lastError: GatewayError?
     var isCommitted = false
@@ -61,7 +67,7 @@ final class ClientRequest {
 
     var isStreaming: Bool { facts?.isStreaming ?? false }
 
-    var candidate: RouteCandidate? { attempt < candidates.count ? candidates[attempt] : nil }
+    var candidate: RouteCandidate? { grant?.candidate }
 
     /// Whether the connection may serve another request after this one, as far as the client is concerned.
     var clientKeepsAlive: Bool { head.keepAlive && head.minorVersion == 1 }

@@ -135,6 +135,7 @@ extension FrontProcess {
         returnBodyFile(request)
         request.body = nil
         giveBack(request, usage)
+        policyChanged()
         gauges.activeRequests -= 1
         if request.isStreaming { gauges.activeStreams -= 1 }
         let duration = now - request.startedUsec

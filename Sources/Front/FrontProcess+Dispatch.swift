@@ -13,9 +13,6 @@ import Posix
 import Routing
 
 extension FrontProcess {
-    /// How long a request waits for a provider's worker that is being restarted.
-    static let workerWaitUsec: UInt64 = 2_000_000
-
     /// Sends a complete request on its way.
     func dispatch(_ request: ClientRequest) {
         gauges.activeRequests += 1
@@ -63,6 +60,11 @@ extension FrontProcess {
                     traits: facts.traits, key: request.clientKey.map { config.clients[$0].name },
                     spread: SessionHash.mixed(request.tag)))
             request.candidates = try admit(request, facts, decision)
+            let isWhole = request.candidates.count == decision.candidates.count
+            request.leading =
+                isWhole
+                ? decision.leading
+                : decision.candidates.prefix(decision.leading).count { request.candidates.contains($0) }
             request.overrides = decision.overrides
             request.decision = decision
             var nominated = NominatedFields()
@@ -103,119 +105,6 @@ extension FrontProcess {
         request.bodyFile = nil
     }
 
-    // MARK: - Candidates
-
-    /// Hands the request to the present candidate, or waits for its worker, or goes on to the next.
-    func tryCandidate(_ request: ClientRequest) {
-        guard let candidate = request.candidate else {
-            return finish(
-                request,
-                with: request.lastError ?? GatewayError(.upstreamUnreachable, "no provider could answer"))
-        }
-        guard let link = workers.leastBusy(candidate.providerIndex) else {
-            waiting.append(request)
-            return
-        }
-        if !handOff(request, candidate, to: link) {
-            candidateFailed(
-                request,
-                GatewayError(
-                    .overloaded, "provider \(candidate.provider) has too many requests", retryAfter: 1))
-        }
-    }
-
-    private func handOff(_ request: ClientRequest, _ candidate: RouteCandidate, to link: WorkerLink) -> Bool {
-        guard let endpoint = request.endpoint, let facts = request.facts,
-            let body = request.body
-        else { return false }
-        let splices = facts.splices(
-            model: candidate.model, maxTokens: request.overrides.maxTokens,
-            temperature: request.overrides.temperature,
-            dialect: endpoint.dialect)
-        let handoff = HandoffRequest(
-            tag: request.tag, requestID: request.id, endpoint: endpoint, streaming: facts.isStreaming,
-            isLastCandidate: request.attempt == request.candidates.count - 1,
-            keepAlive: request.clientKeepsAlive && !isDraining, isHTTP11: request.head.minorVersion == 1,
-            model: candidate.model, clientModel: facts.model ?? candidate.model,
-            estimatedInput: facts.estimatedTokens, carriesEnvelope: facts.carriesEnvelope,
-            bodySize: body.count, inlineBody: body.inlineBytes, splices: splices,
-            headers: request.headers, query: request.head.query,
-            deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000,
-            session: facts.traits.session,
-            routeNote: facts.traits.wantsExplanation ? request.decision?.note(on: candidate) ?? "" : "")
-        IPC.begin(.frontHandoff, in: &handoffBuffer)
-        handoffBuffer.put(handoff)
-        var descriptors = [request.connection.descriptor.raw]
-        var file: SharedMemory?
-        if body.inlineBytes == nil {
-            do {
-                let memory = try body.withBytes { (bytes, _) throws(Errno) in
-                    try bodies.file(holding: bytes, provider: candidate.providerIndex)
-                }
-                descriptors.append(memory.raw)
-                file = memory
-            } catch {
-                journal.log(.error, .limitReached, "no memory to hand a request body over: \(error)")
-                return false
-            }
-        }
-        guard link.channel?.send(handoffBuffer.bytes, descriptors: descriptors) == .accepted else {
-            return false
-        }
-        request.bodyFile = file
-        request.link = link
-        request.wasAsked = true
-        link.requests[request.tag] = request
-        gauges.handoffs += 1
-        return true
-    }
-
-    private func candidateFailed(_ request: ClientRequest, _ error: GatewayError) {
-        returnBodyFile(request)
-        guard !request.isAbandoned else {
-            // The client left while the candidate failed; nobody is there to be answered.
-            record(request, status: 499, outcome: .aborted, rejection: nil)
-            request.connection.answered(reusable: false)
-            return
-        }
-        if let candidate = request.candidate {
-            request.failedAttempts.append(FailedAttempt(provider: candidate.provider, reason: error.kind))
-            journal.log(
-                .info, .candidateFailed, error.message,
-                [
-                    LogField("CCR_REQUEST_ID", request.id), LogField("CCR_UPSTREAM", candidate.provider),
-                    LogField("CCR_REASON", error.kind.name),
-                ])
-        }
-        request.lastError = error
-        request.attempt += 1
-        request.waitUntilUsec = now + FrontProcess.workerWaitUsec
-        tryCandidate(request)
-    }
-
-    /// A worker has come up: requests that wait may go on.
-    func retryWaiting() {
-        guard !waiting.isEmpty else { return }
-        let requests = waiting
-        waiting = []
-        for request in requests { tryCandidate(request) }
-    }
-
-    /// Gives up on candidates whose worker does not come back.
-    func expireWaiting(_ now: UInt64) {
-        guard waiting.contains(where: { $0.waitUntilUsec < now }) else { return }
-        let requests = waiting
-        waiting = []
-        for request in requests {
-            if request.waitUntilUsec < now, let candidate = request.candidate {
-                let text = "the worker of provider \(candidate.provider) is not running"
-                candidateFailed(request, GatewayError(.overloaded, text, retryAfter: 1))
-            } else {
-                waiting.append(request)
-            }
-        }
-    }
-
     // MARK: - What workers say
 
     func handle(_ bytes: UnsafeRawBufferPointer, from link: WorkerLink) {
@@ -228,10 +117,11 @@ extension FrontProcess {
                 try reader.end()
                 if let request = link.requests.removeValue(forKey: done.tag) { self.done(request, done) }
             case .workerCommitted:
-                let committed: HandoffCommitted = try reader.get()
+                let message: HandoffCommitted = try reader.get()
                 try reader.end()
-                guard let request = link.requests[committed.tag] else { return }
+                guard let request = link.requests[message.tag] else { return }
                 request.isCommitted = true
+                committed(request, message)
                 // A stream may run for long; a short answer's body file is soon used again.
                 if request.isStreaming {
                     request.body = nil
@@ -243,11 +133,7 @@ extension FrontProcess {
                 guard let request = link.requests.removeValue(forKey: failed.tag) else { return }
                 let error = GatewayError(
                     failed.kind, failed.message, quote: failed.quote, retryAfter: failed.retryAfter)
-                if failed.mayTryElsewhere {
-                    candidateFailed(request, error)
-                } else {
-                    finish(request, with: error)
-                }
+                candidateFailed(request, error, failed.report)
             case .workerModels:
                 let offered: OfferedModels = try reader.get()
                 try reader.end()
@@ -260,6 +146,7 @@ extension FrontProcess {
     }
 
     private func done(_ request: ClientRequest, _ done: HandoffDone) {
+        ended(request, done)
         record(
             request, status: done.status, outcome: done.outcome, usage: done.usage,
             firstByteUsec: done.firstByteUsec,
@@ -278,12 +165,14 @@ extension FrontProcess {
         link.requests = [:]
         for request in requests.values {
             if request.isCommitted {
+                policy.abandoned(&request.course, now)
                 record(request, status: 502, outcome: .upstreamFailed, rejection: nil)
                 request.connection.breakOff()
             } else {
                 let name = request.candidate?.provider ?? ""
                 candidateFailed(
-                    request, GatewayError(.upstreamUnreachable, "the worker of provider \(name) ended"))
+                    request, GatewayError(.upstreamUnreachable, "the worker of provider \(name) ended"),
+                    FailureReport(.worker))
             }
         }
     }
@@ -292,8 +181,8 @@ extension FrontProcess {
 
     /// The client closed its end while another process held the request.
     func clientLeft(_ connection: Connection) {
-        if let index = waiting.firstIndex(where: { $0.connection === connection }) {
-            let request = waiting.remove(at: index)
+        if let request = takeWaiting(connection) {
+            policy.abandoned(&request.course, now)
             record(request, status: 499, outcome: .aborted, rejection: nil)
             return connection.close()
         }

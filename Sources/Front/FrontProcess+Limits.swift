@@ -38,8 +38,7 @@ extension FrontProcess {
 
     private func begin(_ request: ClientRequest) {
         request.hasTurn = true
-        request.waitUntilUsec = now + FrontProcess.workerWaitUsec
-        tryCandidate(request)
+        setOut(request)
     }
 
     /// Requests without a key wait in a line of their own.

@@ -54,6 +54,13 @@ package final class FrontProcess {
     var ledger: ClientLedger
     /// Requests that wait for their turn; by client key, those without one last.
     var gate: AdmissionGate<ClientRequest>
+    /// Requests that wait until somebody may be asked.
+    var parked: [ClientRequest] = []
+    private(set) var parking: Timer?
+    var policy: Policy
+    private var policyStore: PolicyStore?
+    private var saving: Timer?
+    private var isSaving = false
     var handoffBuffer = WireWriter(capacity: 65_536)
 
     /// An idle connection stays open this long while front drains.
@@ -73,6 +80,7 @@ package final class FrontProcess {
             for (name, descriptor) in try inherited.takeAll(prefix: "worker-") {
                 process.attach(name, try descriptor.take())
             }
+            if let descriptor = try inherited.take("policy") { process.remember(descriptor) }
             for name in ["exporter", "refresher"] {
                 if let descriptor = try inherited.take(name) { process.attach(name, descriptor) }
             }
@@ -103,7 +111,10 @@ package final class FrontProcess {
             total: config.limits.concurrentRequests == .max ? nil : config.limits.concurrentRequests,
             limits: config.clients.map(\.concurrency) + [nil], queued: config.limits.queuedRequests)
         instanceText = String(instance, radix: 16)
+        policy = Policy(config.policy, seed: Random.uint64())
         workers = WorkerLinks(providerCount: config.routes.providers.count)
+        saving = try Timer(child.loop, accuracyUsec: 5_000) { [unowned self] in self.savePolicy() }
+        parking = try Timer(child.loop, accuracyUsec: 2_000) { [unowned self] in self.wakeParked() }
         exporter = try ExporterLink(self, instance: instance)
         sweep = try Sweep(child.loop, intervalMsec: 250) { [unowned self] in self.look($0) }
         trafficSweep = try Sweep(child.loop, intervalMsec: Traffic.intervalMsec) { [unowned self] _ in
@@ -310,6 +321,44 @@ package final class FrontProcess {
         return line != nil
     }
 
+    // MARK: - The policy's state
+
+    /// Goes on with what the front before this one knew.
+    private func remember(_ descriptor: consuming FileDescriptor) {
+        do {
+            let store = try PolicyStore(descriptor)
+            if let bytes = store.load() { try policy.restore(bytes) }
+            policyStore = store
+            // From now on the next front knows which half this one writes.
+            savePolicy()
+        } catch {
+            journal.log(.warning, .limitReached, "what was known of providers is lost: \(error)")
+        }
+    }
+
+    /// The front before this one has told more since; what this one has learnt itself is not given up for it.
+    func rememberMore() {
+        guard policy.counters.calls == 0, let bytes = policyStore?.loadNewer() else { return }
+        do {
+            try policy.restore(bytes)
+        } catch {
+            journal.log(.warning, .limitReached, "what was known of providers is lost: \(error)")
+        }
+    }
+
+    /// The policy has learnt something, which is kept soon; seldom when there is much of it.
+    func policyChanged() {
+        guard !isSaving, let policyStore else { return }
+        isSaving = true
+        saving?.arm(afterUsec: max(20_000, 100 * policyStore.costUsec))
+    }
+
+    private func savePolicy() {
+        isSaving = false
+        tick()
+        policyStore?.save(policy.changes, nowUsec: now) { policy.snapshot() }
+    }
+
     // MARK: - Channels
 
     private func attach(_ name: String, _ descriptor: consuming FileDescriptor) {
@@ -339,6 +388,9 @@ package final class FrontProcess {
         guard !isDraining else { return }
         isDraining = true
         tick()
+        savePolicy()
+        // The next front goes on from here.
+        policyStore = nil
         Notifier.stopping()
         for watch in listenerWatches { watch.cancel() }
         listenerWatches = []

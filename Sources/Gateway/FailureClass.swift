@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kind of failure an attempt ended with, and by which the policy decides what happens next
-// (Routing/Policy/FailureRules.swift).
+// What kind of failure an attempt ended with. Workers name it from what the provider said
+// (Dialects/Failure/FailureTable.swift), front decides by it what happens next (Routing/Policy/FailureRules.swift).
 
 package import IPC
 
@@ -61,7 +61,8 @@ package enum FailureClass: UInt8, CaseIterable, Sendable {
         case .network, .server, .worker: .upstreamUnreachable
         case .timeout: .upstreamTimeout
         case .overload, .held: .overloaded
-        case .rate, .quota: .rateLimited
+        case .rate: .rateLimited
+        case .quota: .quotaExhausted
         case .authentication: .authentication
         case .forbidden: .permission
         case .missing: .modelNotFound
@@ -88,36 +89,50 @@ package struct FailureSet: OptionSet, Hashable, Sendable {
 package struct ReturnTerms: Equatable, Sendable, WireCodable {
     /// Whatever the provider says of a time.
     package var always: FailureSet
+    /// Unless the provider says that trying again is in vain.
+    package var repeated: FailureSet
     /// Only if the provider asks for a wait that is not longer than `longestWaitMsec`.
     package var afterWait: FailureSet
     package var longestWaitMsec: Int
+    /// What front would wait where the provider says no time.
+    package var assumedWaitMsec: Int
 
     /// Nothing: what the provider answers is the answer.
-    package static let none = ReturnTerms(always: [], afterWait: [], longestWaitMsec: 0)
+    package static let none = ReturnTerms(always: [], repeated: [], afterWait: [], longestWaitMsec: 0)
 
-    package init(always: FailureSet, afterWait: FailureSet, longestWaitMsec: Int) {
+    package init(
+        always: FailureSet, repeated: FailureSet, afterWait: FailureSet, longestWaitMsec: Int,
+        assumedWaitMsec: Int = 0
+    ) {
         self.always = always
+        self.repeated = repeated
         self.afterWait = afterWait
         self.longestWaitMsec = longestWaitMsec
+        self.assumedWaitMsec = assumedWaitMsec
     }
 
     /// Whether front wants the request back.
     package func cover(_ report: FailureReport) -> Bool {
         if always.contains(report.class) { return true }
-        return report.mayRepeat && afterWait.contains(report.class)
-            && report.retryAfterMsec ?? 0 <= longestWaitMsec
+        guard report.mayRepeat else { return false }
+        return repeated.contains(report.class)
+            || afterWait.contains(report.class) && report.retryAfterMsec ?? assumedWaitMsec <= longestWaitMsec
     }
 
     package func encode(to writer: inout WireWriter) {
         writer.put(always.rawValue)
+        writer.put(repeated.rawValue)
         writer.put(afterWait.rawValue)
         writer.put(UInt32(clamping: longestWaitMsec))
+        writer.put(UInt32(clamping: assumedWaitMsec))
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         always = FailureSet(rawValue: try reader.get())
+        repeated = FailureSet(rawValue: try reader.get())
         afterWait = FailureSet(rawValue: try reader.get())
         longestWaitMsec = Int(try reader.get(UInt32.self))
+        assumedWaitMsec = Int(try reader.get(UInt32.self))
     }
 }
 
@@ -163,5 +178,25 @@ package struct FailureReport: Equatable, Sendable, WireCodable {
         }
         parameter = try reader.getString()
         mayRepeat = try reader.getBool()
+    }
+}
+
+extension ErrorKind {
+    /// What an error of this kind means for what comes next, when nobody says more.
+    package var failureClass: FailureClass {
+        switch self {
+        case .invalidRequest, .notFound, .methodNotAllowed, .tooLarge, .unsupportedEncoding,
+            .upgradeRequired, .headTooLarge:
+            .client
+        case .authentication: .authentication
+        case .permission: .forbidden
+        case .modelNotFound: .missing
+        case .requestTimeout, .upstreamTimeout: .timeout
+        case .rateLimited: .rate
+        case .internalFault, .upstreamUnreachable: .server
+        case .overloaded: .overload
+        case .contextTooLong: .context
+        case .quotaExhausted, .budgetSpent: .quota
+        }
     }
 }

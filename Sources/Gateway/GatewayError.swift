@@ -40,6 +40,8 @@ package enum ErrorKind: UInt8, CaseIterable, Sendable {
     case contextTooLong = 17
     /// The budget of the client's key is spent: 402.
     case budgetSpent = 18
+    /// What the provider's account may use is used up: 429, in words that end a client's retries.
+    case quotaExhausted = 19
 
     /// The HTTP status.
     package var status: Int {
@@ -55,7 +57,7 @@ package enum ErrorKind: UInt8, CaseIterable, Sendable {
         case .unsupportedEncoding: 415
         case .upgradeRequired: 426
         case .headTooLarge: 431
-        case .rateLimited: 429
+        case .rateLimited, .quotaExhausted: 429
         case .internalFault: 500
         case .upstreamUnreachable: 502
         case .overloaded: 503
@@ -84,6 +86,7 @@ package enum ErrorKind: UInt8, CaseIterable, Sendable {
         case .upstreamTimeout: "upstream_timeout"
         case .contextTooLong: "context_too_long"
         case .budgetSpent: "budget_spent"
+        case .quotaExhausted: "quota_exhausted"
         }
     }
 }
@@ -97,12 +100,24 @@ package struct GatewayError: Error, Equatable, Sendable {
     package let quote: String
     /// Seconds after which a retry may succeed, sent as Retry-After.
     package var retryAfter: Int?
+    /// What a provider's failure means for what comes next; nil for errors of ccr's own.
+    package var report: FailureReport?
 
-    package init(_ kind: ErrorKind, _ message: String, quote: String = "", retryAfter: Int? = nil) {
+    package init(
+        _ kind: ErrorKind, _ message: String, quote: String = "", retryAfter: Int? = nil,
+        report: FailureReport? = nil
+    ) {
         self.kind = kind
         self.message = message
         self.quote = quote
         self.retryAfter = retryAfter
+        self.report = report
+    }
+
+    /// Whether a client is told the same.
+    package static func == (left: GatewayError, right: GatewayError) -> Bool {
+        left.kind == right.kind && left.message == right.message && left.quote == right.quote
+            && left.retryAfter == right.retryAfter
     }
 
     /// What the client is told.

@@ -27,8 +27,14 @@ package struct HandoffRequest: WireCodable {
     package var endpoint: Endpoint
     /// The client asked for a stream of events.
     package var streaming: Bool
-    /// No candidate is left after this one: answer what the upstream answers, even an error.
-    package var isLastCandidate: Bool
+    /// The failures that front wants back; any other one is answered as the upstream answers it.
+    package var terms: ReturnTerms
+    /// The credential to ask with, or "" where the provider has no choice.
+    package var credential: String
+    /// No other credential could be used: wait for a token of this one.
+    package var isOnlyCredential: Bool
+    /// Members of the request's top level that the provider has refused.
+    package var dropped: [String]
     /// The client's connection may serve another request afterwards.
     package var keepAlive: Bool
     /// The client speaks HTTP/1.1 (chunked bodies) and not 1.0.
@@ -59,7 +65,9 @@ package struct HandoffRequest: WireCodable {
     package var routeNote: String
 
     package init(
-        tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool, isLastCandidate: Bool,
+        tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool,
+        terms: ReturnTerms = .none, credential: String = "", isOnlyCredential: Bool = true,
+        dropped: [String] = [],
         keepAlive: Bool,
         isHTTP11: Bool, model: String, clientModel: String, estimatedInput: Int = 0,
         carriesEnvelope: Bool = false,
@@ -71,7 +79,10 @@ package struct HandoffRequest: WireCodable {
         self.requestID = requestID
         self.endpoint = endpoint
         self.streaming = streaming
-        self.isLastCandidate = isLastCandidate
+        self.terms = terms
+        self.credential = credential
+        self.isOnlyCredential = isOnlyCredential
+        self.dropped = dropped
         self.keepAlive = keepAlive
         self.isHTTP11 = isHTTP11
         self.model = model
@@ -100,7 +111,10 @@ package struct HandoffRequest: WireCodable {
         writer.put(requestID)
         writer.put(endpoint.rawValue)
         writer.put(streaming)
-        writer.put(isLastCandidate)
+        writer.put(terms)
+        writer.put(credential)
+        writer.put(isOnlyCredential)
+        writer.put(list: dropped) { $0.put($1) }
         writer.put(keepAlive)
         writer.put(isHTTP11)
         writer.put(model)
@@ -126,7 +140,10 @@ package struct HandoffRequest: WireCodable {
         requestID = try reader.getString()
         endpoint = try reader.getCase()
         streaming = try reader.getBool()
-        isLastCandidate = try reader.getBool()
+        terms = try reader.get()
+        credential = try reader.getString()
+        isOnlyCredential = try reader.getBool()
+        dropped = try reader.getList { (reader) throws(WireError) in try reader.getString() }
         keepAlive = try reader.getBool()
         isHTTP11 = try reader.getBool()
         model = try reader.getString()
@@ -185,20 +202,30 @@ package struct HandoffCommitted: WireCodable {
     package var tag: UInt64
     /// The HTTP status the client sees.
     package var status: Int
+    /// What the upstream's error means, when the answer is one.
+    package var failure: FailureReport?
+    /// Milliseconds for which the credential has nothing left, as the upstream's header says; 0 when it says no such thing.
+    package var exhaustedMsec: Int
 
-    package init(tag: UInt64, status: Int) {
+    package init(tag: UInt64, status: Int, failure: FailureReport? = nil, exhaustedMsec: Int = 0) {
         self.tag = tag
         self.status = status
+        self.failure = failure
+        self.exhaustedMsec = exhaustedMsec
     }
 
     package func encode(to writer: inout WireWriter) {
         writer.put(tag)
         writer.put(UInt16(status))
+        writer.put(failure) { $0.put($1) }
+        writer.put(UInt32(clamping: exhaustedMsec))
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         tag = try reader.get()
         status = Int(try reader.get(UInt16.self))
+        failure = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
+        exhaustedMsec = Int(try reader.get(UInt32.self))
     }
 }
 
@@ -211,24 +238,21 @@ package struct HandoffFailed: WireCodable {
     package var message: String
     /// What the upstream said, or ""; for the client alone.
     package var quote: String
-    /// The upstream's status, or 0 when there was none.
-    package var upstreamStatus: Int
-    /// Seconds the upstream asked to wait, if it did.
+    /// Seconds after which a client may try again, if that is known.
     package var retryAfter: Int?
-    /// False for a request that would fail everywhere.
-    package var mayTryElsewhere: Bool
+    /// What it means for what comes next.
+    package var report: FailureReport
 
     package init(
-        tag: UInt64, kind: ErrorKind, message: String, quote: String = "", upstreamStatus: Int = 0,
-        retryAfter: Int? = nil, mayTryElsewhere: Bool = true
+        tag: UInt64, kind: ErrorKind, message: String, quote: String = "", retryAfter: Int? = nil,
+        report: FailureReport
     ) {
         self.tag = tag
         self.kind = kind
         self.message = message
         self.quote = quote
-        self.upstreamStatus = upstreamStatus
         self.retryAfter = retryAfter
-        self.mayTryElsewhere = mayTryElsewhere
+        self.report = report
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -236,9 +260,8 @@ package struct HandoffFailed: WireCodable {
         writer.put(kind.rawValue)
         writer.put(message)
         writer.put(quote)
-        writer.put(UInt16(upstreamStatus))
         writer.put(retryAfter) { $0.put(UInt32(clamping: $1)) }
-        writer.put(mayTryElsewhere)
+        writer.put(report)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -246,9 +269,8 @@ package struct HandoffFailed: WireCodable {
         kind = try reader.getCase()
         message = try reader.getString()
         quote = try reader.getString()
-        upstreamStatus = Int(try reader.get(UInt16.self))
         retryAfter = try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(UInt32.self)) }
-        mayTryElsewhere = try reader.getBool()
+        report = try reader.get()
     }
 }
 

@@ -117,7 +117,7 @@ package struct WorkerConfig: Equatable, Sendable, WireCodable {
     /// "scheme://host:port", "" for none, nil for the environment's.
     package var proxy: String?
     package var timeouts: ExchangeTimeouts
-    /// Kept alive by the refresher, instead of `key`.
+    /// Kept alive by the refresher, instead of `key`; front says which one to use.
     package var credentials: [CredentialMember]
     /// The directory of tokens.db; "" without credentials.
     package var tokenDirectory: String

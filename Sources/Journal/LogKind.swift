@@ -30,6 +30,14 @@ package enum LogKind: CaseIterable, Sendable {
     case requestFinished
     /// A candidate did not answer.
     case candidateFailed
+    /// A request waits inside ccr until somebody can be asked.
+    case requestWaits
+    /// A model at a provider is left alone, or is well again.
+    case circuitChanged
+    /// A credential is left alone for a time, as its provider wants it.
+    case credentialPaused
+    /// A credential failed too often, or an operator banned it or ended a ban.
+    case credentialBanned
     /// A client's bytes were refused before they became a request.
     case clientRefused
     /// A limit of ccr was reached.
@@ -63,6 +71,10 @@ package enum LogKind: CaseIterable, Sendable {
         case .upgradeRefused: "0e87cbb872e13bef406282a9b736215a"
         case .requestFinished: "7a4369cd1be9363c2ba6d53e7c365ada"
         case .candidateFailed: "079065934eb291119fda3848e9b8292e"
+        case .requestWaits: "617797fa61b3e425d9a37046b2c96480"
+        case .circuitChanged: "e56c0763e3fa0964da3e7bf936856110"
+        case .credentialPaused: "1a600aec7fe4bc71dd118bd00095c74c"
+        case .credentialBanned: "710d962d03b5311c5629536f80cc9c6f"
         case .clientRefused: "9eca126b6bb752ff14b8e7491fcd6c7e"
         case .limitReached: "4bb1c223aac87c8aeb68ef4a2e606c1d"
         case .storeTrouble: "45dab3d9f4279c2aeb326ea7f79d1cd0"

@@ -25,9 +25,33 @@ package final class SharedMemory {
         try reserve(max(capacity, 1))
     }
 
+    /// Maps the whole of a file that another own process made, to write it as well.
+    ///
+    /// - Throws: EINVAL when the file may shrink or is empty.
+    package init(adopting descriptor: consuming FileDescriptor) throws(Errno) {
+        guard ccr_memfd_cannot_shrink(descriptor.raw) else { throw Errno("fcntl", code: EINVAL) }
+        var status = stat()
+        guard fstat(descriptor.raw, &status) == 0 else { throw Errno("fstat") }
+        capacity = Int(status.st_size)
+        guard capacity > 0, let mapped = ccr_map_shared(descriptor.raw, capacity, true) else {
+            throw Errno("mmap")
+        }
+        address = mapped
+        count = capacity
+        self.descriptor = descriptor
+    }
+
     deinit {
         if let address { munmap(address, capacity) }
     }
+
+    /// Everything that is mapped, written or not.
+    package var mapped: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: address, count: capacity)
+    }
+
+    /// A second descriptor of the file, owned by the caller.
+    package func duplicateDescriptor() throws(Errno) -> FileDescriptor { try descriptor.duplicate() }
 
     /// Checks that a file made by another own process can be read to `size` and will stay so.
     ///

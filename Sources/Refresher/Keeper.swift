@@ -170,7 +170,6 @@ final class Keeper: RunnerOwner {
     func coolsDown(_ cooldown: CredentialCooldown, by link: WorkerLink) {
         guard let runner = runners[cooldown.credential], runner.spec.provider == link.provider else { return }
         environment.coolDown(cooldown.credential, msec: UInt64(cooldown.seconds) * 1000)
-        for other in links where other !== link && other.provider == link.provider { other.pass(cooldown) }
         reportSoon()
     }
 

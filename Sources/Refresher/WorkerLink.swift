@@ -39,9 +39,6 @@ final class WorkerLink {
         send(.refresherNotice, notice)
     }
 
-    /// Another worker's provider wants a credential to be left alone.
-    func pass(_ cooldown: CredentialCooldown) { send(.workerCooldown, cooldown) }
-
     private func send(_ kind: MessageKind, _ message: some WireCodable) {
         var writer = WireWriter()
         IPC.begin(kind, in: &writer)

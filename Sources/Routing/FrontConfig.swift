@@ -17,10 +17,12 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
     package var modelsBody: [UInt8]
     /// The body of GET /v1/presets.
     package var presetsBody: [UInt8]
+    /// Order, repetitions, waits, limits and bans of candidates.
+    package var policy: PolicyConfig
 
     package init(
         routes: RouteTable, limits: FrontLimits, clients: [ClientRule], prices: [ProviderPrices],
-        adminKeyDigests: [[UInt8]] = [], modelsBody: [UInt8], presetsBody: [UInt8]
+        adminKeyDigests: [[UInt8]] = [], modelsBody: [UInt8], presetsBody: [UInt8], policy: PolicyConfig
     ) {
         self.adminKeyDigests = adminKeyDigests
         self.routes = routes
@@ -29,6 +31,7 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
         self.prices = prices
         self.modelsBody = modelsBody
         self.presetsBody = presetsBody
+        self.policy = policy
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -39,6 +42,7 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
         writer.put(list: adminKeyDigests) { $0.put($1) }
         writer.put(modelsBody)
         writer.put(presetsBody)
+        writer.put(policy)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -52,5 +56,9 @@ package struct FrontConfig: Equatable, Sendable, WireCodable {
         adminKeyDigests = try reader.getList { (reader) throws(WireError) in try reader.getArray() }
         modelsBody = try reader.getArray()
         presetsBody = try reader.getArray()
+        policy = try reader.get()
+        guard policy.providers.count == routes.providers.count else {
+            throw .invalidValue("a policy for \(policy.providers.count) providers")
+        }
     }
 }

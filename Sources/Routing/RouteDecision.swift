@@ -72,6 +72,10 @@ package struct RoutingRequest: Sendable {
 package struct RouteDecision: Equatable, Sendable {
     /// In the order in which they are asked; at least one, none twice.
     package let candidates: [RouteCandidate]
+    /// So many of the first are what the rules led to; the others are asked when these fail.
+    package let leading: Int
+    /// Nothing about the request led there, so that the others are as good.
+    package let isStandard: Bool
     package let overrides: ParameterOverrides
     /// What the request is for, by its strongest sign.
     package let kind: RequestKind

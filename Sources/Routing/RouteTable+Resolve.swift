@@ -28,6 +28,8 @@ extension RouteTable {
         let destination: Destination
         /// The words of `RouteDecision.reason`.
         let reason: String
+        /// Nothing about the request led there; the other candidates are as good.
+        var isStandard = false
     }
 
     /// `steps` is nil when nobody wants them; then none is composed.
@@ -51,8 +53,13 @@ extension RouteTable {
             steps?.append("unless the request does, temperature is set to \(value)")
         }
         let candidates = try candidates(request, origin.destination, &steps)
+        let leading = candidates.prefix {
+            $0.model == origin.destination.model
+                && origin.destination.providers.contains($0.providerIndex)
+        }
         return RouteDecision(
-            candidates: candidates, overrides: overrides, kind: kinds.first, reason: origin.reason)
+            candidates: candidates, leading: leading.count, isStandard: origin.isStandard,
+            overrides: overrides, kind: kinds.first, reason: origin.reason)
     }
 
     // MARK: - Rules in their order
@@ -182,11 +189,12 @@ extension RouteTable {
     ) throws(GatewayError) -> Origin {
         if request.client == .codex, let found = codexDefault {
             steps?.append("Frontend.codex.modelMappings has a default: \(describe(found))")
-            return Origin(destination: found, reason: "Frontend.codex.modelMappings.default")
+            return Origin(
+                destination: found, reason: "Frontend.codex.modelMappings.default", isStandard: true)
         }
         if let route = routes.standard, let found = route.choice.pick(request.session) {
             steps?.append("\(route.key) decides: \(describe(found))")
-            return Origin(destination: found, reason: route.key)
+            return Origin(destination: found, reason: route.key, isStandard: true)
         }
         guard let name else {
             throw GatewayError(.modelNotFound, "the request names no model and Router.default is not set")
@@ -200,16 +208,12 @@ extension RouteTable {
         _ request: RoutingRequest, _ first: Destination, _ steps: inout [String]?
     ) throws(GatewayError) -> [RouteCandidate] {
         let endpoint = request.endpoint
-        var candidates: [RouteCandidate] = []
-        if let candidate = first.candidate(providers, endpoint) {
-            candidates.append(candidate)
-            explainTranslation(candidate, endpoint.dialect, &steps)
-        } else {
-            steps?.append("skipped: \(mismatch(first, endpoint.dialect))")
-        }
+        var candidates = first.candidates(providers, endpoint)
+        for candidate in candidates { explainTranslation(candidate, endpoint.dialect, &steps) }
+        if candidates.isEmpty { steps?.append("skipped: \(mismatch(first, endpoint.dialect))") }
         let others = index.fallbacks[Int(endpoint.rawValue)]
-        candidates.reserveCapacity(others.count + 1)
-        for candidate in others where candidate != candidates.first { candidates.append(candidate) }
+        candidates.reserveCapacity(others.count + candidates.count)
+        for candidate in others where !candidates.contains(candidate) { candidates.append(candidate) }
         if steps != nil { explainFallbacks(endpoint, &steps) }
         guard !candidates.isEmpty else {
             throw GatewayError(

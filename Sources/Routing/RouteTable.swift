@@ -247,6 +247,19 @@ struct RouteIndex: Equatable, Sendable {
 }
 
 extension Destination {
+    /// The providers that speak the endpoint's dialect, then those that can be translated for.
+    func candidates(_ list: [RouteProvider], _ endpoint: Endpoint) -> [RouteCandidate] {
+        // Most names lead to one provider.
+        let order =
+            providers.count == 1
+            ? providers
+            : providers.filter { list[$0].speaks(endpoint.dialect) }
+                + providers.filter { !list[$0].speaks(endpoint.dialect) }
+        return order.filter { list[$0].answers(endpoint) }.map {
+            RouteCandidate(provider: list[$0].name, providerIndex: $0, model: model)
+        }
+    }
+
     /// The first of the providers that speaks the endpoint's dialect, else the first that can be translated for, or nil.
     func candidate(_ list: [RouteProvider], _ endpoint: Endpoint) -> RouteCandidate? {
         guard

@@ -42,7 +42,8 @@ struct Blueprint {
                 adminKeyDigests: [configuration.adminKey].compactMap { $0 }.map { key in
                     SHA256.digest(key.expose()).withBytes { Array($0) }
                 },
-                modelsBody: ModelCatalogue.body(routes), presetsBody: PresetList.body(routes)))
+                modelsBody: ModelCatalogue.body(routes), presetsBody: PresetList.body(routes),
+                policy: PolicyConfig(configuration)))
         let models = ModelTable.rows(of: configuration)
         workers = configuration.providers.map { provider in
             let config = Blueprint.worker(provider, models, configuration)

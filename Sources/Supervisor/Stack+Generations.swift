@@ -58,6 +58,10 @@ extension Stack {
         for listener in listeners.admin {
             generation.front.give(NamedDescriptor(name: "admin", descriptor: listener))
         }
+        // Without it a front begins with empty hands, which is no failure.
+        if let memory = try? policyMemory?.duplicateDescriptor() {
+            generation.front.give(NamedDescriptor(name: "policy", descriptor: SharedDescriptor(memory)))
+        }
         for (provider, workers) in generation.workers.enumerated() {
             for (index, worker) in workers.enumerated() where worker.isRunning || worker.restarts == 0 {
                 connect(generation.front, as: "front", to: worker, as: "worker-\(provider)-\(index)")

@@ -72,9 +72,12 @@ extension Answer {
 
     mutating func translationCompleted(_ parser: JSONParser) -> Ending {
         if let lateRefusal {
-            return translationBroke(refusal(status: lateRefusal, parser))
+            return translationBroke(readError(status: lateRefusal, parser).error)
         }
-        guard translator != nil else { return translateError(parser) }
+        guard translator != nil else {
+            if case .fail(let failure) = translateError(parser) { return .fail(failure) }
+            return .finish(last: [])
+        }
         translator?.ended(parser: parser)
         let output = translator?.takeOutput() ?? []
         if case .failed(let error) = translator?.phase {
@@ -94,31 +97,22 @@ extension Answer {
     }
 
     /// The provider refused: the same error in the client's dialect.
-    private mutating func translateError(_ parser: JSONParser) -> Ending {
-        let error = refusal(status: status, parser)
+    mutating func translateError(_ parser: JSONParser) -> Step {
+        let failure = readError(status: status, parser)
+        if request.terms.cover(failure.report) { return .fail(failure) }
+        answers(with: failure.report)
         // Only Anthropic's clients know 529.
         if status == 529, translation?.client != .messages { status = 503 }
         held = ErrorBody.render(
-            error, dialect: translation?.client ?? .chat, requestID: request.requestID)
-        _ = commit()
-        return .finish(last: [])
-    }
-
-    /// What the provider said instead of an answer.
-    private func refusal(status: Int, _ parser: JSONParser) -> GatewayError {
-        held.withUnsafeBytes {
-            UpstreamErrorBody.read(
-                $0, status: status, kind: UpstreamFailure.kind(ofStatus: status), provider: request.provider,
-                retryAfter: retryAfter, parser: parser)
-        }
+            failure.error, dialect: translation?.client ?? .chat, requestID: request.requestID)
+        return commit()
     }
 
     /// Names the provider; its own words go to the client alone.
     private func describe(_ error: GatewayError) -> Failure {
         let named = GatewayError(
             error.kind, "provider \(request.provider): \(error.message)", quote: error.quote,
-            retryAfter: error.retryAfter ?? retryAfter)
-        // A request that is wrong in itself is wrong everywhere; a longer one may fit elsewhere.
-        return Failure(error: named, mayTryElsewhere: error.kind != .invalidRequest)
+            retryAfter: error.retryAfter, report: error.report)
+        return evaluated(named)
     }
 }

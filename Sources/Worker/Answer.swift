@@ -35,10 +35,10 @@ package struct Answer {
         case fail(Failure)
     }
 
-    /// Why nothing was sent, and whether another candidate may do better.
+    /// Why nothing was sent, and what it means for what comes next.
     package struct Failure: Equatable {
         package let error: GatewayError
-        package let mayTryElsewhere: Bool
+        package let report: FailureReport
     }
 
     /// What to do when the upstream has ended.
@@ -72,9 +72,11 @@ package struct Answer {
     private(set) var isJSON = false
     private var isEncoded = false
     private var hasRequestID = false
-    private(set) var retryAfter: Int?
-    /// In seconds, which every client reads.
-    private var saysRetryAfter = false
+    private var retryHeaders = RetryHeaders()
+    /// Milliseconds since 1970 when the head had arrived.
+    private var headMsec = 0
+    /// What the provider's error means; set once it is sent to the client.
+    private(set) package var failure: FailureReport?
     package internal(set) var status = 0
     private(set) package var isCommitted = false
     private(set) package var framing = Framing.chunked
@@ -87,7 +89,8 @@ package struct Answer {
     package struct RequestFacts: Equatable {
         package let requestID: String
         package let provider: String
-        package let isLastCandidate: Bool
+        /// The failures that are given back; all others are the client's.
+        package let terms: ReturnTerms
         package let keepAlive: Bool
         package let isHTTP11: Bool
         package let modelChanged: Bool
@@ -97,12 +100,12 @@ package struct Answer {
         package let dropped: Losses
 
         package init(
-            requestID: String, provider: String, isLastCandidate: Bool, keepAlive: Bool, isHTTP11: Bool,
+            requestID: String, provider: String, terms: ReturnTerms, keepAlive: Bool, isHTTP11: Bool,
             modelChanged: Bool, routeNote: String = "", dropped: Losses = Losses()
         ) {
             self.requestID = requestID
             self.provider = provider
-            self.isLastCandidate = isLastCandidate
+            self.terms = terms
             self.keepAlive = keepAlive
             self.isHTTP11 = isHTTP11
             self.modelChanged = modelChanged
@@ -187,14 +190,11 @@ package struct Answer {
             if translation != nil { return }
         } else if ASCII.equalIgnoringCase(name, "content-encoding") {
             isEncoded = !ASCII.equalIgnoringCase(value, "identity")
-        } else if ASCII.equalIgnoringCase(name, "retry-after") {
-            retryAfter = Answer.decimal(value)
-            saysRetryAfter = true
-        } else if ASCII.equalIgnoringCase(name, "retry-after-ms"), retryAfter == nil {
-            retryAfter = Answer.decimal(value).map { ($0 + 999) / 1_000 }
         } else if ASCII.equalIgnoringCase(name, "x-request-id") || ASCII.equalIgnoringCase(name, "request-id")
         {
             hasRequestID = true
+        } else {
+            retryHeaders.received(name, value)
         }
         guard HeaderPolicy.forwardsResponse(name, modelChanged: request.modelChanged) else {
             if ASCII.equalIgnoringCase(name, "connection") { nominated.add(connection: value) }
@@ -207,15 +207,12 @@ package struct Answer {
     }
 
     /// The upstream's head is complete.
-    package mutating func headReceived(status: Int) -> Step {
+    ///
+    /// - Parameter nowMsec: milliseconds since 1970.
+    package mutating func headReceived(status: Int, nowMsec: Int) -> Step {
+        headMsec = nowMsec
         if isCommitted { return lateHeadReceived(status: status) }
         self.status = status
-        if UpstreamFailure.isWorthAnotherCandidate(status: status), !request.isLastCandidate {
-            let error = GatewayError(
-                UpstreamFailure.kind(ofStatus: status), "provider \(request.provider) answered \(status)",
-                retryAfter: retryAfter)
-            return .fail(Failure(error: error, mayTryElsewhere: true))
-        }
         if status >= 300 { isEventStream = false }
         if translation != nil {
             beginTranslation()
@@ -231,7 +228,9 @@ package struct Answer {
         if status < 300, !isEncoded { observer.received(bytes, parser: parser) }
         if isCommitted { return .forward }
         held.append(contentsOf: bytes)
-        if isEncoded || held.count > Answer.maximumHeld { return commit() }
+        if isEncoded || held.count > Answer.maximumHeld {
+            return status >= 300 ? decideError(parser) : commit()
+        }
         guard isEventStream else { return .hold }
         switch observer.phase {
         case .undecided: return .hold
@@ -258,13 +257,24 @@ package struct Answer {
             // (no terminal event) must not look like a clean end.
             return failure.origin == .reported ? .finish(last: []) : breakOff(describe(failure).error)
         }
-        if !isCommitted { _ = commit() }
+        if !isCommitted {
+            if status >= 300, case .fail(let failure) = decideError(parser) { return .fail(failure) }
+            if !isCommitted { _ = commit() }
+        }
         return .finish(last: [])
     }
 
+    /// An error's body does not come to its end: what is there decides.
+    package mutating func errorHoldExpired(parser: JSONParser) -> Step {
+        isHoldingError ? decideError(parser) : .hold
+    }
+
+    /// Whether the provider has refused and the reason is still on its way.
+    package var isHoldingError: Bool { !isCommitted && status >= 300 }
+
     /// The upstream broke off, or a limit ended the exchange.
     package mutating func upstreamBroke(_ error: GatewayError) -> Ending {
-        guard isCommitted else { return .fail(Failure(error: error, mayTryElsewhere: true)) }
+        guard isCommitted else { return .fail(Answer.failure(error)) }
         if translation != nil { return translationBroke(error) }
         // Everything the dialect needs has been sent; what got lost is the end of the transport.
         if case .finished = observer.phase, isEventStream { return .finish(last: []) }
@@ -285,11 +295,64 @@ package struct Answer {
             switch failure.origin {
             case .reported:
                 GatewayError(
-                    failure.kind, "\(name) reported an error", quote: failure.message, retryAfter: retryAfter)
+                    failure.kind, "\(name) reported an error", quote: failure.message, report: failure.report)
             case .truncated:
-                GatewayError(failure.kind, "\(name): \(failure.message)", retryAfter: retryAfter)
+                GatewayError(failure.kind, "\(name): \(failure.message)", report: failure.report)
             }
-        return Failure(error: error, mayTryElsewhere: failure.isRetryableElsewhere)
+        return evaluated(error)
+    }
+
+    /// Gives the request back if front wants it after such a failure, else commits the provider's own answer.
+    private mutating func decideError(_ parser: JSONParser) -> Step {
+        if translation != nil { return translateError(parser) }
+        let failure = readError(status: status, parser)
+        if request.terms.cover(failure.report) { return .fail(failure) }
+        self.failure = failure.report
+        return commit()
+    }
+
+    /// What a failed status and the body that came with it mean.
+    mutating func readError(status: Int, _ parser: JSONParser) -> Failure {
+        // A body in a coding is the client's to read.
+        let body = isEncoded ? [] : held
+        return evaluated(
+            body.withUnsafeBytes {
+                UpstreamErrorBody.read(
+                    $0, status: status, provider: request.provider, nowUnix: headMsec / 1000, parser: parser)
+            })
+    }
+
+    /// The client gets the provider's error, in whatever dialect.
+    mutating func answers(with report: FailureReport) { failure = report }
+
+    /// The failure with what the header says about it.
+    func evaluated(_ error: GatewayError) -> Failure {
+        var report = Answer.failure(error).report
+        let passes = [.rate, .quota, .overload].contains(report.class)
+        report.retryAfterMsec =
+            retryHeaders.askedMsec(nowMsec: headMsec) ?? report.retryAfterMsec
+            ?? (passes ? retryHeaders.resetMsec(nowMsec: headMsec) : nil)
+        // A limit that fills again in hours is, for a request, none that passes.
+        if report.class == .rate, report.retryAfterMsec ?? 0 > Answer.longestRateMsec {
+            report.class = .quota
+        }
+        report.mayRepeat = retryHeaders.mayRepeat
+        var error = error
+        error.retryAfter = report.retryAfterSeconds
+        error.report = report
+        return Failure(error: error, report: report)
+    }
+
+    private static let longestRateMsec = 600_000
+
+    /// Of an error without a report, its kind says what it means.
+    static func failure(_ error: GatewayError) -> Failure {
+        Failure(error: error, report: error.report ?? FailureReport(error.kind.failureClass))
+    }
+
+    /// Milliseconds for which the credential has nothing left, as the header of a good answer says; 0 for none.
+    package var exhaustedMsec: Int {
+        status < 300 ? retryHeaders.exhaustedForMsec(nowMsec: headMsec) ?? 0 : 0
     }
 
     /// The length of the client's body where it is known at the commit. Pings and a failure event may come on top of what
@@ -323,7 +386,7 @@ package struct Answer {
         appendField("x-ccr-request-id", request.requestID)
         appendField("x-ccr-tier", request.provider)
         if !request.routeNote.isEmpty { appendField("x-ccr-route", request.routeNote) }
-        if let retryAfter, !saysRetryAfter { appendField("retry-after", String(retryAfter)) }
+        if let seconds = retryHeaders.missingSeconds { appendField("retry-after", String(seconds)) }
         if translator?.isUsageEstimated == true, !isTranslatedStream {
             appendField("x-ccr-usage", "estimated")
         }

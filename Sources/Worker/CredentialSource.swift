@@ -26,7 +26,6 @@ final class CredentialSource {
     private let provider: String
     private let tokensPath: String
     private let loop: EventLoop
-    private var pool: CredentialPool
     private var tokens: [Token]
     private var keys: [NumberedKey] = []
     private var reader: TokenReader?
@@ -40,6 +39,9 @@ final class CredentialSource {
     private(set) var readCount = 0
 
     private struct Token {
+        let name: String
+        /// The end of its life in milliseconds of CLOCK_BOOTTIME; 0 without a token.
+        var usableUntil: UInt64 = 0
         var lease: CredentialLease?
         var state = CredentialState.empty
         /// No refusal is reported again before this time.
@@ -52,6 +54,7 @@ final class CredentialSource {
 
     /// A request that waits for a token.
     private struct Waiter {
+        let index: Int
         let refused: CredentialLease?
         let deadline: UInt64
         let resume: (Result<CredentialLease, GatewayError>) -> Void
@@ -76,28 +79,41 @@ final class CredentialSource {
         self.loop = loop
         self.complain = complain
         waitMsec = UInt64(members.map(\.waitMsec).max() ?? 15_000)
-        pool = CredentialPool(members.map { ($0.name, $0.weight, $0.priority) })
-        tokens = [Token](repeating: Token(), count: members.count)
+        tokens = members.map { Token(name: $0.name) }
         sweep = try Timer(loop, accuracyUsec: Self.lookUsec / 4) { [unowned self] in self.dropLate() }
         silentSince = now
     }
 
     // MARK: - Requests
 
-    /// A token for a request: at once when there is one, which costs a look into memory; else when one comes.
-    func acquire(_ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void) {
-        if let lease = lease() { return resume(.success(lease)) }
-        guard mayCome, waiting.count < Self.maximumWaiting else { return resume(.failure(unavailable())) }
-        wait(refused: nil, resume)
+    /// A token of the credential that front has chosen: at once when there is one, which costs a look into memory.
+    ///
+    /// - Parameter isOnly: front knows of no other that could be used in its place, so that its token is waited for.
+    func acquire(
+        _ name: String, isOnly: Bool, _ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void
+    ) {
+        guard let index = index(of: name) else { return resume(.failure(unavailable())) }
+        if let lease = lease(index) { return resume(.success(lease)) }
+        guard isOnly, mayCome(index), waiting.count < Self.maximumWaiting else {
+            return resume(.failure(unavailable()))
+        }
+        wait(index, refused: nil, resume)
     }
+
+    /// A token of whichever credential has one, for what is the same with each of them.
+    func acquireAny(_ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void) {
+        let usable = tokens.indices.first { lease($0) != nil } ?? tokens.indices.first { mayCome($0) }
+        acquire(tokens[usable ?? 0].name, isOnly: true, resume)
+    }
+
+    private func index(of name: String) -> Int? { tokens.firstIndex { $0.name == name } }
 
     @inline(__always)
-    private func lease(excluding: Int? = nil) -> CredentialLease? {
-        guard let index = pool.pick(now: now, excluding: excluding) else { return nil }
-        return tokens[index].lease
+    private func lease(_ index: Int) -> CredentialLease? {
+        tokens[index].usableUntil > now ? tokens[index].lease : nil
     }
 
-    /// The provider answered 401 to a token: `resume` gets a newer one, another credential's, or the reason why not.
+    /// The provider answered 401 to a token: `resume` gets a newer one, or the reason why not.
     func refused(
         _ lease: CredentialLease, _ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void
     ) {
@@ -112,7 +128,7 @@ final class CredentialSource {
                         retryAfter: 5)))
         }
         ask(about: lease)
-        wait(refused: lease, resume)
+        wait(lease.index, refused: lease, resume)
     }
 
     /// Whether there is a refresher, or it has not been gone for longer than a request waits: it may be starting anew.
@@ -125,7 +141,7 @@ final class CredentialSource {
         tokens[lease.index].asked = lease.generation
         var writer = WireWriter()
         IPC.begin(.workerRefusal, in: &writer)
-        writer.put(TokenRefusal(credential: pool.name(lease.index), generation: lease.generation))
+        writer.put(TokenRefusal(credential: tokens[lease.index].name, generation: lease.generation))
         channel.send(writer.bytes)
     }
 
@@ -134,13 +150,12 @@ final class CredentialSource {
         return held
     }
 
-    /// The provider wants a credential to be left alone for these seconds; the provider's other workers learn of it.
-    func coolDown(_ lease: CredentialLease, seconds: Int) {
-        pool.coolDown(lease.index, until: now + UInt64(seconds) * 1000)
+    /// The provider wants a credential to be left alone for these seconds, which front sees to: the refresher shows it.
+    func coolsDown(_ lease: CredentialLease, seconds: Int) {
         var writer = WireWriter()
         IPC.begin(.workerCooldown, in: &writer)
         writer.put(
-            CredentialCooldown(credential: pool.name(lease.index), seconds: UInt32(clamping: seconds)))
+            CredentialCooldown(credential: tokens[lease.index].name, seconds: UInt32(clamping: seconds)))
         channel?.send(writer.bytes)
     }
 
@@ -151,32 +166,27 @@ final class CredentialSource {
     }
 
     private func wait(
-        refused: CredentialLease?, _ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void
+        _ index: Int, refused: CredentialLease?,
+        _ resume: @escaping (Result<CredentialLease, GatewayError>) -> Void
     ) {
-        waiting.append(Waiter(refused: refused, deadline: now + waitMsec, resume: resume))
+        waiting.append(Waiter(index: index, refused: refused, deadline: now + waitMsec, resume: resume))
         if waiting.count == 1 { sweep?.arm(afterUsec: Self.lookUsec) }
     }
 
     /// Whether a token may still come without a person.
-    private var mayCome: Bool {
-        tokens.contains { !$0.state.needsPerson && $0.state != .storageBlocked }
-            && pool.nextCooled(now: now) == nil
+    private func mayCome(_ index: Int) -> Bool {
+        !tokens[index].state.needsPerson && tokens[index].state != .storageBlocked
     }
 
     private func unavailable() -> GatewayError {
-        if let until = pool.nextCooled(now: now) {
-            return GatewayError(
-                .rateLimited, "every credential of \(provider) is at its limit",
-                retryAfter: Int((until - now + 999) / 1000))
-        }
-        let states = tokens.indices.map { "\(pool.name($0)): \(tokens[$0].state.rawValue)" }.joined(
-            separator: ", ")
+        let states = tokens.map { "\($0.name): \($0.state.rawValue)" }.joined(separator: ", ")
         let text = "no credential of \(provider) can be used (\(states))"
-        return GatewayError(mayCome ? .overloaded : .upstreamUnreachable, text)
+        let isPassing = tokens.indices.contains { mayCome($0) }
+        return GatewayError(isPassing ? .overloaded : .upstreamUnreachable, text)
     }
 
     private func denied(_ lease: CredentialLease) -> GatewayError {
-        let name = pool.name(lease.index)
+        let name = tokens[lease.index].name
         let state = tokens[lease.index].state
         let text = "\(provider) refuses the credential \(name) (\(state.rawValue))"
         guard state.needsPerson else { return GatewayError(.overloaded, text, retryAfter: 5) }
@@ -229,11 +239,6 @@ final class CredentialSource {
                 let notice: CredentialNotice = try message.get()
                 try message.end()
                 take(notice)
-            case .workerCooldown:
-                let cooldown: CredentialCooldown = try message.get()
-                try message.end()
-                guard let index = pool.index(of: cooldown.credential) else { return }
-                pool.coolDown(index, until: now + UInt64(cooldown.seconds) * 1000)
             case let other: throw WireError.invalidValue("\(other) from the refresher")
             }
         } catch {
@@ -244,7 +249,7 @@ final class CredentialSource {
     }
 
     private func take(_ notice: CredentialNotice) {
-        guard let index = pool.index(of: notice.credential) else { return }
+        guard let index = index(of: notice.credential) else { return }
         let held = tokens[index].lease?.generation ?? 0
         let isFirst = !tokens[index].isKnown
         silentSince = nil
@@ -252,7 +257,7 @@ final class CredentialSource {
         tokens[index].state = notice.state
         if notice.generation > held || notice.state == .denied { read() }
         if notice.state == .denied || notice.state == .crypto || notice.state == .disabled {
-            pool.setUsable(index, until: 0)
+            tokens[index].usableUntil = 0
         }
         if notice.state != .refreshing, notice.state != .suspect {
             if tokens[index].asked == notice.generation {
@@ -293,9 +298,9 @@ final class CredentialSource {
                 } else {
                     waiter.resume(.failure(denied(refused)))
                 }
-            } else if let lease = lease() {
+            } else if let lease = lease(waiter.index) {
                 waiter.resume(.success(lease))
-            } else if mayCome {
+            } else if mayCome(waiter.index) {
                 waiting.append(waiter)
             } else {
                 waiter.resume(.failure(unavailable()))
@@ -337,12 +342,12 @@ final class CredentialSource {
     }
 
     private func take(_ row: TokenRow) {
-        guard let index = pool.index(of: row.credential) else { return }
+        guard let index = index(of: row.credential) else { return }
         tokens[index].state = row.state
         guard let opened = Envelope.open(row.sealed, keys, row.place),
             let token = PublishedToken(sealedForm: opened)
         else {
-            pool.setUsable(index, until: 0)
+            tokens[index].usableUntil = 0
             return
         }
         if tokens[index].lease?.generation != row.generation {
@@ -355,7 +360,7 @@ final class CredentialSource {
                 keys: token.keys)
             tokens[index].quietUntil = 0
         }
-        pool.setUsable(index, until: end(of: row))
+        tokens[index].usableUntil = end(of: row)
     }
 
     /// The end of the token's life on this boot's clock.

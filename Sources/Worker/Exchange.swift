@@ -43,8 +43,6 @@ final class Exchange: TransferDelegate {
     private var hasReplayed = false
     private let dropped: Losses
     private var signatureRefusal = SignatureRefusal()
-    /// The body of an answer that says that a limit is reached, which may say until when.
-    private var limitBody: [UInt8]?
 
     private enum State {
         /// Upstream bytes go to the client.
@@ -93,7 +91,7 @@ final class Exchange: TransferDelegate {
         Answer(
             endpoint: handoff.endpoint,
             request: Answer.RequestFacts(
-                requestID: handoff.requestID, provider: provider, isLastCandidate: handoff.isLastCandidate,
+                requestID: handoff.requestID, provider: provider, terms: handoff.terms,
                 keepAlive: handoff.keepAlive, isHTTP11: handoff.isHTTP11,
                 modelChanged: !handoff.splices.isEmpty, routeNote: handoff.routeNote, dropped: dropped),
             translation: translation)
@@ -106,7 +104,9 @@ final class Exchange: TransferDelegate {
             return
         }
         replay = make
-        credentials.acquire { [weak self] in self?.go(on: $0) }
+        credentials.acquire(handoff.credential, isOnly: handoff.isOnlyCredential) { [weak self] in
+            self?.go(on: $0)
+        }
     }
 
     /// A token has come, or the reason why there is none.
@@ -117,7 +117,12 @@ final class Exchange: TransferDelegate {
             self.lease = lease
             lastUpstreamUsec = Clock.monotonicUsec()
             upstream = replay(lease, self)
-        case .failure(let error): perform(answer.upstreamBroke(error), breakOutcome: .upstreamFailed)
+        case .failure(var error):
+            // Front leaves the credential alone for a moment and looks for another.
+            error.report = FailureReport(
+                .authentication,
+                retryAfterMsec: error.retryAfter.map { $0 * 1000 } ?? Exchange.tokenlessMsec)
+            perform(answer.upstreamBroke(error), breakOutcome: .upstreamFailed)
         }
     }
 
@@ -138,15 +143,10 @@ final class Exchange: TransferDelegate {
             return resolve(remedy)
         }
         replay = nil
-        if status == 429, lease != nil {
-            limitBody = []
-            return
+        let nowMsec = Int(Clock.realtimeUsec() / 1000)
+        if case .fail(let failure) = answer.headReceived(status: status, nowMsec: nowMsec) {
+            resolve(.fail(failure))
         }
-        headComplete(status)
-    }
-
-    private func headComplete(_ status: Int) {
-        if case .fail(let failure) = answer.headReceived(status: status) { resolve(.fail(failure)) }
     }
 
     /// What may make the provider take the same request after all.
@@ -167,11 +167,6 @@ final class Exchange: TransferDelegate {
             return .pause
         }
         lastUpstreamUsec = Clock.monotonicUsec()
-        if limitBody != nil {
-            limitBody?.append(contentsOf: body)
-            guard let count = limitBody?.count, count > UsageLimit.maximumBytes else { return .taken }
-            return takeLimit() ? .taken : .giveUp
-        }
         switch answer.bodyReceived(body, parser: worker.parser) {
         case .hold: break
         case .commit: sendCommit(isLast: false)
@@ -189,22 +184,7 @@ final class Exchange: TransferDelegate {
         return .giveUp
     }
 
-    /// The credential rests as long as the provider says; its answer then goes its usual way. Returns whether more of
-    /// it is wanted.
-    private func takeLimit() -> Bool {
-        guard let body = limitBody else { return true }
-        limitBody = nil
-        let said = UsageLimit.seconds(
-            body, nowUnix: Int(Clock.realtimeUsec() / 1_000_000), parser: worker.parser)
-        let seconds = said ?? answer.retryAfter ?? Exchange.coolDownSeconds
-        if let lease { worker.credentials?.coolDown(lease, seconds: min(seconds, UsageLimit.longestSeconds)) }
-        headComplete(429)
-        guard case .relaying = state else { return false }
-        return body.withUnsafeBytes { transferReceived(body: $0) == .taken }
-    }
-
     func transferEnded(_ result: TransferResult) {
-        if case .relaying = state { _ = takeLimit() }
         upstream = nil
         switch state {
         case .relaying:
@@ -262,6 +242,14 @@ final class Exchange: TransferDelegate {
         }
         let provider = worker.config.provider
         if !answer.isCommitted {
+            if answer.isHoldingError, now > headUsec + Exchange.errorHoldUsec {
+                switch answer.errorHoldExpired(parser: worker.parser) {
+                case .commit: sendCommit(isLast: false)
+                case .fail(let failure): resolve(.fail(failure))
+                case .hold, .forward, .send: break
+                }
+                return
+            }
             let isWaiting = upstream != nil && answer.isAwaitingWhole
             if answer.isHoldingStream || isWaiting,
                 now > (isWaiting ? startedUsec : headUsec) + UInt64(timeouts.commitHold) * 1000
@@ -305,7 +293,12 @@ final class Exchange: TransferDelegate {
     private func sendCommit(isLast: Bool) {
         guard let writer else { return }
         firstByteUsec = Clock.monotonicUsec() - startedUsec
-        link.send(.workerCommitted, HandoffCommitted(tag: handoff.tag, status: answer.status))
+        link.send(
+            .workerCommitted,
+            HandoffCommitted(
+                tag: handoff.tag, status: answer.status, failure: answer.failure,
+                exhaustedMsec: answer.exhaustedMsec))
+        if answer.failure != nil { tellCooldown(answer.failure) }
         bodyBytes += UInt64(answer.held.count)
         answer.held.withUnsafeBytes {
             writer.write(head: answer.head, body: $0, chunked: answer.framing == .chunked, isLast: isLast)
@@ -380,8 +373,22 @@ final class Exchange: TransferDelegate {
         state = .relaying
     }
 
-    /// How long a credential is left alone whose provider says 429 and not for how long.
-    private static let coolDownSeconds = 5
+    /// How long front leaves a credential alone that has no token.
+    private static let tokenlessMsec = 5_000
+
+    /// What is shown of a provider's wish to be left alone at most, in seconds.
+    private static let longestCooldown = 86_400
+
+    /// A limit that the provider has set for the credential, as front learns it as well.
+    private func tellCooldown(_ report: FailureReport?) {
+        guard let lease, let report, report.class == .rate || report.class == .quota,
+            let seconds = report.retryAfterSeconds
+        else { return }
+        worker.credentials?.coolsDown(lease, seconds: min(seconds, Exchange.longestCooldown))
+    }
+
+    /// How long the body of an error may take before its status decides alone.
+    private static let errorHoldUsec: UInt64 = 2_000_000
 
     private func fail(_ failure: Answer.Failure) {
         state = .over
@@ -390,8 +397,8 @@ final class Exchange: TransferDelegate {
             .workerFailed,
             HandoffFailed(
                 tag: handoff.tag, kind: failure.error.kind, message: failure.error.message,
-                quote: failure.error.quote, upstreamStatus: answer.status,
-                retryAfter: failure.error.retryAfter, mayTryElsewhere: failure.mayTryElsewhere))
+                quote: failure.error.quote, retryAfter: failure.error.retryAfter, report: failure.report))
+        tellCooldown(failure.report)
         reportRefusal()
         worker.ended(self, link)
     }

@@ -32,7 +32,7 @@ final class ModelLister {
         asking.append(link)
         guard asking.count == 1 else { return }
         guard let credentials = worker.credentials else { return start(nil) }
-        credentials.acquire { [weak self] in
+        credentials.acquireAny { [weak self] in
             switch $0 {
             case .success(let lease): self?.start(lease)
             case .failure(let error): self?.failed(error.message)

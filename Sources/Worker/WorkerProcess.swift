@@ -190,7 +190,7 @@ package final class WorkerProcess {
             }
         } catch {
             let refusal = HandoffFailed(
-                tag: handoff.tag, kind: error.kind, message: error.message, mayTryElsewhere: false)
+                tag: handoff.tag, kind: error.kind, message: error.message, report: FailureReport(.client))
             return link.send(.workerFailed, refusal)
         }
         let (body, dropped) = outgoing(unchanged, adaptation, plan, handoff)
@@ -227,25 +227,30 @@ package final class WorkerProcess {
     ) -> (SplicedBody, Losses) {
         switch plan {
         case .local: (body, Losses())
-        case .passThrough: adapted(body, adaptation.adapter)
+        case .passThrough: adapted(body, adaptation.adapter, refused: handoff.dropped)
         case .translated(_, let bytes, let endpoint, _):
             adapted(
                 SplicedBody(written: bytes),
-                self.adaptation(endpoint, handoff.model, isTranslated: true).adapter)
+                self.adaptation(endpoint, handoff.model, isTranslated: true).adapter,
+                refused: handoff.dropped)
         }
     }
 
     /// The body as the provider wants it; the same body when nothing has to change.
-    private func adapted(_ body: SplicedBody, _ adapter: RequestAdapter) -> (SplicedBody, Losses) {
+    ///
+    /// - Parameter refused: members that the provider has refused.
+    private func adapted(_ body: SplicedBody, _ adapter: RequestAdapter, refused: [String]) -> (
+        SplicedBody, Losses
+    ) {
         var losses = Losses()
-        guard !config.isEcho, !adapter.isIdle else { return (body, losses) }
+        guard !config.isEcho, !adapter.isIdle || !refused.isEmpty else { return (body, losses) }
         let bytes = body.bytes
         let splices = bytes.withUnsafeBytes { text -> [Splice] in
             // Front has parsed it before; what is no object here stays as it is.
             guard let root = try? parser.parse(text, padded: false), root.isObject,
                 let map = SourceMap(parser, text: text)
             else { return [] }
-            return adapter.splices(root, text: text, map: map, &losses)
+            return adapter.splices(root, text: text, map: map, dropped: refused, &losses)
         }
         guard !splices.isEmpty, let changed = SplicedBody(inline: bytes, splices: splices) else {
             return (body, losses)

@@ -29,7 +29,8 @@ class TranslatedSDKs(Case):
         cls.upstreams = {d: cls.enterClassContext(StrictUpstream(d)) for d in DIALECTS}
         providers = [entry(d, upstream, d) for d, upstream in cls.upstreams.items()]
         tiers = [f"{d},model-{d}" for d in DIALECTS]
-        cls.gateway = cls.enterClassContext(Gateway(Providers=providers, Router={"tiers": tiers}))
+        cls.config = {"Providers": providers, "Router": {"tiers": tiers}}
+        cls.gateway = cls.enterClassContext(Gateway(**cls.config))
 
     def converse(self, client, dialect, turns, results=(), stream=True, **more):
         """Hold the conversation; returns what the client and what the upstream saw."""
@@ -145,10 +146,11 @@ class TranslatedSDKs(Case):
         turns = [Turn((Think("Hm."), Call("get_weather", OSLO))), Turn((Text("Moved."),))]
         for client in ("messages", "responses", "gemini"):
             for first, second in itertools.permutations(DIALECTS, 2):
-                with self.subTest(client=client, first=first, second=second):
-                    self.move(client, first, second, turns)
+                # A gateway of its own, since one remembers for a while which providers were down.
+                with self.subTest(client=client, first=first, second=second), Gateway(**self.config) as gateway:
+                    self.move(gateway, client, first, second, turns)
 
-    def move(self, client, first, second, turns):
+    def move(self, gateway, client, first, second, turns):
         """All but the second provider go down after the first turn; it gets the conversation without foreign state."""
         for upstream in self.upstreams.values():
             upstream.begin(turns[1:])
@@ -159,7 +161,7 @@ class TranslatedSDKs(Case):
                 upstream.is_down = dialect != second
             yield "rain"
 
-        outcome = CLIENTS[client](self.gateway.url).hold(f"model-{first}", "Weather?", results(), True)
+        outcome = CLIENTS[client](gateway.url).hold(f"model-{first}", "Weather?", results(), True)
         self.assertEqual(outcome.text, "Moved.")
         self.assertEqual(self.upstreams[second].refusals, [])
         self.assertEqual(len(self.upstreams[second].requests), 1)

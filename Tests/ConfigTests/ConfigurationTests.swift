@@ -38,7 +38,8 @@ struct ConfigurationTests {
                     transformers: TransformerUses(),
                     extraHeaders: [], workers: 1,
                     proxy: nil,
-                    timeouts: upstream, pricing: nil, modelPricing: [:])
+                    timeouts: upstream, pricing: nil, modelPricing: [:], weight: 0, priority: 0,
+                    limit: PerMinute(), modelLimits: [:], honorsRateHeaders: true)
             ])
     }
 

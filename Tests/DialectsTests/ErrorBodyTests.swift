@@ -111,7 +111,12 @@ import Testing
         let isDefinitive = ErrorBody.headers(error, dialect: .responses, requestID: "").contains {
             $0.name == "x-should-retry"
         }
-        let code = kind == .contextTooLong ? "context_length_exceeded" : "invalid_prompt"
+        let code =
+            switch kind {
+            case .contextTooLong: "context_length_exceeded"
+            case .quotaExhausted, .budgetSpent: "insufficient_quota"
+            default: "invalid_prompt"
+            }
         #expect(text("", .responses, error).contains("\"code\":\"\(code)\"") == isDefinitive)
     }
 

@@ -112,7 +112,7 @@ import Testing
             let observer = observe(events[..<count].joined(), golden.endpoint)
             #expect(observer.failure?.origin == .truncated, "after \(count) events")
             #expect(observer.failure?.kind == .upstreamUnreachable)
-            #expect(observer.failure?.isRetryableElsewhere == true)
+            #expect(observer.failure?.report.class == .server)
         }
     }
 
@@ -206,7 +206,7 @@ import Testing
             #expect(observer.failure?.kind == report.kind)
             #expect(observer.failure?.origin == .reported)
             #expect(observer.failure?.message == report.message)
-            #expect(observer.failure?.isRetryableElsewhere == report.elsewhere)
+            #expect((observer.failure?.report.class != .client) == report.elsewhere)
         }
     }
 

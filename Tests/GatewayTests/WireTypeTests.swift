@@ -42,8 +42,10 @@ struct Sample: Sendable, CustomTestStringConvertible {
     }
 
     static let handoff = HandoffRequest(
-        tag: .max, requestID: "req_1", endpoint: .images, streaming: true, isLastCandidate: false,
-        keepAlive: true,
+        tag: .max, requestID: "req_1", endpoint: .images, streaming: true,
+        terms: ReturnTerms(always: [], repeated: [], afterWait: FailureSet([.rate]), longestWaitMsec: 7),
+        credential: "c",
+        isOnlyCredential: false, dropped: ["p"], keepAlive: true,
         isHTTP11: true, model: "gpt-5", clientModel: "gpt", carriesEnvelope: true, bodySize: 1 << 40,
         inlineBody: nil,
         splices: [
@@ -148,14 +150,22 @@ struct Sample: Sendable, CustomTestStringConvertible {
                 return value
             }()),
         Sample("HandoffQuery", HandoffQuery(tag: 1, requestID: "req", path: "/metrics", keepAlive: true)),
-        Sample("HandoffCommitted", HandoffCommitted(tag: 1, status: 200)),
+        Sample("HandoffCommitted", HandoffCommitted(tag: 1, status: 200, exhaustedMsec: 5)),
+        Sample(
+            "HandoffCommitted with an error",
+            HandoffCommitted(tag: 1, status: 429, failure: FailureReport(.rate, status: 429))),
         Sample("OfferedModels", OfferedModels(["gpt-5.5", "gpt-5.5-mini"])),
         Sample(
             "HandoffFailed",
             HandoffFailed(
                 tag: 2, kind: .rateLimited, message: "p reported an error", quote: "slow down",
-                upstreamStatus: 429, retryAfter: 7, mayTryElsewhere: false)),
-        Sample("HandoffFailed without a status", HandoffFailed(tag: 2, kind: .internalFault, message: "")),
+                retryAfter: 7,
+                report: FailureReport(
+                    .parameter, status: 400, retryAfterMsec: 7, parameter: "p", mayRepeat: false))),
+        Sample(
+            "HandoffFailed without a status",
+            HandoffFailed(
+                tag: 2, kind: .internalFault, message: "", report: FailureReport(.network))),
         Sample(
             "HandoffDone",
             HandoffDone(
@@ -245,9 +255,11 @@ struct Sample: Sendable, CustomTestStringConvertible {
         #expect(back.tag == .max)
         #expect(back.endpoint == .images)
         #expect(
-            [back.streaming, back.isLastCandidate, back.keepAlive, back.isHTTP11] == [
+            [back.streaming, back.isOnlyCredential, back.keepAlive, back.isHTTP11] == [
                 true, false, true, true,
             ])
+        #expect(back.terms == Sample.handoff.terms)
+        #expect([back.credential] + back.dropped == ["c", "p"])
         #expect(back.bodySize == 1 << 40)
         #expect(back.inlineBody == nil)
         #expect(back.splices == Sample.handoff.splices)

@@ -69,12 +69,14 @@ struct ResolveTests {
     }
 
     @Test(
-        "asks first who speaks the endpoint's dialect",
+        "asks first who speaks the endpoint's dialect, then the others of the model",
         arguments: [
-            (.chatCompletions, ["chatty/shared", "echo/echo"]),
+            (.chatCompletions, ["chatty/shared", "resp/shared", "claude/shared", "echo/echo"]),
             (.embeddings, ["chatty/shared", "echo/echo"]),
-            (.responses, ["resp/shared", "echo/echo"]), (.responsesCompact, ["resp/shared", "echo/echo"]),
-            (.messages, ["claude/shared", "echo/echo"]), (.countTokens, ["claude/shared", "echo/echo"]),
+            (.responses, ["resp/shared", "chatty/shared", "claude/shared", "echo/echo"]),
+            (.responsesCompact, ["resp/shared", "echo/echo"]),
+            (.messages, ["claude/shared", "chatty/shared", "resp/shared", "echo/echo"]),
+            (.countTokens, ["claude/shared", "chatty/shared", "resp/shared", "echo/echo"]),
         ] as [(Endpoint, [String])])
     func dialects(endpoint: Endpoint, candidates: [String]) throws {
         let table = try table(with: #""Router": {"default": "echo,echo"}"#)

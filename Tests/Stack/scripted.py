@@ -194,6 +194,10 @@ class Upstream:
             return script(request)
         if script is not None:
             return script
+        return self.standard(request)
+
+    def standard(self, request):
+        """A good answer."""
         dialect = BY_PATH.get(request.target.split("?")[0], CHAT)
         if re.search(rb'"stream" ?: ?true', request.body):
             return Script(dialect.events())

@@ -37,6 +37,7 @@ class Secrets(Case):
                 Clients=[{"name": "laptop", "key": canary("laptop-key")}],
                 STATE_DIR=state,
                 crashes=True,
+                RATE_LIMIT_MAX_TOTAL_WAIT_MS=1,
             )
         )
         own = [("Authorization", f"Bearer {canary('client-key')}"), ("X-Note", canary("header"))]

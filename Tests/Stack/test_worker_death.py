@@ -48,14 +48,29 @@ class WorkerDeath(Case):
                 self.assertEqual(answer.header("x-ccr-tier"), "second")
                 self.assertLess(seconds, 1)
 
-    def test_before_the_commit_without_another_candidate_the_client_gets_an_error(self):
-        stack = self.start(provider("only", self.up.url + "/v1", ["silent"]))
+    def test_before_the_commit_without_another_candidate_the_next_worker_answers(self):
+        stack = self.start(provider("only", self.up.url + "/v1", ["once"]))
         for d, streaming in KILLS:
             with self.subTest(d.name, streaming=streaming):
-                answer, seconds = self.kill_during(stack, "worker only", d, "silent", streaming)
-                self.assertIn(answer.status, (502, 503))
-                self.assertIn("only", d.error_message(answer))
-                self.assertLess(seconds, 1)
+                answers = iter([whole(b"{}", before=[HANG])])
+                self.up.scripts["once"] = lambda request, left=answers: next(left, None) or self.up.standard(request)
+                answer, seconds = self.kill_during(stack, "worker only", d, "once", streaming)
+                self.assertEqual(answer.status, 200, answer.body)
+                if streaming:
+                    d.assert_complete(answer, 10)
+                self.assertLess(seconds, 2)
+
+    def test_a_request_that_ends_two_workers_ends_no_third(self):
+        stack = self.start(provider("only", self.up.url + "/v1", ["silent"]))
+        reader = Background(stack.post, CHAT.path, CHAT.request("silent"))
+        for count in (1, 2):
+            wait_for("the request at the upstream", 3, lambda: len(self.up.seen("silent")) == count)
+            old = stack.kill_child("worker only")
+        answer = reader.result(10)
+        self.assertEqual(answer.status, 502)
+        self.assertIn("only", CHAT.error_message(answer))
+        stack.wait_replaced("worker only", old)
+        self.assertEqual(len(self.up.seen("silent")), 2)
 
     def test_behind_the_commit_the_stream_is_ended_at_once(self):
         for d in DIALECTS:

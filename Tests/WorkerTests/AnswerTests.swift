@@ -13,6 +13,8 @@ enum Event: Sendable {
     case head(Int, String)
     case body(String)
     case holdExpired
+    /// The reason of a refusal does not come to its end.
+    case errorHoldExpired
     /// The upstream ended as HTTP wants it.
     case completed
     /// The upstream broke off.
@@ -21,6 +23,13 @@ enum Event: Sendable {
     static let stream = Event.head(200, "HTTP/1.1 200 OK\ncontent-type: text/event-stream")
     static let document = Event.head(
         200, "HTTP/1.1 200 OK\ncontent-type: application/json\ncontent-length: 20")
+}
+
+extension ReturnTerms {
+    /// Whatever another candidate could do better.
+    static let everything = ReturnTerms(
+        always: FailureSet(FailureClass.allCases.filter { $0 != .client }), repeated: [], afterWait: [],
+        longestWaitMsec: 0)
 }
 
 /// Plays events into a fresh answer and notes each reaction.
@@ -35,7 +44,7 @@ struct Player {
         answer = Answer(
             endpoint: endpoint,
             request: Answer.RequestFacts(
-                requestID: "req_1", provider: "p", isLastCandidate: isLast, keepAlive: keepAlive,
+                requestID: "req_1", provider: "p", terms: isLast ? .none : .everything, keepAlive: keepAlive,
                 isHTTP11: isHTTP11, modelChanged: modelChanged))
     }
 
@@ -46,10 +55,11 @@ struct Player {
             for line in lines.split(separator: "\n") {
                 Array(line.utf8).withUnsafeBytes { answer.headLineReceived($0) }
             }
-            return describe(answer.headReceived(status: status))
+            return describe(answer.headReceived(status: status, nowMsec: 1_800_000_000_000))
         case .body(let text):
             return describe(body(Array(text.utf8)))
         case .holdExpired: return describe(answer.holdExpired())
+        case .errorHoldExpired: return describe(answer.errorHoldExpired(parser: parser))
         case .completed: return describe(answer.upstreamCompleted(parser: parser))
         case .broke:
             return describe(answer.upstreamBroke(GatewayError(.upstreamUnreachable, "the connection broke")))
@@ -83,7 +93,8 @@ struct Player {
 
     private func describe(_ failure: Answer.Failure) -> String {
         let retry = failure.error.retryAfter.map { " after \($0)" } ?? ""
-        return "fail \(failure.error.kind.name)\(retry)\(failure.mayTryElsewhere ? "" : " everywhere")"
+        return
+            "fail \(failure.error.kind.name)\(retry)\(failure.report.class == .client ? " everywhere" : "")"
     }
 
     var head: String { String(decoding: answer.head, as: UTF8.self) }
@@ -203,7 +214,20 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
                 ]),
             Transcript(
                 "another candidate is asked when this one is busy", .chatCompletions,
-                [(.head(429, "retry-after: 7"), "fail rate_limited after 7")]),
+                [(.head(429, "retry-after: 7"), "hold"), (.completed, "fail rate_limited after 7")]),
+            Transcript(
+                "what a status says, the body may say better", .chatCompletions,
+                [
+                    (.head(429, "retry-after: 7"), "hold"),
+                    (.body("{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"no\"}}"), "hold"),
+                    (.completed, "fail quota_exhausted after 7"),
+                ]),
+            Transcript(
+                "a refusal whose body does not end is decided by its status", .chatCompletions,
+                [
+                    (.head(503, "content-type: application/json"), "hold"), (.body("{\"err"), "hold"),
+                    (.errorHoldExpired, "fail overloaded"),
+                ]),
             Transcript(
                 "the last candidate's refusal goes to the client", .chatCompletions, isLast: true,
                 [

@@ -36,7 +36,9 @@ struct CredentialSourceTests {
             tokens = try TokenDatabase(path: directory + "/tokens.db")
             source = try CredentialSource(
                 provider: "p",
-                members: [CredentialMember(name: "main", weight: 1, priority: 0, waitMsec: waitMsec)],
+                members: ["main", "spare"].map {
+                    CredentialMember(name: $0, weight: 1, priority: 0, waitMsec: waitMsec)
+                },
                 tokensPath: directory + "/tokens.db", loop, complain: { Issue.record("\($0)") })
             guardTimer = try Timer(loop) { [unowned self] in self.loop.exit(1) }
             guardTimer?.arm(afterUsec: 20_000_000)
@@ -122,7 +124,7 @@ struct CredentialSourceTests {
         /// The token in hand, which is refused from now on.
         func refusedLease() throws -> CredentialLease {
             var found: CredentialLease?
-            source.acquire { found = try? $0.get() }
+            source.acquire("main", isOnly: true) { found = try? $0.get() }
             return try #require(found)
         }
 
@@ -140,7 +142,7 @@ struct CredentialSourceTests {
         /// Runs the loop until a request has a token; its generation.
         func acquire() throws -> UInt64? {
             var found: UInt64?
-            source.acquire { result in
+            source.acquire("main", isOnly: true) { result in
                 if case .success(let lease) = result { found = lease.generation }
                 self.loop.exit(0)
             }
@@ -160,7 +162,7 @@ struct CredentialSourceTests {
         let before = bench.source.readCount
         var served = 0
         for _ in 0..<100_000 {
-            bench.source.acquire { if case .success = $0 { served += 1 } }
+            bench.source.acquire("main", isOnly: true) { if case .success = $0 { served += 1 } }
         }
         #expect(served == 100_000)
         #expect(bench.source.readCount == before)
@@ -244,5 +246,27 @@ struct CredentialSourceTests {
             return
         }
         #expect(error.message.contains("no refresher runs") && error.retryAfter == 5)
+    }
+
+    @Test("a request gets the credential it was granted, and waits for its token only when there is no other")
+    func named() throws {
+        let bench = try Bench()
+        try bench.publish()
+        #expect(try bench.acquire() == 1)
+        var told: [String] = []
+        func ask(_ name: String, isOnly: Bool) {
+            bench.source.acquire(name, isOnly: isOnly) { result in
+                switch result {
+                case .success(let lease): told.append("token \(lease.generation)")
+                case .failure(let error): told.append(error.message)
+                }
+            }
+        }
+        ask("spare", isOnly: true)
+        #expect(told.isEmpty, "it waits")
+        ask("spare", isOnly: false)
+        #expect(told == ["no credential of p can be used (main: static, spare: empty)"])
+        ask("main", isOnly: false)
+        #expect(told.last == "token 1")
     }
 }

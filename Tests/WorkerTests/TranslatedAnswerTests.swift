@@ -27,7 +27,8 @@ import Testing
         return Answer(
             endpoint: .messages,
             request: Answer.RequestFacts(
-                requestID: "req_1", provider: "p", isLastCandidate: isLast, keepAlive: true, isHTTP11: true,
+                requestID: "req_1", provider: "p", terms: isLast ? .none : .everything, keepAlive: true,
+                isHTTP11: true,
                 modelChanged: true),
             translation: translation)
     }
@@ -35,7 +36,7 @@ import Testing
     private func head(_ answer: inout Answer, _ status: Int, _ type: String) -> Answer.Step {
         Array("content-type: \(type)".utf8).withUnsafeBytes { answer.headLineReceived($0) }
         Array("content-length: 9999".utf8).withUnsafeBytes { answer.headLineReceived($0) }
-        return answer.headReceived(status: status)
+        return answer.headReceived(status: status, nowMsec: 1_800_000_000_000)
     }
 
     private func feed(_ answer: inout Answer, _ text: String) -> Answer.Step {
@@ -202,7 +203,7 @@ import Testing
             Issue.record("\(step)")
             return
         }
-        #expect(failure.mayTryElsewhere)
+        #expect(failure.report.class == .rate)
         #expect(failure.error.kind == .rateLimited)
     }
 
@@ -284,7 +285,7 @@ import Testing
         -> HandoffRequest
     {
         HandoffRequest(
-            tag: 1, requestID: "req_1", endpoint: endpoint, streaming: streaming, isLastCandidate: true,
+            tag: 1, requestID: "req_1", endpoint: endpoint, streaming: streaming,
             keepAlive: true, isHTTP11: true, model: "m", clientModel: "c", estimatedInput: 100,
             carriesEnvelope: carriesEnvelope, bodySize: 0, inlineBody: [], splices: [],
             headers: HeaderBlock(),

@@ -9,41 +9,20 @@ import Testing
 
 @Suite("Upstream failures") struct UpstreamFailureTests {
     @Test(
-        "A status is worth another candidate or the client's to see",
-        arguments: [
-            (200, false), (302, false), (400, false), (401, true), (402, true), (403, true), (404, true),
-            (405, false), (408, true), (409, false), (413, false), (422, false), (429, true), (499, false),
-            (500, true), (502, true), (503, true), (529, true), (599, true), (600, false),
-        ])
-    func worth(status: Int, elsewhere: Bool) {
-        #expect(UpstreamFailure.isWorthAnotherCandidate(status: status) == elsewhere)
-    }
-
-    @Test(
-        "A status has a kind",
-        arguments: [
-            (401, ErrorKind.authentication), (402, .permission), (403, .permission), (404, .modelNotFound),
-            (408, .upstreamTimeout), (429, .rateLimited), (500, .upstreamUnreachable), (503, .overloaded),
-            (504, .upstreamTimeout), (529, .overloaded), (599, .upstreamUnreachable),
-        ])
-    func kinds(status: Int, kind: ErrorKind) {
-        #expect(UpstreamFailure.kind(ofStatus: status) == kind)
-    }
-
-    @Test(
         "A transport failure has a kind and words that name the provider",
         arguments: [
-            (TransferFailure.resolve, ErrorKind.upstreamUnreachable, "its host name is not known"),
-            (.connect, .upstreamUnreachable, "no connection"),
-            (.tls, .upstreamUnreachable, "TLS failed (details)"),
-            (.connectTimeout, .upstreamTimeout, "no connection in time"),
-            (.broken, .upstreamUnreachable, "the connection broke"),
-            (.malformed, .upstreamUnreachable, "its answer is not understood"),
-        ])
-    func transport(failure: TransferFailure, kind: ErrorKind, text: String) {
+            (TransferFailure.resolve, ErrorKind.upstreamUnreachable, .network, "its host name is not known"),
+            (.connect, .upstreamUnreachable, .network, "no connection"),
+            (.tls, .upstreamUnreachable, .network, "TLS failed (details)"),
+            (.connectTimeout, .upstreamTimeout, .timeout, "no connection in time"),
+            (.broken, .upstreamUnreachable, .network, "the connection broke"),
+            (.malformed, .upstreamUnreachable, .server, "its answer is not understood"),
+        ] as [(TransferFailure, ErrorKind, FailureClass, String)])
+    func transport(failure: TransferFailure, kind: ErrorKind, means: FailureClass, text: String) {
         #expect(
             UpstreamFailure.error(failure, "details", provider: "p")
                 == GatewayError(kind, "provider p: \(text)"))
+        #expect(UpstreamFailure.error(failure, "details", provider: "p").report == FailureReport(means))
     }
 }
 
@@ -72,7 +51,7 @@ import Testing
         ])
     func url(template: String, endpoint: Endpoint, model: String, query: String, expected: String) {
         let handoff = HandoffRequest(
-            tag: 1, requestID: "r", endpoint: endpoint, streaming: false, isLastCandidate: true,
+            tag: 1, requestID: "r", endpoint: endpoint, streaming: false,
             keepAlive: true,
             isHTTP11: true, model: model, clientModel: model, bodySize: 0, inlineBody: [], splices: [],
             headers: HeaderBlock(),
@@ -99,7 +78,7 @@ import Testing
         var headers = HeaderBlock()
         for (name, value) in client { headers.append(name, value) }
         let handoff = HandoffRequest(
-            tag: 1, requestID: "r", endpoint: endpoint, streaming: false, isLastCandidate: true,
+            tag: 1, requestID: "r", endpoint: endpoint, streaming: false,
             keepAlive: true,
             isHTTP11: true, model: "m", clientModel: "m", bodySize: 0, inlineBody: [], splices: [],
             headers: headers, query: "",

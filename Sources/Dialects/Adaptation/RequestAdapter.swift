@@ -52,9 +52,11 @@ package struct RequestAdapter {
     ///
     /// - Parameters:
     ///   - root: an object, parsed from `text`.
+    ///   - dropped: members of the top level that the provider has refused.
     ///   - losses: receives what the provider is not told.
     package func splices(
-        _ root: JSONValue, text: UnsafeRawBufferPointer, map: SourceMap, _ losses: inout Losses
+        _ root: JSONValue, text: UnsafeRawBufferPointer, map: SourceMap, dropped: [String] = [],
+        _ losses: inout Losses
     ) -> [Splice] {
         var edit = ObjectEdit(text: text, map: map)
         var changes = fixed
@@ -67,6 +69,8 @@ package struct RequestAdapter {
             if rules.has(.noStrict) { dropStrict(root, &edit, &losses) }
             if endpoint.dialect == .responses, rules.systemRole == .developer { renameSystem(root, &edit) }
         }
+        changes.removeAll { dropped.contains($0.name) }
+        for name in dropped { changes.append((name: name, change: .remove)) }
         edit.change(root, changes)
         for (key, value) in root.members where !value.isNull {
             let name = String(decoding: key, as: UTF8.self)

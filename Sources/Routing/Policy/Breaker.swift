@@ -130,6 +130,15 @@ package struct Breaker: Equatable, Sendable {
         historyCount = 0
     }
 
+    /// One failure more would open it.
+    package var opensWithNextFailure: Bool {
+        state != .closed || consecutive + 1 >= Self.consecutiveLimit
+            || (history << 1 & (1 << UInt32(Self.historyLength) - 1)).nonzeroBitCount + 1 >= Self.historyLimit
+    }
+
+    /// For how long it would open without a word of the provider's, at most.
+    package var nextHoldUsec: UInt64 { hold(random: 1) }
+
     private func hold(random: Double) -> UInt64 {
         let base = min(Self.firstHoldUsec << UInt64(min(openings, 4)), Self.longestHoldUsec)
         return UInt64(Double(base) * (0.8 + 0.2 * random))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The decision table: what follows from each class of failure.
+// The decision table: what follows from each class of failure. docs/failures.md is compared with it.
 // Source: OpenAI and Anthropic SDK retry rules (2026), gRPC retry design (A6), Envoy outlier detection.
 
 package import Gateway

@@ -40,7 +40,10 @@ extension Policy {
             candidate: candidate, credential: credential,
             credentialName: credentialName(candidate, credential),
             isOnlyCredential: others == 0,
-            terms: terms(course, index, hasCredential: others & ~entry.refused != 0, now),
+            // What is asked although it should be left alone is not asked twice.
+            terms: lastResort
+                ? .none
+                : terms(course, index, credential, hasCredential: others & ~entry.refused != 0, now),
             dropped: course.dropped)
     }
 
@@ -53,7 +56,8 @@ extension Policy {
         let provider = candidate.providerIndex
         for index in providers[provider].credentials.indices {
             guard entry.refused & 1 << UInt64(index) == 0, lane.pauses[index].admits(now),
-                providers[provider].credentials[index].gate.admits(now) || lastResort,
+                providers[provider].credentials[index].gate.admits(now)
+                    || lastResort && !providers[provider].credentials[index].gate.isFirm,
                 !isBanned(candidate, index, now),
                 providers[provider].credentials[index].minute?.check(tokens: tokens, at: now) ?? .admitted
                     == .admitted
@@ -162,31 +166,37 @@ extension Policy {
             case .again(let time): notBefore = time
             case .none: continue
             }
-            guard let time = opensAt(entry, course.tokens, now) else { continue }
+            guard let time = opensAt(entry, course, now) else { continue }
             earliest = min(earliest ?? .max, max(time, notBefore))
         }
         return earliest
     }
 
     /// When a candidate may be asked, or nil when that is not known or not worth a wait.
-    private mutating func opensAt(_ entry: Course.Entry, _ tokens: Int, _ now: UInt64) -> UInt64? {
+    private mutating func opensAt(_ entry: Course.Entry, _ course: Course, _ now: UInt64) -> UInt64? {
         var lane = lane(LaneKey(entry.candidate))
-        // How long a provider stays broken nobody knows.
+        let tokens = course.tokens
+        var circuit = lane.circuit.opensAt(now)
+        // How long a provider stays broken nobody knows; who has asked nobody yet may ask it all the same.
         if lane.circuit.state == .open, !lane.circuit.isFirm, !lane.circuit.admits(now), entry.hope == .open {
-            return nil
+            guard course.calls == 0 else { return nil }
+            circuit = now
         }
         var best: UInt64?
         let provider = entry.candidate.providerIndex
         for index in providers[provider].credentials.indices {
             guard entry.refused & 1 << UInt64(index) == 0,
-                providers[provider].credentials[index].gate.admits(now),
+                providers[provider].credentials[index].gate.admits(now) || course.calls == 0
+                    || providers[provider].credentials[index].gate.isFirm,
                 !isBanned(entry.candidate, index, now),
                 let minute = Self.fits(&providers[provider].credentials[index].minute, tokens, now)
             else { continue }
-            best = min(best ?? .max, max(minute, lane.pauses[index].opensAt(now)))
+            let gate = providers[provider].credentials[index].gate
+            let opening = gate.isFirm ? gate.opensAt(now) : now
+            best = min(best ?? .max, max(minute, lane.pauses[index].opensAt(now), opening))
         }
         guard let best, let minute = Self.fits(&lane.minute, tokens, now) else { return nil }
-        let time = max(best, minute, lane.circuit.opensAt(now))
+        let time = max(best, minute, circuit)
         // Something may be asked now and was not: a probe of another request is under way.
         return time > now ? time : now + Self.probeWaitUsec
     }
@@ -198,6 +208,11 @@ extension Policy {
         case .wait(let usec, _): now + usec
         case .never: nil
         }
+    }
+
+    /// Whether every candidate that is left is overloaded, as its provider says.
+    package func isOverloaded(_ course: Course, _ now: UInt64) -> Bool {
+        course.entries.allSatisfy { $0.hope == .none || !lane(LaneKey($0.candidate)).circuit.admits(now) }
     }
 
     // MARK: - Terms
@@ -212,11 +227,12 @@ extension Policy {
     private static let parameter = FailureSet([FailureClass.parameter])
 
     /// The failures after which the request has something left to try.
-    private mutating func terms(_ course: Course, _ index: Int, hasCredential: Bool, _ now: UInt64)
-        -> ReturnTerms
-    {
+    private mutating func terms(
+        _ course: Course, _ index: Int, _ credential: Int, hasCredential: Bool, _ now: UInt64
+    ) -> ReturnTerms {
         let entry = course.entries[index]
         var always = FailureSet()
+        var repeated = FailureSet()
         if hasCredential { always.formUnion(Self.otherKey) }
         var hasOther = false
         for other in course.entries.indices where other != index && !hasOther {
@@ -224,18 +240,28 @@ extension Policy {
         }
         if hasOther { always.formUnion(Self.elsewhere) }
         let provider = entry.candidate.providerIndex
-        if entry.repetitions < config.providers[provider].retry.maximum, !providers[provider].budget.isEmpty {
-            always.formUnion(Self.repeatable.subtracting(Self.parameter).subtracting(Self.waitable))
+        let lane = lane(LaneKey(entry.candidate))
+        let retry = config.providers[provider].retry
+        // Waits are spread by a tenth.
+        let remaining = remainingWait(course) / 11 * 10
+        let backOff = retry.backOffUsec(
+            entry.repetitions, averageSeconds: lane.latency.average, random: 1)
+        if entry.repetitions < retry.maximum, !providers[provider].budget.isEmpty, backOff <= remaining,
+            !lane.circuit.opensWithNextFailure
+        {
+            repeated = Self.repeatable.subtracting(Self.parameter).subtracting(Self.waitable)
         }
         if course.dropped.isEmpty { always.formUnion(Self.parameter) }
-        let remaining = Int(clamping: remainingWait(course) / 1000)
+        let pause = config.wait.pauseUsec(strikes: lane.strikes[credential], random: 1)
         return ReturnTerms(
-            always: always, afterWait: remaining > 0 ? Self.waitable : [], longestWaitMsec: remaining)
+            always: always, repeated: repeated, afterWait: remaining > 0 ? Self.waitable : [],
+            longestWaitMsec: Int(clamping: remaining / 1000),
+            assumedWaitMsec: Int(clamping: max(pause, lane.circuit.nextHoldUsec, backOff) / 1000))
     }
 
     /// Whether a candidate can be asked now or after a wait that the request may make.
     private mutating func isReachable(_ entry: Course.Entry, _ course: Course, _ now: UInt64) -> Bool {
-        guard entry.hope != .none, let time = opensAt(entry, course.tokens, now) else { return false }
+        guard entry.hope != .none, let time = opensAt(entry, course, now) else { return false }
         return time - now <= max(remainingWait(course), Self.probeWaitUsec)
     }
 }

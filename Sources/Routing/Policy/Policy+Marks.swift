@@ -41,7 +41,7 @@ extension Policy {
             let until = told ?? now + UInt64(Double(hold) * (0.8 + 0.2 * random.fraction()))
             withCredential(provider, attempt.credential) {
                 $0.strikes += 1
-                $0.gate.open(now, until: until, firm: false, random: 0)
+                $0.gate.open(now, until: until, firm: told != nil && report.class == .quota, random: 0)
             }
             notices.append(
                 .credentialPaused(

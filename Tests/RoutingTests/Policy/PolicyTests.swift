@@ -43,7 +43,7 @@ struct PolicyTests {
         var policy = Policy(config, seed: 1)
         var first = course(config)
         _ = ask(&policy, &first)
-        _ = policy.failed(&first, FailureReport(.quota, retryAfterMsec: 60_000), 0)
+        _ = policy.failed(&first, FailureReport(.quota), 0)
         for _ in 0..<3 {
             var other = course(config)
             let grant = ask(&policy, &other)
@@ -186,6 +186,24 @@ struct PolicyTests {
         #expect(removed == 1)
     }
 
+    @Test("asks a used-up credential for its words, but not before the time that its provider named")
+    func quota() throws {
+        for (told, isAsked) in [(nil, true), (7_000_000, false)] as [(Int?, Bool)] {
+            let config = PolicyConfig(providers: [provider("a")])
+            var policy = Policy(config, seed: 1)
+            var first = course(config)
+            _ = ask(&policy, &first)
+            _ = policy.failed(&first, FailureReport(.quota, status: 429, retryAfterMsec: told), 1)
+            var next = course(config)
+            switch policy.next(&next, 2) {
+            case .ask: #expect(isAsked)
+            case .fail(let retryAfterMsec): #expect(!isAsked && retryAfterMsec == 7_000_000)
+            case .wait: Issue.record("nobody waits for hours")
+            }
+            #expect(ask(&policy, &next, 7_000_000_000 * 2) != nil)
+        }
+    }
+
     @Test("tells a worker to give back what can still be tried, and nothing else")
     func terms() {
         let config = PolicyConfig(providers: [provider("a", ["x", "y"]), provider("b")])
@@ -211,6 +229,49 @@ struct PolicyTests {
         _ = policy.failed(&next, FailureReport(.server, status: 500), 0)
         let repeated = ask(&policy, &next, Self.second)?.terms
         #expect(repeated?.cover(FailureReport(.server)) == false)
+    }
+
+    @Test("knows when somebody can be asked again although its only key was refused before")
+    func refusedAndOverloaded() {
+        let config = PolicyConfig(providers: [provider("a")])
+        var policy = Policy(config, seed: 1)
+        var first = course(config)
+        _ = ask(&policy, &first)
+        _ = policy.failed(&first, FailureReport(.authentication, status: 401), 0)
+        var second = course(config)
+        let last = ask(&policy, &second, 1)
+        #expect(last?.terms == ReturnTerms.none, "nothing is left to try")
+        _ = policy.failed(&second, FailureReport(.overload, status: 503, retryAfterMsec: 90_000), 2)
+        var third = course(config)
+        #expect(policy.next(&third, 3) == .fail(retryAfterMsec: 90_000))
+        #expect(policy.isOverloaded(third, 3))
+    }
+
+    @Test("leaves to the worker what it has no time to try again, and what would open the circuit")
+    func impatient() {
+        func terms(waiting totalMsec: Int, failures: Int = 0) -> ReturnTerms? {
+            let config = PolicyConfig(
+                wait: WaitRule(
+                    totalMsec: totalMsec, longestMsec: 60_000, firstPauseMsec: 1_000, multiplier: 2),
+                providers: [provider("a")])
+            var policy = Policy(config, seed: 1)
+            for _ in 0..<failures {
+                var other = course(config)
+                _ = ask(&policy, &other)
+                _ = policy.failed(&other, FailureReport(.server, status: 500), 0)
+            }
+            var next = course(config)
+            return ask(&policy, &next)?.terms
+        }
+        let covered = { (terms: ReturnTerms?) in
+            [FailureReport(.rate), FailureReport(.rate, retryAfterMsec: 10), FailureReport(.server)].map {
+                terms?.cover($0)
+            }
+        }
+        #expect(covered(terms(waiting: 1)) == [false, false, false])
+        #expect(covered(terms(waiting: 500)) == [false, true, true])
+        #expect(covered(terms(waiting: 3_000)) == [true, true, true])
+        #expect(covered(terms(waiting: 3_000, failures: 4)) == [true, true, false])
     }
 }
 

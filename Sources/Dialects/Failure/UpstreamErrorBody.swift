@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the body of a failed answer of any provider, so that it can be told in the client's dialect.
+// Reads the body of a failed answer of any provider: what it means, and how it is told in the client's dialect.
 // Source: the error objects of OpenAI, Anthropic, Google, Mistral and FastAPI servers (vLLM), API references 2026.
 
 package import Gateway
@@ -11,14 +11,16 @@ package enum UpstreamErrorBody {
 
     /// - Parameters:
     ///   - status: the provider's status, 300 or above.
-    ///   - kind: what the status alone means.
     ///   - provider: its name, for the message.
+    ///   - nowUnix: seconds since 1970.
     ///   - parser: any parser; values that the caller has from it become invalid.
+    /// - Returns: the error with its report.
     package static func read(
-        _ body: UnsafeRawBufferPointer, status: Int, kind: ErrorKind, provider: String, retryAfter: Int?,
-        parser: JSONParser
+        _ body: UnsafeRawBufferPointer, status: Int, provider: String, nowUnix: Int, parser: JSONParser
     ) -> GatewayError {
-        let plain = GatewayError(kind, "provider \(provider) answered \(status)", retryAfter: retryAfter)
+        let meaning = FailureTable.meaning(ofStatus: status)
+        let text = "provider \(provider) answered \(status)"
+        let plain = GatewayError(meaning.kind, text, report: FailureReport(meaning.class, status: status))
         guard body.count <= maximumBytes, let parsed = try? parser.parse(body, padded: false) else {
             // No JSON, often a page of a proxy in between: its words help nobody.
             return plain
@@ -27,14 +29,14 @@ package enum UpstreamErrorBody {
             // Google's compatible endpoint wraps the object into an array.
             let root = parsed.elements.first { _ in true } ?? parsed
             let error = root.member("error") ?? root.member("detail")
-            guard error != nil || root.member("message") != nil else { return plain }
-            let failure = StreamFailure(error: error, in: root)
-            // A code that says more than the status wins; codes that are not known say "unreachable".
-            let said = failure.kind == .upstreamUnreachable ? kind : failure.kind
-            let isTooLong = said == .invalidRequest && ContextOverflow.isTold(by: failure.message)
+            guard error != nil || root.member("message") != nil || root.member("__type") != nil else {
+                return plain
+            }
+            let failure = StreamFailure(error: error, in: root, status: status, nowUnix: nowUnix)
+            let hasWords = failure.message != StreamFailure.wordless
             return GatewayError(
-                isTooLong ? .contextTooLong : said, "provider \(provider) answered \(status)",
-                quote: failure.message, retryAfter: retryAfter)
+                failure.kind, text, quote: hasWords ? failure.message : "",
+                retryAfter: failure.report.retryAfterSeconds, report: failure.report)
         }
     }
 }

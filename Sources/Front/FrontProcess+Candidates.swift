@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// From one candidate to the next: performs what the policy decides, and tells it what became of each attempt.
+// Source: Routing/Policy, docs/failures.md.
+
+import EventLoop
+import Gateway
+import HTTP1
+import IPC
+import Journal
+import Posix
+import Routing
+
+extension FrontProcess {
+    /// How long a request waits for a provider's worker that is being restarted.
+    private static let workerWaitUsec: UInt64 = 2_000_000
+    /// Output tokens that are set aside for a request until its real number is known.
+    private static let assumedOutputTokens = 1_000
+
+    /// A limit that lasts longer is told as a quota, after which clients do not try again by themselves.
+    private static let longestRateSeconds = 600
+
+    /// Starts a routed request on its way.
+    func setOut(_ request: ClientRequest) {
+        rememberMore()
+        let session = request.facts?.traits.session ?? 0
+        let candidates = policy.order(
+            request.candidates, leading: request.leading,
+            isNamed: !(request.decision?.isStandard ?? false), session: session, now)
+        request.candidates = []
+        request.course = Course(
+            candidates, session: session,
+            tokens: (request.facts?.estimatedTokens ?? 0) + FrontProcess.assumedOutputTokens,
+            deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000)
+        proceed(request)
+    }
+
+    /// Asks whoever is next, waits, or gives up.
+    private func proceed(_ request: ClientRequest) {
+        switch policy.next(&request.course, now) {
+        case .ask(let grant):
+            request.grant = grant
+            request.waitUntilUsec = now + FrontProcess.workerWaitUsec
+            handOver(request, grant)
+        case .wait(let until):
+            request.wakeUsec = until
+            parked.append(request)
+            armParking()
+            journal.log(
+                .info, .requestWaits, "waits \((until - now) / 1000) ms until somebody can be asked",
+                [LogField("CCR_REQUEST_ID", request.id)])
+        case .fail(let retryAfterMsec):
+            finish(request, with: refusal(request, retryAfterMsec))
+        }
+    }
+
+    /// What a client is told for whom nobody is left.
+    private func refusal(_ request: ClientRequest, _ retryAfterMsec: Int?) -> GatewayError {
+        let seconds = retryAfterMsec.map { max(1, ($0 + 999) / 1000) }
+        guard var error = request.lastError else {
+            guard let seconds else {
+                return GatewayError(
+                    .overloaded, "every provider of this model is banned, or out of reach for this request")
+            }
+            if policy.isOverloaded(request.course, now) {
+                return GatewayError(
+                    .overloaded, "every provider of this model is overloaded", retryAfter: seconds)
+            }
+            // Nobody who asks again in a minute would be served.
+            return GatewayError(
+                seconds > FrontProcess.longestRateSeconds ? .quotaExhausted : .rateLimited,
+                "every provider of this model is at its limit", retryAfter: seconds)
+        }
+        if let seconds, [.rateLimited, .overloaded].contains(error.kind) {
+            error.retryAfter = max(seconds, error.retryAfter ?? 0)
+        }
+        return error
+    }
+
+    // MARK: - Handing over
+
+    /// Hands the request to the granted candidate, or waits for its worker, or goes on to the next.
+    private func handOver(_ request: ClientRequest, _ grant: Grant) {
+        let candidate = grant.candidate
+        guard let link = workers.leastBusy(candidate.providerIndex) else {
+            waiting.append(request)
+            return
+        }
+        if !send(request, grant, to: link) {
+            unsent(request, "provider \(candidate.provider) has too many requests")
+        }
+    }
+
+    private func send(_ request: ClientRequest, _ grant: Grant, to link: WorkerLink) -> Bool {
+        guard let endpoint = request.endpoint, let facts = request.facts, let body = request.body
+        else { return false }
+        let candidate = grant.candidate
+        let splices = facts.splices(
+            model: candidate.model, maxTokens: request.overrides.maxTokens,
+            temperature: request.overrides.temperature,
+            dialect: endpoint.dialect)
+        let handoff = HandoffRequest(
+            tag: request.tag, requestID: request.id, endpoint: endpoint, streaming: facts.isStreaming,
+            terms: grant.terms, credential: grant.credentialName, isOnlyCredential: grant.isOnlyCredential,
+            dropped: grant.dropped,
+            keepAlive: request.clientKeepsAlive && !isDraining, isHTTP11: request.head.minorVersion == 1,
+            model: candidate.model, clientModel: facts.model ?? candidate.model,
+            estimatedInput: facts.estimatedTokens, carriesEnvelope: facts.carriesEnvelope,
+            bodySize: body.count, inlineBody: body.inlineBytes, splices: splices,
+            headers: request.headers, query: request.head.query,
+            deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000,
+            session: facts.traits.session,
+            routeNote: facts.traits.wantsExplanation ? request.decision?.note(on: candidate) ?? "" : "")
+        IPC.begin(.frontHandoff, in: &handoffBuffer)
+        handoffBuffer.put(handoff)
+        var descriptors = [request.connection.descriptor.raw]
+        var file: SharedMemory?
+        if body.inlineBytes == nil {
+            do {
+                let memory = try body.withBytes { (bytes, _) throws(Errno) in
+                    try bodies.file(holding: bytes, provider: candidate.providerIndex)
+                }
+                descriptors.append(memory.raw)
+                file = memory
+            } catch {
+                journal.log(.error, .limitReached, "no memory to hand a request body over: \(error)")
+                return false
+            }
+        }
+        guard link.channel?.send(handoffBuffer.bytes, descriptors: descriptors) == .accepted else {
+            return false
+        }
+        request.bodyFile = file
+        request.link = link
+        request.wasAsked = true
+        link.requests[request.tag] = request
+        gauges.handoffs += 1
+        return true
+    }
+
+    /// What was granted did not go out.
+    private func unsent(_ request: ClientRequest, _ text: String) {
+        let error = GatewayError(.overloaded, text, retryAfter: 1)
+        noteFailure(request, error, .held)
+        policy.unsent(&request.course, now)
+        proceed(request)
+    }
+
+    // MARK: - What became of it
+
+    /// Nothing was sent to the client.
+    func candidateFailed(_ request: ClientRequest, _ error: GatewayError, _ report: FailureReport) {
+        returnBodyFile(request)
+        guard !request.isAbandoned else {
+            // The client left while the candidate failed; nobody is there to be answered.
+            policy.abandoned(&request.course, now)
+            record(request, status: 499, outcome: .aborted, rejection: nil)
+            request.connection.answered(reusable: false)
+            return
+        }
+        noteFailure(request, error, report.class)
+        tell(policy.failed(&request.course, report, now))
+        proceed(request)
+    }
+
+    private func noteFailure(_ request: ClientRequest, _ error: GatewayError, _ failure: FailureClass) {
+        request.lastError = error
+        guard let candidate = request.candidate else { return }
+        request.failedAttempts.append(FailedAttempt(provider: candidate.provider, reason: error.kind))
+        journal.log(
+            .info, .candidateFailed, error.message,
+            [
+                LogField("CCR_REQUEST_ID", request.id), LogField("CCR_UPSTREAM", candidate.provider),
+                LogField("CCR_REASON", error.kind.name), LogField("CCR_FAILURE", failure.name),
+            ])
+    }
+
+    /// The answer's head is on its way.
+    func committed(_ request: ClientRequest, _ message: HandoffCommitted) {
+        if let failure = message.failure {
+            // The provider's error is the answer.
+            return tell(policy.failed(&request.course, failure, now))
+        }
+        tell(policy.committed(&request.course, now))
+        if message.exhaustedMsec > 0 {
+            tell(policy.exhausted(request.course, forMsec: message.exhaustedMsec, now))
+        }
+    }
+
+    /// The answer is over.
+    func ended(_ request: ClientRequest, _ done: HandoffDone) {
+        let usage = done.usage
+        let tokens = usage.input + usage.output + usage.cacheRead + usage.cacheWrite
+        switch done.outcome {
+        case .completed where request.course.isCommitted:
+            tell(policy.finished(&request.course, isWhole: true, tokens: tokens, now))
+        case .upstreamFailed where request.course.isCommitted:
+            tell(policy.finished(&request.course, isWhole: false, tokens: tokens, now))
+        default: policy.abandoned(&request.course, now)
+        }
+    }
+
+    // MARK: - Waiting
+
+    /// A worker has come up: requests that wait for one may go on.
+    func retryWaiting() {
+        guard !waiting.isEmpty else { return }
+        let requests = waiting
+        waiting = []
+        for request in requests {
+            if let grant = request.grant { handOver(request, grant) }
+        }
+    }
+
+    /// Gives up on candidates whose worker does not come back.
+    func expireWaiting(_ now: UInt64) {
+        guard waiting.contains(where: { $0.waitUntilUsec < now }) else { return }
+        let requests = waiting
+        waiting = []
+        for request in requests {
+            if request.waitUntilUsec < now, let candidate = request.candidate {
+                unsent(request, "the worker of provider \(candidate.provider) is not running")
+            } else {
+                waiting.append(request)
+            }
+        }
+    }
+
+    /// The request of a connection that no other process holds, if it has one.
+    func takeWaiting(_ connection: Connection) -> ClientRequest? {
+        if let index = waiting.firstIndex(where: { $0.connection === connection }) {
+            return waiting.remove(at: index)
+        }
+        guard let index = parked.firstIndex(where: { $0.connection === connection }) else { return nil }
+        return parked.remove(at: index)
+    }
+
+    private func armParking() {
+        guard let earliest = parked.map(\.wakeUsec).min() else { return }
+        parking?.arm(afterUsec: earliest > now ? earliest - now : 1)
+    }
+
+    /// Requests whose wait is over look again.
+    func wakeParked() {
+        tick()
+        let due = parked.filter { $0.wakeUsec <= now }
+        parked.removeAll { $0.wakeUsec <= now }
+        for request in due { proceed(request) }
+        armParking()
+    }
+
+    // MARK: - What the policy noticed
+
+    private func tell(_ notices: [PolicyNotice]) {
+        for notice in notices {
+            switch notice {
+            case .circuitOpened(let provider, let model, let usec):
+                log(.circuitChanged, provider, model, "is left alone for \(usec / 1000) ms", .warning)
+            case .circuitClosed(let provider, let model):
+                log(.circuitChanged, provider, model, "is well again", .notice)
+            case .credentialPaused(let provider, let credential, let model, let usec):
+                let name = config.policy.providers[provider].credentials[credential].name
+                let holder = name.isEmpty ? "its key" : "its credential \(name)"
+                log(
+                    .credentialPaused, provider, model, "\(holder) is left alone for \(usec / 1000) ms",
+                    .notice)
+            case .banned(let ban):
+                journal.log(
+                    .error, .credentialBanned, BanText.line(ban, now),
+                    [LogField("CCR_UPSTREAM", ban.provider), LogField("CCR_MODEL", ban.model)])
+            }
+        }
+    }
+
+    private func log(_ kind: LogKind, _ provider: Int, _ model: String, _ text: String, _ level: LogLevel) {
+        let name = config.routes.providers[provider].name
+        var fields = [LogField("CCR_UPSTREAM", name)]
+        if !model.isEmpty { fields.append(LogField("CCR_MODEL", model)) }
+        journal.log(
+            level, kind, "provider \(name)\(model.isEmpty ? "" : ", model \(model)"): \(text)", fields)
+    }
+}
