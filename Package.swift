@@ -113,7 +113,7 @@ let package = Package(
             [
                 "Runtime", "CredentialStore", "Credentials", "Config", "Crypto", "Curl", "SQLite", "JSON",
                 "Gateway", "IPC",
-                "Bytes", "EventLoop", "ServiceManager", "Journal", "Posix",
+                "Bytes", "EventLoop", "ServiceManager", "Journal", "Sandbox", "Posix",
             ]),
         library(
             "Exporter",

@@ -148,7 +148,14 @@ int ccr_set_nodelay(int socket) {
     return setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-int ccr_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0); }
+int ccr_forbid_dumps(void) {
+    // The Swift runtime's handlers print registers and what they point to.
+    static const int crashes[] = {SIGQUIT, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) (void)signal(crashes[i], SIG_DFL);
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    return prctl(PR_SET_DUMPABLE, 0);
+}
 int ccr_set_process_name(const char *name) { return prctl(PR_SET_NAME, name); }
 
 // Forks with a pipe by which the child reports why it cannot become its program. Not posix_spawn: the parent-death
@@ -226,6 +233,9 @@ pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const in
         // Not every descriptor of the parent is close-on-exec: it may have inherited some itself.
         if (!error && close_range((unsigned)(3 + fd_count), ~0u, CLOSE_RANGE_CLOEXEC) < 0) error = errno;
         if (!error) {
+            // From the first moment, in which it is dumpable again: its environment may hold secrets.
+            const struct rlimit none = {0, 0};
+            setrlimit(RLIMIT_CORE, &none);
             become_child(parent);
             // LISTEN_PID must name this very process; the caller left room for it.
             for (char *const *e = envp; *e; e++) {
@@ -247,7 +257,8 @@ pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const in
     return await_exec(pid, report, pidfd);
 }
 
-pid_t ccr_spawn_program(const char *path, char *const argv[], char *const envp[], int output, int errors, int *pidfd) {
+pid_t ccr_spawn_program(const char *path, char *const argv[], char *const envp[], int output, int errors, int rules,
+                        int *pidfd) {
     pid_t parent = getpid();
     int report[2];
     pid_t pid = fork_reporting(report);
@@ -270,8 +281,11 @@ pid_t ccr_spawn_program(const char *path, char *const argv[], char *const envp[]
             setrlimit(RLIMIT_CORE, &core);
             setrlimit(RLIMIT_CPU, &seconds);
             become_child(parent);
-            execve(path, argv, envp);
-            error = errno;
+            if (rules >= 0 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ccr_landlock_restrict(rules) != 0)) error = errno;
+            if (!error) {
+                execve(path, argv, envp);
+                error = errno;
+            }
         }
         ssize_t ignored = write(out, &error, sizeof error);
         (void)ignored;

@@ -70,7 +70,7 @@ package final class ChildProcess {
     /// - Throws: the error of fork or execve.
     package static func spawnProgram(
         _ words: [String], environment: [String], output: SharedDescriptor,
-        errors: SharedDescriptor
+        errors: SharedDescriptor, rules: SharedDescriptor?
     ) throws(Errno) -> ChildProcess {
         let argv = words.map { strdup($0) } + [nil]
         let envp = environment.map { strdup($0) } + [nil]
@@ -79,7 +79,8 @@ package final class ChildProcess {
             for text in envp { free(text) }
         }
         var pidfd: Int32 = -1
-        let pid = ccr_spawn_program(words[0], argv, envp, output.raw, errors.raw, &pidfd)
+        let pid = ccr_spawn_program(
+            words[0], argv, envp, output.raw, errors.raw, rules?.raw ?? -1, &pidfd)
         guard pid > 0 else { throw Errno("execve") }
         return ChildProcess(adopting: pid, pidfd: FileDescriptor(owning: pidfd))
     }
@@ -108,7 +109,7 @@ package enum ProcessSettings {
     @discardableResult
     package static func raiseFileLimit() -> Int { Int(clamping: ccr_raise_file_limit()) }
 
-    /// Forbids core dumps and tracing of this process, so that no secret leaves its memory that way.
+    /// Forbids core dumps, reports of crashes and tracing of this process, so that no secret leaves its memory that way.
     package static func forbidDumps() { _ = ccr_forbid_dumps() }
 
     /// Sets the name shown by ps and top (at most 15 bytes).

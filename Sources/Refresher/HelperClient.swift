@@ -16,8 +16,12 @@ final class HelperClient {
 
     /// Starts the helper process; nil when no credential has a program. To be called before the sandbox is entered.
     ///
-    /// - Parameter onEnd: the helper process has ended, which it never should.
-    init?(_ specs: [CredentialSpec], _ loop: EventLoop, onEnd: @escaping () -> Void) throws(Errno) {
+    /// - Parameters:
+    ///   - vault: the directory that no program sees into.
+    ///   - onEnd: the helper process has ended, which it never should.
+    init?(
+        _ specs: [CredentialSpec], _ loop: EventLoop, hiding vault: String, onEnd: @escaping () -> Void
+    ) throws(Errno) {
         let specs = specs.filter { !$0.command.isEmpty }
         guard !specs.isEmpty else { return nil }
         numbers = Dictionary(uniqueKeysWithValues: specs.enumerated().map { ($1.name, UInt32($0)) })
@@ -29,7 +33,7 @@ final class HelperClient {
         }
         guard let mine = mine.take(), let theirs = theirs.take() else { fatalError("a pair without ends") }
         process = try ChildProcess.spawn(
-            path: "/proc/self/exe", arguments: ["ccr-upstream", HelperLauncher.word], environment: [],
+            path: "/proc/self/exe", arguments: ["ccr-upstream", HelperLauncher.word, vault], environment: [],
             descriptors: [theirs.raw])
         watch = try loop.watch(process.raw, .readable) { [unowned self] _ in
             self.watch?.cancel()

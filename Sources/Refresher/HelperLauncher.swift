@@ -8,18 +8,23 @@ import EventLoop
 import Glibc
 import IPC
 import Posix
+import Sandbox
 
 package enum HelperLauncher {
     /// The word behind the program's name.
     package static let word = "helper"
 
     /// Runs until the refresher has gone; descriptor 3 is the channel to it.
-    package static func run() -> Int32 {
+    ///
+    /// - Parameter vault: the directory that no program sees into.
+    package static func run(hiding vault: String) -> Int32 {
         ProcessSettings.setName("ccr-helper")
         ProcessSettings.forbidDumps()
         do {
+            // The programs inherit it, and need none of it; a narrower filter they would inherit too.
+            try Sandbox.giveUpNeverNeeded()
             let loop = try EventLoop()
-            let launcher = Launcher(loop)
+            let launcher = Launcher(loop, hiding: vault)
             try launcher.listen(FileDescriptor(owning: 3))
             defer { withExtendedLifetime(launcher) {} }
             return try loop.run()
@@ -34,9 +39,11 @@ private final class Launcher {
     private var channel: MessageChannel?
     private var commands: [HelperCommand] = []
     private var runs: [UInt32: HelperRun] = [:]
+    private let vault: String
 
-    init(_ loop: EventLoop) {
+    init(_ loop: EventLoop, hiding vault: String) {
         self.loop = loop
+        self.vault = vault
     }
 
     func listen(_ descriptor: consuming FileDescriptor) throws(Errno) {
@@ -73,7 +80,7 @@ private final class Launcher {
     }
 
     private func start(_ number: UInt32) {
-        let run = HelperRun(commands[Int(number)], loop) { [unowned self] answer in
+        let run = HelperRun(commands[Int(number)], loop, hiding: vault) { [unowned self] answer in
             self.runs[number] = nil
             var writer = WireWriter()
             IPC.begin(.helperAnswer, in: &writer)
@@ -90,6 +97,7 @@ private final class Launcher {
 private final class HelperRun {
     private let command: HelperCommand
     private let loop: EventLoop
+    private let vault: String
     private var done: ((HelperAnswer) -> Void)?
     private var process: ChildProcess?
     private var watches: [EventLoop.Watch] = []
@@ -102,7 +110,11 @@ private final class HelperRun {
     /// Between the request to end and the end.
     private static let graceUsec: UInt64 = 2_000_000
 
-    init(_ command: HelperCommand, _ loop: EventLoop, done: @escaping (HelperAnswer) -> Void) {
+    init(
+        _ command: HelperCommand, _ loop: EventLoop, hiding vault: String,
+        done: @escaping (HelperAnswer) -> Void
+    ) {
+        self.vault = vault
         self.command = command
         self.loop = loop
         self.done = done
@@ -118,7 +130,8 @@ private final class HelperRun {
             let out = try FileDescriptor.pipe()
             let err = try FileDescriptor.pipe()
             let process = try ChildProcess.spawnProgram(
-                command.words, environment: command.environment, output: out.writing, errors: err.writing)
+                command.words, environment: command.environment, output: out.writing, errors: err.writing,
+                rules: try Sandbox.rules(hiding: vault))
             self.process = process
             pipes = [out.reading, err.reading]
             // Both at once: a program that waits for one pipe to be read would never fill the other.

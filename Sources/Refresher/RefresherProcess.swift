@@ -90,7 +90,8 @@ private final class State {
             let rotating = config.credentials.filter { $0.profile?.rotates == true }.map(\.name)
             try vault.restored(above: try tokens.generations(), rotating: Set(rotating), now: now)
         }
-        let helper = try HelperClient(config.credentials, child.loop) { [unowned child] in
+        let helper = try HelperClient(config.credentials, child.loop, hiding: vaultDirectory) {
+            [unowned child] in
             child.journal.log(.error, .processEnded, "the helper process has ended; starting anew")
             child.loop.exit(1)
         }

@@ -15,6 +15,7 @@ enum Landlock {
     private static let readDirectory: UInt64 = 1 << 3
     private static let removeFile: UInt64 = 1 << 5
     private static let makeFile: UInt64 = 1 << 8
+    private static let refer: UInt64 = 1 << 13
     private static let truncate: UInt64 = 1 << 14
 
     /// Every right on files that this version can take away: the first 13, then refer, truncate and device ioctls.
@@ -25,6 +26,23 @@ enum Landlock {
         case 3...4: 0x7FFF
         default: 0xFFFF
         }
+    }
+
+    /// Rules about the content of files alone, which allow nothing yet.
+    static func makeContentRules() throws(Errno) -> FileDescriptor {
+        let raw = ccr_landlock_create(contentRights(version), 0, version < 6 ? 0 : 2)
+        guard raw >= 0 else { throw Errno("landlock_create_ruleset") }
+        return FileDescriptor(owning: raw)
+    }
+
+    /// Allows a place in such rules, with all that is below it; one that is gone or out of reach is left out.
+    static func allowContent(_ path: String, _ ruleset: Int32) throws(Errno) {
+        guard ccr_landlock_allow(ruleset, path, contentRights(version)) != 0 else { return }
+        guard [ENOENT, ENOTDIR, EACCES, ELOOP].contains(errno) else { throw Errno("landlock_add_rule") }
+    }
+
+    private static func contentRights(_ version: Int) -> UInt64 {
+        (readFile | writeFile | removeFile | refer | truncate) & allFileRights(version)
     }
 
     /// Binding and connecting TCP sockets, from version 4 on.

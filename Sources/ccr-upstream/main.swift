@@ -13,7 +13,7 @@ import Worker
 let words = Array(CommandLine.arguments.dropFirst())
 switch words.first {
 case "refresher": break
-case HelperLauncher.word: exit(HelperLauncher.run())
+case HelperLauncher.word where words.count == 2: exit(HelperLauncher.run(hiding: words[1]))
 default: exit(WorkerProcess.run())
 }
 exit(

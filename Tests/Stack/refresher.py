@@ -2,6 +2,7 @@
 """The refresher on its own, as a service manager runs it, the commands that ask it, and a worker made of a socket."""
 
 import base64
+import ctypes
 import errno
 import json
 import os
@@ -21,6 +22,8 @@ from oauth import Authority
 
 ORIGIN = {"name": "p", "api_base_url": "http://127.0.0.1:9/v1", "models": ["m"]}
 DEBUG = ROOT / ".build/debug/ccr-upstream"
+# landlock_create_ruleset(2) with the flag that asks for the version.
+LANDLOCK = ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
 VERSION = int(re.search(r"version: UInt8 = (\d+)", (ROOT / "Sources/IPC/Message.swift").read_text())[1])
 
 # Fault points, clocks that can be moved and refreshers without a lock exist in debug builds alone.
@@ -85,6 +88,9 @@ class Refresher:
         self.root = pathlib.Path(self.directory.name)
         self.state = self.root / "state"
         self.state.mkdir(mode=0o700)
+        # Where programs write: what is made beside the state directory while one runs, it cannot.
+        self.out = self.root / "out"
+        self.out.mkdir()
         self.disk = SmallDisk(self.state, disk_bytes) if disk_bytes else None
         self.enter = self.disk.enter if self.disk else []
         self.config = self.root / "config.json"

@@ -236,7 +236,7 @@ class Several(Scenario):
         self.assertEqual(self.refresher.wait_for("fresh")["state"], "fresh")
 
     def test_e7_a_running_program_keeps_no_lock_and_ends_with_the_refresher(self):
-        marker = self.refresher.root / "pid"
+        marker = self.refresher.out / "pid"
         program = self.refresher.script(f"echo $$ > {marker}\nexec sleep 60")
         self.refresher.configure({"name": "main", "kind": "command", "command": [program]})
         process = self.start()

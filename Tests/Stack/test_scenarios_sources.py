@@ -8,7 +8,7 @@ import unittest
 
 from harness import exists, wait_for
 from oauth import Authority, web_token
-from refresher import Scenario, needs_debug, oauth
+from refresher import LANDLOCK, Scenario, needs_debug, oauth
 
 
 def auth_file(account, lifetime, marker="0", **tokens):
@@ -150,6 +150,28 @@ class Programs(Scenario):
         refresher.start()
         return refresher, refresher.wait_for(state)
 
+    @unittest.skipUnless(LANDLOCK, "needs a kernel with Landlock")
+    def test_a_program_reads_writes_and_removes_nothing_in_the_vault_and_all_else(self):
+        credentials = self.refresher.state / "credentials"
+        self.run_program(
+            f"""
+            cd {credentials}
+            for file in vault/vault.db vault/master.key vault/refresher.lock; do
+                [ -e $file ] || exit 10
+                cat $file && exit 11
+                true >>$file && exit 12
+                rm -f $file && exit 13
+                mv $file {self.refresher.out}/stolen && exit 14
+            done
+            ln -s {credentials}/vault {self.refresher.out}/link && cat {self.refresher.out}/link/vault.db && exit 15
+            cat tokens/tokens.db >{self.refresher.out}/copy || exit 16
+            rm {self.refresher.out}/copy || exit 17
+            cat /etc/passwd >/dev/null || exit 18
+            grep -q '^NoNewPrivs:.*1' /proc/self/status || exit 19
+            """ + "\necho canary-at-program", default_ttl=600)
+        self.assertEqual(self.refresher.wait_for("fresh")["state"], "fresh")
+        self.assertEqual(self.refresher.token(), "canary-at-program")
+
     def test_g1_each_form_of_output_is_understood_and_its_end_is_kept(self):
         end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600))
         stamp = int(time.time()) + 600
@@ -171,7 +193,7 @@ class Programs(Scenario):
         self.assertIsNone(found["expires_in_seconds"])
 
     def test_g2_a_program_that_hangs_is_ended_with_all_that_it_started(self):
-        marker = self.refresher.root / "grandchild"
+        marker = self.refresher.out / "grandchild"
         self.run_program(f"sh -c 'echo $$ > {marker}; exec sleep 60' &\nsleep 60", command_timeout=1)
         pid = int(wait_for("the grandchild", 5, lambda: marker.exists() and marker.read_text().strip()))
         began = time.monotonic()
@@ -204,7 +226,7 @@ class Programs(Scenario):
         self.assertNotIn("canary", refresher.text())
 
     def test_g5_a_program_that_others_may_change_is_not_started(self):
-        marker = self.refresher.root / "ran"
+        marker = self.refresher.out / "ran"
         program = self.refresher.script(f"touch {marker}; echo canary-t")
         os.chmod(program, 0o777)
         self.run_program(program)
@@ -212,7 +234,7 @@ class Programs(Scenario):
         self.assertFalse(marker.exists())
 
     def test_a_program_gets_no_secret_of_the_refresher(self):
-        out = self.refresher.root / "environment"
+        out = self.refresher.out / "environment"
         self.run_program(f"env > {out}; ls -l /proc/self/fd >> {out}; echo canary-t", command_env=["WANTED"])
         self.refresher.wait_for("static")
         text = out.read_text()

@@ -18,6 +18,7 @@ from harness import ECHO, PROGRAM, Case, Stack, provider, wait_for
 from oauth import Authority
 from refresher import oauth
 from test_credentials import keeping, together
+from test_manager import Managed, ask
 
 ADMIN = "test-admin-key"
 
@@ -275,6 +276,49 @@ class Single(Whole):
         self.assertEqual(self.stack.get("/admin/credentials/status").status, 403)
         self.assertEqual(self.stack.post("/admin/credentials", {}).status, 403)
         self.assertEqual(self.stack.get("/admin/credentials").status, 405)
+
+
+class AdminSocket(Case):
+    """Who may connect to the admin socket needs no key; the keys of clients and of the admin do not replace each other."""
+
+    def setUp(self):
+        self.authority = self.enterContext(Authority())
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.stack = self.enterContext(
+            Managed(admin=True, Providers=[keeping(self.authority, folder), ECHO], APIKEY="client-key", ADMIN_API_KEY=ADMIN))
+        wait_for("an answer", 10, lambda: self.ask("client-key").status == 200)
+
+    def ask(self, key):
+        headers = [("Authorization", f"Bearer {key}")] if key else []
+        return self.stack.post(CHAT.path, CHAT.request("m", stream=False), headers, timeout=20)
+
+    def over_socket(self, target, body=None):
+        status, body = ask(self.stack.admin_path, target, json.dumps(body).encode() if body else None)
+        self.assertNotIn(b"canary", body)
+        return status, json.loads(body)
+
+    def test_the_admin_socket_opens_the_admin_paths_without_a_key(self):
+        status, found = self.over_socket("/admin/credentials/status")
+        self.assertEqual((status, found["type"], found["hasCredentials"]), (200, "oauth", True))
+        self.assertEqual(found["needsRefreshSoon"], found["minutesUntilExpiry"] <= 60)
+        (main,) = found["credentials"]
+        self.assertEqual((main["name"], main["provider"], main["state"]), ("main", "kept", "fresh"))
+        self.authority.accept("canary-posted")
+        status, answer = self.over_socket("/admin/credentials", {"accessToken": "canary-posted", "credential": "main"})
+        self.assertEqual((status, answer["status"]), (200, "success"))
+        wait_for("the posted token", 5, lambda: self.ask("client-key").status == 200
+                 and self.authority.authorizations[-1] == "Bearer canary-posted")
+        (main,) = self.over_socket("/admin/credentials/status")[1]["credentials"]
+        self.assertEqual(main["generation"], 2)
+        status, answer = self.over_socket("/admin/credentials", {"accessToken": "x", "credential": "nobody"})
+        self.assertEqual((status, answer["status"]), (400, "error"))
+
+    def test_a_clients_key_opens_no_admin_path_and_the_admin_key_no_request(self):
+        def admin(key):
+            return self.stack.get("/admin/credentials/status", headers=[("Authorization", f"Bearer {key}")]).status
+
+        self.assertEqual((admin("client-key"), admin(ADMIN)), (401, 200))
+        self.assertEqual([self.ask(key).status for key in ("client-key", ADMIN, None)], [200, 401, 401])
 
 
 if __name__ == "__main__":

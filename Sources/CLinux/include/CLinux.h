@@ -35,7 +35,7 @@ int ccr_set_nodelay(int socket);
 
 // -- processes --
 
-/// Forbids core dumps and ptrace of the calling process (PR_SET_DUMPABLE 0).
+/// Forbids core dumps and ptrace of the calling process (PR_SET_DUMPABLE 0), and that a crash prints what memory holds.
 int ccr_forbid_dumps(void);
 /// Names the calling thread as shown by ps and top (at most 15 bytes).
 int ccr_set_process_name(const char *name);
@@ -45,8 +45,10 @@ int ccr_set_process_name(const char *name);
 pid_t ccr_spawn(int executable, char *const argv[], char *const envp[], const int *fds, int fd_count, int *pidfd);
 /// Starts a foreign program: standard input from /dev/null, the two others as given, no further descriptor, working
 /// directory "/", a process group of its own, umask 077, no core file, 256 descriptors, 120 s of processor time.
-/// It dies with its parent. Returns the pid or -1 with errno; `*pidfd` is a close-on-exec process descriptor.
-pid_t ccr_spawn_program(const char *path, char *const argv[], char *const envp[], int output, int errors, int *pidfd);
+/// It dies with its parent. `rules` are Landlock's that it is put under, or -1. Returns the pid or -1 with errno; `*pidfd` is
+/// a close-on-exec process descriptor.
+pid_t ccr_spawn_program(const char *path, char *const argv[], char *const envp[], int output, int errors, int rules,
+                        int *pidfd);
 /// Sends a signal to every process of the group that `pid` leads.
 int ccr_kill_group(pid_t pid, int signal_number);
 /// Whether a descriptor stays open in a program that this process becomes by execve(2).
