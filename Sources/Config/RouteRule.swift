@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where requests go by share, and rules of the operator that decide it; docs/config.md, Routing.
 
+import Bytes
+
 /// One of several places, with its share of the sessions.
 package struct RouteShare: Equatable, Sendable {
     package var route: Route
@@ -49,6 +51,12 @@ package struct RuleMatch: Equatable, Sendable {
 
     package init() {}
 
+    /// A pattern that fits another one's text fits all that the other one fits: a star is fitted by stars alone.
+    private func coversModel(of other: RuleMatch) -> Bool {
+        guard let model, var name = other.model else { return false }
+        return name.withUTF8 { Glob.matches(Array(model.utf8), UnsafeRawBufferPointer($0)) }
+    }
+
     /// Whether every request that fits `other` fits this one too, as far as the texts tell.
     func covers(_ other: RuleMatch) -> Bool {
         func demandsNoMore<Value: Equatable>(_ own: Value?, _ others: Value?) -> Bool {
@@ -56,7 +64,7 @@ package struct RuleMatch: Equatable, Sendable {
         }
         return demandsNoMore(path, other.path) && demandsNoMore(client, other.client)
             && demandsNoMore(kind, other.kind)
-            && (model == "*" && other.model != nil || demandsNoMore(model, other.model))
+            && (demandsNoMore(model, other.model) || coversModel(of: other))
             && demandsNoMore(key, other.key) && demandsNoMore(hasImage, other.hasImage)
             && (minTokens ?? 0) <= (other.minTokens ?? 0)
             && (maxTokens ?? .max) >= (other.maxTokens ?? .max)

@@ -98,6 +98,81 @@ struct ProblemTests {
         #expect(loaded.configuration == nil)
     }
 
+    /// Members that route, and the key and message of the first error.
+    private static let routing: [(String, String)] = [
+        (
+            #""Rules": [{"route": "p,m"}, {"match": {"client": "codex"}, "route": "p,n"}]"#,
+            "1:30: error: Rules[1]: can never match: Rules[0] takes every request that it could match"
+        ),
+        (
+            #""Rules": [{"match": {"model": "m*"}, "route": "p,m"}, {"match": {"model": "mm*", "has_image": true}, "route": "p,n"}]"#,
+            "1:56: error: Rules[1]: can never match: Rules[0] takes every request that it could match"
+        ),
+        (
+            #""Rules": [{"match": {"min_tokens": 9, "max_tokens": 8}, "route": "p,m"}]"#,
+            "1:22: error: Rules[0].match: can never match: min_tokens is above max_tokens"
+        ),
+        (
+            #""Rules": [{"match": {"key": "nobody"}, "route": "p,m"}]"#,
+            "1:30: error: Rules[0].match.key: can never match: there is no client “nobody”"
+        ),
+        (
+            #""Rules": [{"match": {"model": ""}, "route": "p,m"}]"#,
+            "1:32: error: Rules[0].match.model: can never match: it is empty"
+        ),
+        (
+            #""Rules": [{"match": {"headers": {"a b": "c"}}, "route": "p,m"}]"#,
+            "1:42: error: Rules[0].match.headers.a b: can never match: it is no name of a header"
+        ),
+        (
+            #""Rules": [{"match": {"client": "codex"}}]"#,
+            "1:12: error: Rules[0]: does nothing: it needs route, split or set"
+        ),
+        (
+            #""Rules": [{"route": "q,m"}]"#,
+            "1:22: error: Rules[0].route: names the unknown provider “q” (did you mean “p”?)"
+        ),
+        (
+            #""Rules": [{"split": {"p,m": -1, "p,n": 5}}]"#,
+            "1:30: error: Rules[0].split.p,m: is -1, allowed is a whole number from 0 to 1000000"
+        ),
+        (
+            #""Rules": [{"split": {"p,m": 0}}]"#,
+            "1:22: error: Rules[0].split: leads nowhere: no share is above 0"
+        ),
+        (
+            #""Frontend": {"codex": {"longContextThreshold": 5}}"#,
+            "1:49: error: Frontend.codex.longContextThreshold: is a threshold without a route: set longContext as well"
+        ),
+        (
+            #""ModelAliases": {"a": "b", "b": "c", "c": "a"}"#,
+            "1:24: error: ModelAliases.a: the alias leads back to itself: “a” → “b” → “c” → “a”"
+        ),
+    ]
+
+    @Test("of routing is refused with place and key", arguments: routing)
+    func routes(members: String, message: String) {
+        let loaded = load(minimal(members))
+        #expect(loaded.errors.first == "c.json:" + message)
+        #expect(loaded.configuration == nil)
+    }
+
+    @Test("of Router is refused with place and key")
+    func router() {
+        let loaded = load(
+            """
+            {"Providers": [{"name": "p", "api_base_url": "https://h.example/v1", "models": ["m"]}],
+             "Router": {"default": "p,m", "longContextThreshold": 5, "tiers": ["x,y"],
+               "think": {"split": {"p,m": 1, "q,m": 2}}}}
+            """)
+        #expect(
+            loaded.errors.map { $0.split(separator: ": ", maxSplits: 2)[2] } == [
+                "Router.longContextThreshold: is a threshold without a route: set longContext as well",
+                "Router.tiers[0]: names the unknown provider “x” (did you mean “p”?)",
+                "Router.think.split.q,m: names the unknown provider “q” (did you mean “p”?)",
+            ])
+    }
+
     /// Members of the provider, and the message without its place.
     private static let providerMembers: [(String, String)] = [
         (
