@@ -41,6 +41,10 @@ enum KeyCommand {
             context.terminal.print(key)
             context.terminal.complain(
                 "\(path) holds its hash; the key is shown this once. ccr reload makes it valid.")
+            if configuration.clientKeys.isEmpty {
+                context.terminal.complain(
+                    "It is the first one: from then on local clients need a key as well.")
+            }
             return ExitStatus.success
         } catch {
             context.terminal.complain("ccr key add: \(error.message)")

@@ -203,7 +203,7 @@ struct PidFileTests {
         let others = [
             PidRecord(pid: getpid(), boot: "another", startTicks: ticks, arguments: []),
             PidRecord(pid: getpid(), boot: own.boot, startTicks: ticks + 1, arguments: []),
-            PidRecord(pid: getppid(), boot: own.boot, startTicks: ticks, arguments: []),
+            PidRecord(pid: 1, boot: own.boot, startTicks: ticks, arguments: []),
         ]
         for other in others { #expect(HeldProcess(other)?.pid == nil) }
     }
