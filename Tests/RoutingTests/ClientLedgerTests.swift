@@ -46,6 +46,36 @@ struct ClientLedgerTests {
         #expect(large.hasPrefix("413 :"))
     }
 
+    @Test("of a minute goes on in the next front, also under other limits")
+    func outlives() throws {
+        var old = ledger {
+            $0.requestsPerMinute = 3
+            $0.tokensPerMinute = 100
+        }
+        _ = try old.admit(0, tokens: 40, now: second, realtime: lastOfNovember)
+        #expect(old.changes == 1)
+        var writer = WireWriter()
+        old.write(to: &writer)
+        var next = ledger {
+            $0.requestsPerMinute = 2
+            $0.tokensPerMinute = 100
+        }
+        func merge(_ bytes: [UInt8]) throws {
+            try bytes.withUnsafeBytes {
+                var reader = WireReader($0)
+                try next.merge(from: &reader)
+            }
+        }
+        _ = try next.admit(0, tokens: 10, now: 30 * second, realtime: lastOfNovember)
+        try merge(writer.bytes)
+        // A second time the same: nothing counts twice.
+        try merge(writer.bytes)
+        #expect(
+            outcome(&next, tokens: 1, now: 31 * second).hasPrefix("429 31: "), "two requests are too many")
+        #expect(outcome(&next, tokens: 90, now: 62 * second) == "ok", "the first minute is over")
+        #expect(throws: WireError.self) { try merge([1, 2, 3]) }
+    }
+
     @Test("is given back when nothing was asked, and corrected when it was")
     func settle() throws {
         var ledger = ledger { $0.tokensPerMinute = 100 }

@@ -4,6 +4,7 @@
 
 import Config
 package import Gateway
+package import IPC
 
 package struct ClientLedger {
     /// What a request has taken until it is over.
@@ -25,6 +26,8 @@ package struct ClientLedger {
     package let rules: [ClientRule]
     private var accounts: [Account]
     private var places: [String: Int] = [:]
+    /// Grows with every change of a window.
+    package private(set) var changes: UInt64 = 0
 
     package init(_ rules: [ClientRule]) {
         self.rules = rules
@@ -49,7 +52,9 @@ package struct ClientLedger {
         if let daily = rule.daily, spent.today >= daily { throw refusal(rule, "daily", daily) }
         if let monthly = rule.monthly, spent.month >= monthly { throw refusal(rule, "monthly", monthly) }
         switch accounts[client].minute.admit(tokens: tokens, at: now) {
-        case .admitted: return Hold(client: client, tokens: tokens, takenAt: now)
+        case .admitted:
+            changes += 1
+            return Hold(client: client, tokens: tokens, takenAt: now)
         case .wait(let usec, let limit):
             let what = limit == .requests ? "requests" : "tokens"
             throw GatewayError(
@@ -67,11 +72,34 @@ package struct ClientLedger {
     ///
     /// - Parameter tokens: what was used, or nil when nothing went out or nobody counted it.
     package mutating func settle(_ hold: Hold, tokens: Int?, wasAsked: Bool, now: UInt64) {
+        changes += 1
         if !wasAsked {
             accounts[hold.client].minute.cancel(tokens: hold.tokens, takenAt: hold.takenAt)
         } else if let tokens {
             accounts[hold.client].minute.settle(
                 tokens: hold.tokens, takenAt: hold.takenAt, actual: tokens, at: now)
+        }
+    }
+
+    // MARK: - What outlives a front
+
+    /// The windows by the names of their keys, so that another configuration can go on with them.
+    package func write(to writer: inout WireWriter) {
+        writer.put(list: rules.indices.filter { !rules[$0].minute.isEmpty }) { writer, place in
+            writer.put(rules[place].name)
+            writer.put(accounts[place].minute)
+        }
+    }
+
+    /// Goes on from the windows of another front; keys that this configuration does not have are left out.
+    ///
+    /// - Throws: when the bytes are none; then nothing has changed.
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+        let windows = try reader.getList { (reader) throws(WireError) in
+            (name: try reader.getString(), minute: try MinuteBudget(from: &reader))
+        }
+        for window in windows {
+            if let place = places[window.name] { accounts[place].minute.merge(window.minute) }
         }
     }
 

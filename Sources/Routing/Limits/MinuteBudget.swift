@@ -103,6 +103,12 @@ package struct MinuteBudget: Equatable, Sendable {
         tokens?.giveBack(amount, takenAt: then)
     }
 
+    /// Goes on from what another process has counted; its limits do not matter.
+    package mutating func merge(_ other: MinuteBudget) {
+        if let counted = other.requests { requests?.merge(counted) }
+        if let counted = other.tokens { tokens?.merge(counted) }
+    }
+
     /// The same history under other limits, for a configuration that has changed.
     package func limited(to limits: MinuteLimits) -> MinuteBudget {
         var copy = MinuteBudget(limits)

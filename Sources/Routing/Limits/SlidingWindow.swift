@@ -74,6 +74,16 @@ package struct SlidingWindow: Equatable, Sendable {
         return copy
     }
 
+    /// Goes on from what another process has counted: of each second the higher count.
+    package mutating func merge(_ other: SlidingWindow) {
+        var other = other
+        let latest = max(second, other.second) * Self.slotUsec
+        advance(to: latest)
+        other.advance(to: latest)
+        for index in slots.indices { slots[index] = max(slots[index], other.slots[index]) }
+        total = slots.reduce(0, +)
+    }
+
     private mutating func advance(to now: UInt64) {
         let next = now / Self.slotUsec
         guard next > second else { return }
