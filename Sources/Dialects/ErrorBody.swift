@@ -149,11 +149,13 @@ package enum ErrorBody {
         }
     }
 
-    /// Claude Code compacts the conversation at these words and at no others.
+    /// Claude Code compacts the conversation, or asks for a shorter answer, at these words and at no others.
     static func anthropicMessage(_ error: GatewayError) -> String {
         let words = "prompt is too long"
         let message = error.clientMessage
-        guard error.kind == .contextTooLong, !message.contains(words) else { return message }
-        return "\(words): \(message)"
+        guard error.kind == .contextTooLong else { return message }
+        // It reads the numbers behind them, so a provider that says it in these words is quoted alone.
+        if [words, "exceed context limit"].contains(where: error.quote.contains) { return error.quote }
+        return message.contains(words) ? message : "\(words): \(message)"
     }
 }

@@ -57,11 +57,15 @@ extension FrontProcess {
             thenClose: !keepAlive)
     }
 
-    /// Codex tries 402 and 403 five times more; 400 with the code invalid_prompt it shows to its user at once.
+    /// Codex tries 401 to 404 and 413 five times more; 400 with the code invalid_prompt it shows to its user at once.
     private static func wording(_ error: GatewayError, for request: ClientRequest) -> GatewayError {
-        guard request.client == .codex, request.dialect == .responses,
-            error.kind == .budgetSpent || error.kind == .permission
-        else { return error }
+        guard request.client == .codex, request.dialect == .responses else { return error }
+        switch error.kind {
+        case .budgetSpent, .permission, .modelNotFound, .tooLarge: break
+        // Of the client's own key it may fetch another one, of the provider's it cannot.
+        case .authentication where request.wasAsked: break
+        default: return error
+        }
         return GatewayError(.invalidRequest, error.message, quote: error.quote)
     }
 

@@ -35,6 +35,19 @@ import Testing
         #expect((inner.member("code") != nil) == (dialect != .messages))
     }
 
+    @Test(arguments: [
+        ("prompt is too long: 9 tokens > 8 maximum", "prompt is too long: 9 tokens > 8 maximum"),
+        (
+            "input length and `max_tokens` exceed context limit: 7 + 2 > 8",
+            "input length and `max_tokens` exceed context limit: 7 + 2 > 8"
+        ),
+        ("maximum context length is 8 tokens", "prompt is too long: m: maximum context length is 8 tokens"),
+    ])
+    func `Claude Code reads of a conversation that is too long what it knows`(quote: String, told: String) {
+        let error = GatewayError(.contextTooLong, "m", quote: quote)
+        #expect(text(error, .messages).contains(#""message":"\#(told)""#))
+    }
+
     @Test func `Codex shows a bad request's message alone`() {
         let error = GatewayError(.invalidRequest, "m")
         #expect(text(error, .responses).contains(#""code":"invalid_prompt""#))
