@@ -16,8 +16,10 @@ extension FrontProcess {
     ) throws(GatewayError) -> [RouteCandidate] {
         guard let client = request.clientKey else { return decision.candidates }
         let allowed = try config.clients[client].allowed(decision.candidates, model: facts.model)
+        rememberMore()
         request.hold = try ledger.admit(
             client, tokens: facts.estimatedTokens, now: now, realtime: Clock.realtimeUsec())
+        policyChanged()
         return allowed
     }
 
@@ -50,6 +52,7 @@ extension FrontProcess {
             request.hold = nil
             let used = usage.input + usage.cacheRead + usage.cacheWrite + usage.output
             ledger.settle(hold, tokens: used > 0 ? used : nil, wasAsked: request.wasAsked, now: now)
+            policyChanged()
         }
         guard request.hasTurn else { return }
         request.hasTurn = false

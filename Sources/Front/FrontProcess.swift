@@ -327,7 +327,7 @@ package final class FrontProcess {
     private func remember(_ descriptor: consuming FileDescriptor) {
         do {
             let store = try PolicyStore(descriptor)
-            if let bytes = store.load() { try policy.restore(bytes) }
+            if let bytes = store.load() { try takeOver(bytes) }
             policyStore = store
             // From now on the next front knows which half this one writes.
             savePolicy()
@@ -338,12 +338,32 @@ package final class FrontProcess {
 
     /// The front before this one has told more since; what this one has learnt itself is not given up for it.
     func rememberMore() {
-        guard policy.counters.calls == 0, let bytes = policyStore?.loadNewer() else { return }
+        guard let bytes = policyStore?.loadNewer() else { return }
         do {
-            try policy.restore(bytes)
+            try takeOver(bytes)
         } catch {
             journal.log(.warning, .limitReached, "what was known of providers is lost: \(error)")
         }
+    }
+
+    /// What this front knows and the next one needs: the policy's state, then the windows of client keys.
+    private var keptState: [UInt8] {
+        var writer = WireWriter()
+        writer.put(policy.snapshot())
+        ledger.write(to: &writer)
+        return writer.bytes
+    }
+
+    private func takeOver(_ bytes: [UInt8]) throws(WireError) {
+        try bytes.withUnsafeBytes { view in
+            Result { () throws(WireError) in
+                var reader = WireReader(view)
+                let snapshot: [UInt8] = try reader.getArray()
+                if policy.counters.calls == 0 { try policy.restore(snapshot) }
+                try ledger.merge(from: &reader)
+                try reader.end()
+            }
+        }.get()
     }
 
     /// The policy has learnt something, which is kept soon; seldom when there is much of it.
@@ -356,7 +376,7 @@ package final class FrontProcess {
     private func savePolicy() {
         isSaving = false
         tick()
-        policyStore?.save(policy.changes, nowUsec: now) { policy.snapshot() }
+        policyStore?.save(policy.changes &+ ledger.changes, nowUsec: now) { keptState }
     }
 
     // MARK: - Channels

@@ -44,6 +44,17 @@ class Limits(Case):
         self.assertIn(int(refused.header("retry-after")), range(1, 62))
         self.assertEqual(self.ask("k").status, 200)
 
+    def test_windows_go_on_over_a_reload(self):
+        with Stack(
+            provider("up", self.up.url + "/v1", ["m"]), Clients=[{"name": "few", "key": "few", "rpm": 2}]
+        ) as stack:
+            ask = lambda: stack.post(CHAT.path, CHAT.request("m"), [key("few")]).status
+            self.assertEqual([ask(), ask()], [200, 200])
+            stack.reload()
+            self.assertEqual(ask(), 429)
+            stack.reload(Clients=[{"name": "few", "key": "few", "rpm": 3}])
+            self.assertEqual([ask(), ask()], [200, 429], "of the three, two are used")
+
     def test_more_tokens_than_a_minute_has(self):
         refused = self.stack.post(CHAT.path, CHAT.request("m") | {"user": "x " * 100}, [key("small")])
         self.assertEqual(refused.status, 413)
