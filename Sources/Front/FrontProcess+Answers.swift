@@ -57,6 +57,28 @@ extension FrontProcess {
             thenClose: !keepAlive)
     }
 
+    /// The terms of an attempt, and the failures that this client has to be told in words that no provider has.
+    static func terms(_ terms: ReturnTerms, _ request: ClientRequest) -> ReturnTerms {
+        var terms = terms
+        switch (request.client, request.dialect) {
+        case (.codex, .responses):
+            terms.always.formUnion(FailureSet([.context, .authentication, .forbidden, .missing]))
+        case (.claudeCode, .messages): terms.always.formUnion(FailureSet([.context, .capability]))
+        default: break
+        }
+        return terms
+    }
+
+    /// Claude Code leaves out what it is told like this and goes on; a plain 400 it tries six times.
+    static func wording(
+        _ error: GatewayError, _ report: FailureReport, for request: ClientRequest
+    ) -> GatewayError {
+        guard report.class == .capability, request.client == .claudeCode, request.dialect == .messages else {
+            return error
+        }
+        return GatewayError(.invalidRequest, "capability_rejected: \(report.parameter)")
+    }
+
     /// Codex tries 401 to 404 and 413 five times more; 400 with the code invalid_prompt it shows to its user at once.
     private static func wording(_ error: GatewayError, for request: ClientRequest) -> GatewayError {
         guard request.client == .codex, request.dialect == .responses else { return error }

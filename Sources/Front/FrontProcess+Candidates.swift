@@ -100,7 +100,8 @@ extension FrontProcess {
             dialect: endpoint.dialect)
         let handoff = HandoffRequest(
             tag: request.tag, requestID: request.id, endpoint: endpoint, streaming: facts.isStreaming,
-            terms: grant.terms, credential: grant.credentialName, isOnlyCredential: grant.isOnlyCredential,
+            terms: FrontProcess.terms(grant.terms, request), credential: grant.credentialName,
+            isOnlyCredential: grant.isOnlyCredential,
             dropped: grant.dropped,
             keepAlive: request.clientKeepsAlive && !isDraining, isHTTP11: request.head.minorVersion == 1,
             model: candidate.model, clientModel: facts.model ?? candidate.model,
@@ -157,7 +158,7 @@ extension FrontProcess {
             request.connection.answered(reusable: false)
             return
         }
-        noteFailure(request, error, report.class)
+        noteFailure(request, FrontProcess.wording(error, report, for: request), report.class)
         tell(policy.failed(&request.course, report, now))
         proceed(request)
     }

@@ -34,6 +34,8 @@ package enum FailureClass: UInt8, CaseIterable, Sendable {
     case worker = 13
     /// ccr asked nobody: a limit, a pause or a ban of its own.
     case held = 14
+    /// The provider cannot take a part of the request (an image, say), which the report names.
+    case capability = 15
 
     /// The label in metrics and logs.
     package var name: String {
@@ -52,6 +54,7 @@ package enum FailureClass: UInt8, CaseIterable, Sendable {
         case .client: "client"
         case .worker: "worker"
         case .held: "held"
+        case .capability: "capability"
         }
     }
 
@@ -67,7 +70,7 @@ package enum FailureClass: UInt8, CaseIterable, Sendable {
         case .forbidden: .permission
         case .missing: .modelNotFound
         case .context: .contextTooLong
-        case .parameter, .client: .invalidRequest
+        case .parameter, .client, .capability: .invalidRequest
         }
     }
 }
@@ -143,7 +146,8 @@ package struct FailureReport: Equatable, Sendable, WireCodable {
     package var status: Int
     /// How long the provider wants to be left alone, if it said so.
     package var retryAfterMsec: Int?
-    /// The parameter that the provider refuses, for `.parameter`.
+    /// The parameter that the provider refuses, for `.parameter`; what it cannot take, for `.capability`, in the words of
+    /// `FailureTable.capabilities`.
     package var parameter: String
     /// False when the provider says that trying again is in vain.
     package var mayRepeat: Bool

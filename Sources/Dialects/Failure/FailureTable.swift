@@ -111,4 +111,18 @@ package enum FailureTable {
         (.client, FailureMeaning("extra inputs are not permitted", .parameter)),
         (.client, FailureMeaning("unknown name", .parameter)),
     ]
+
+    /// What a provider says of a part that it cannot take, and Claude Code's word for it; looked for behind `client`.
+    /// Source: error texts of OpenAI, OpenRouter, DeepSeek, vLLM, llama.cpp, Google and Anthropic, 2026 (partly unconfirmed);
+    /// the classes of Claude Code 2.1 behind "capability_rejected: ".
+    package static let capabilities: [(sign: String, capability: String)] = [
+        ("image_url is only supported", "image_block"), ("support image input", "image_block"),
+        ("unknown variant `image_url`", "image_block"), ("not a multimodal model", "image_block"),
+        ("image input is not supported", "image_block"), ("image input modality", "image_block"),
+        ("does not support image", "image_block"),
+        ("does not support pdf", "document_block"), ("does not support document", "document_block"),
+        ("invalid `signature` in `thinking`", "thinking_signature"),
+        ("thought signature is not valid", "thinking_signature"),
+        ("does not support response format", "structured_outputs_unsupported"),
+    ]
 }

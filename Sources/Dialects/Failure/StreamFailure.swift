@@ -52,8 +52,12 @@ package struct StreamFailure: Error, Equatable, Sendable {
         // A code that says no more than its status does not replace it.
         if let row = Self.row(sources), status == 0 || !Self.general.contains(row.sign) { meaning = row }
         meaning = Self.refined(meaning, by: said)
-        let parameter = meaning.class == .parameter ? FailureHints.parameter(sources, message: said) : ""
+        var parameter = meaning.class == .parameter ? FailureHints.parameter(sources, message: said) : ""
         if meaning.class == .parameter, parameter.isEmpty { meaning = FailureMeaning("", .client) }
+        if meaning.class == .client, meaning.kind == .invalidRequest, let capability = Self.capability(said) {
+            meaning = FailureMeaning("", .capability)
+            parameter = capability
+        }
         kind = meaning.kind
         report = FailureReport(
             meaning.class, status: status,
@@ -100,6 +104,12 @@ package struct StreamFailure: Error, Equatable, Sendable {
             }
         }
         return nil
+    }
+
+    /// What the provider cannot take, in Claude Code's words.
+    private static func capability(_ message: String) -> String? {
+        let text = message.lowercased()
+        return FailureTable.capabilities.first { text.contains($0.sign) }?.capability
     }
 
     /// What the wording adds.

@@ -51,6 +51,7 @@ package struct FailureRule: Equatable, Sendable {
         case .forbidden: FailureRule(false, true, true, false, .credential)
         case .missing: FailureRule(false, false, true, false, .none)
         case .context: FailureRule(false, false, true, false, .none)
+        case .capability: FailureRule(false, false, true, false, .none)
         case .parameter: FailureRule(true, false, false, false, .none)
         case .client: FailureRule(false, false, false, false, .none)
         case .worker: FailureRule(true, false, true, true, .none)

@@ -29,7 +29,8 @@ class StrictUpstream:
 
     turns: told one after the other to requests that offer tools; the last one stays. lenient: what a provider would
     refuse is noted and answered all the same.
-    While `is_down` is set it answers 503 to everything.
+    While `is_down` is set it answers 503 to everything. `refuse`, if set, is called with each
+    body and returns None or (status, error object) to answer with.
     `requests` are the bodies in the order of their arrival, `refusals` the messages of those answered with 400.
     """
 
@@ -47,6 +48,7 @@ class StrictUpstream:
             self.refusals = []
             self.told = 0
             self.is_down = False
+            self.refuse = None
 
     def __enter__(self):
         upstream = self
@@ -102,6 +104,12 @@ class StrictUpstream:
                 error = json.dumps(self.dialect.error(refusal.message))
                 return self.send(handler, 400, "application/json", [error])
             streaming = bool(body.get("stream")) or "streamGenerateContent" in path
+        refusal = self.refuse(body) if self.refuse else None
+        if refusal:
+            status, error = refusal
+            with self.lock:
+                self.requests.append(body)
+            return self.send(handler, status, "application/json", [json.dumps({"error": error})])
         turn = self.next_turn(body)
         if streaming:
             self.send(handler, 200, "text/event-stream", self.dialect.stream(turn, body))

@@ -113,6 +113,17 @@ import Testing
             400,
             #"{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"Unknown name \"foo\": Cannot find field."}}"#,
             .parameter, parameter: "foo"),
+        // Parts that a provider cannot take
+        Refusal(
+            404, #"{"error":{"message":"No endpoints found that support image input","code":404}}"#, .missing),
+        Refusal(
+            400,
+            #"{"error":{"message":"Invalid content type. image_url is only supported by certain models.","type":"invalid_request_error"}}"#,
+            .capability, parameter: "image_block"),
+        Refusal(
+            400,
+            #"{"type":"error","error":{"type":"invalid_request_error","message":"messages.1.content.0: Invalid `signature` in `thinking` block"}}"#,
+            .capability, parameter: "thinking_signature"),
         // Bedrock, xAI, Mistral, no JSON
         Refusal(400, #"{"__type":"ServiceQuotaExceededException","message":"no"}"#, .rate),
         Refusal(424, #"{"message":"model error"}"#, .server),
@@ -161,6 +172,17 @@ import Testing
         guard !codes.isEmpty else { return }
         let row = "| `\(failure.name)` | \(codes.joined(separator: ", ")) |"
         #expect(Self.lines.contains(row), "\(row)")
+    }
+
+    @Test func `every capability has a row with its words`() {
+        var rows: [String: [String]] = [:]
+        for entry in FailureTable.capabilities {
+            rows[entry.capability, default: []].append("“\(entry.sign)”")
+        }
+        for (capability, words) in rows {
+            let row = "| `\(capability)` | \(words.joined(separator: ", ")) |"
+            #expect(Self.lines.contains(row), "\(row)")
+        }
     }
 
     @Test func `every wording has a row`() {
