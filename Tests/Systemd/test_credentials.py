@@ -36,7 +36,7 @@ class Credentials(Case):
     def test_root_validates_what_the_running_service_has_and_others_are_told_why_not(self):
         self.ask()
         self.assertIn(": ok", self.machine.run("ccr", "validate"))
-        user = ["setpriv", "--reuid=nobody", "--regid=ccr", "--clear-groups"]
+        user = ["setpriv", "--reuid=ccr", "--regid=ccr", "--init-groups"]
         refused = self.machine.try_run(*user, "ccr", "validate", "--config", "/etc/ccr/config.json")
         self.assertEqual(refused.returncode, 2, refused.stdout)
         self.assertIn("be root while ccr.service runs", refused.stderr)
