@@ -37,6 +37,14 @@ struct ProviderTableTests {
         #expect([.none, .thinkingBudget, .thinkingLevel].contains(profile.rules.geminiThinking))
     }
 
+    @Test("of Google are asked in Gemini for clients of other dialects, which keeps the signatures of thoughts")
+    func gemini() throws {
+        let profile = try #require(ProviderTable.profile("gemini"))
+        #expect(profile.dialects(for: .messages) == [.gemini, .chat])
+        #expect(profile.dialects(for: .responses) == [.gemini, .chat])
+        #expect(profile.dialects(for: .chat) == [.chat, .gemini])
+    }
+
     @Test("understand every word that a profile may hold, and have no other")
     func words() {
         #expect(Quirks.names.map(\.name) == ProfileWords.quirks)

@@ -182,13 +182,14 @@ package struct ProviderProfile: Equatable, Sendable {
     }
 
     /// The dialects in which to ask for what a client asked in `dialect`: its own first if the provider has it, then by how
-    /// little is lost.
+    /// little is lost. Who speaks Gemini has Chat for the clients of others alone, without thought signatures, which
+    /// Gemini 3 wants back with every call.
     package func dialects(for dialect: Dialect) -> [Dialect] {
         let order: [Dialect] =
             switch dialect {
             case .chat: [.chat, .responses, .messages, .gemini]
-            case .responses: [.responses, .messages, .chat, .gemini]
-            case .messages: [.messages, .responses, .chat, .gemini]
+            case .responses: [.responses, .messages, .gemini, .chat]
+            case .messages: [.messages, .responses, .gemini, .chat]
             case .gemini: [.gemini, .messages, .responses, .chat]
             }
         return order.filter { surface($0) != nil }
