@@ -50,7 +50,7 @@ extension ChatRequestReader {
             guard let described = try value.object("custom") else { throw FieldError("custom", "is missing") }
             do throws(FieldError) {
                 tool = Tool(
-                    .custom(format: try source.objectJSON("format", of: described)),
+                    .custom(format: try source.objectJSON("format", of: described).map(GrammarFormat.flat)),
                     name: try described.identifier("name"), description: try described.text("description"))
             } catch {
                 throw error.within("custom")

@@ -83,7 +83,7 @@ extension ChatRequestWriter {
                     object: { writer in
                         writer.member("name", encodable.name)
                         writer.optional("description", tool.description)
-                        if let format { writer.member("format", json: format) }
+                        if let format { writer.member("format", json: GrammarFormat.nested(format)) }
                     })
                 return
             }

@@ -37,6 +37,43 @@ import Testing
     }
 }
 
+@Suite struct GrammarFormatTests {
+    private let flat = JSONText(#"{"type":"grammar","syntax":"lark","definition":"start: \"a\\n\""}"#)
+    private let nested = JSONText(
+        #"{"type":"grammar","grammar":{"syntax":"lark","definition":"start: \"a\\n\""}}"#)
+
+    @Test func `a grammar of Chat is an object of its own, one of Responses is not`() {
+        #expect(GrammarFormat.flat(nested) == flat)
+        #expect(GrammarFormat.nested(flat) == nested)
+    }
+
+    @Test(arguments: [#"{"type":"text"}"#, "{}", #"{"type":"grammar","grammar":"x"}"#])
+    func `what is no grammar stays as it is`(text: String) {
+        #expect(GrammarFormat.flat(JSONText(text)) == JSONText(text))
+        #expect(GrammarFormat.nested(JSONText(text)) == JSONText(text))
+    }
+}
+
+@Suite struct MetaFreeSchemaTests {
+    @Test(arguments: [
+        (
+            #"{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}"#,
+            #"{"type":"integer"}"#
+        ),
+        (
+            #"{"$schema":"s","properties":{"$id":{"exclusiveMaximum":9007199254740991}}}"#,
+            #"{"properties":{"$id":{}}}"#
+        ),
+        (#"{"maximum":9007199254740990}"#, #"{"maximum":9007199254740990}"#),
+        (#"{"default":9007199254740991}"#, #"{"default":9007199254740991}"#),
+    ])
+    func `keywords of the document and bounds that bound nothing are left out`(
+        schema: String, expected: String
+    ) {
+        #expect(MetaFreeSchema.schema(JSONText(schema)) == JSONText(expected))
+    }
+}
+
 @Suite struct PairingTests {
     private static func call(_ id: String) -> Part { .toolCall(ToolCall(id: id, name: "f", arguments: "{}")) }
     private static func result(_ id: String, _ text: String = "r") -> Part {
