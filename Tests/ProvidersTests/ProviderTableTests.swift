@@ -37,7 +37,7 @@ struct ProviderTableTests {
         #expect([.none, .thinkingBudget, .thinkingLevel].contains(profile.rules.geminiThinking))
     }
 
-    @Test("of Google are asked in Gemini for clients of other dialects, which keeps the signatures of thoughts")
+    @Test("of Google are asked in Gemini for other clients, which keeps the signatures of thoughts")
     func gemini() throws {
         let profile = try #require(ProviderTable.profile("gemini"))
         #expect(profile.dialects(for: .messages) == [.gemini, .chat])
