@@ -18,7 +18,8 @@ enum MetaFreeSchema {
     static func schema(_ schema: JSONText) -> JSONText {
         let hasKeyword = schema.bytes.withUnsafeBytes { text in
             text.firstIndex(of: "\"$schema\"") != nil || text.firstIndex(of: "\"$id\"") != nil
-                || text.firstIndex(of: "\"$comment\"") != nil || text.firstIndex(of: "9007199254740991") != nil
+                || text.firstIndex(of: "\"$comment\"") != nil
+                || text.firstIndex(of: "9007199254740991") != nil
         }
         guard hasKeyword else { return schema }
         var writer = JSONWriter()
