@@ -7,7 +7,7 @@
 //   mock-<chunks>-<interval_ms>[-<nonstream_bytes>]     e.g. "mock-200-0", "mock-30-1000", "mock-0-50"
 //   (non-stream requests: interval_ms is the think time before the answer)
 //   a model name that also contains "die" (e.g. "mock-20-5-0-die") drops the connection halfway through the
-//   stream without a last chunk; "err" (e.g. "mock-20-5-0-err") answers 429 with Retry-After: 7
+//   stream without a last chunk; "err" (e.g. "mock-20-5-0-err") answers 429 with Retry-After: 70
 // Every streamed text delta carries "@<seq>:<CLOCK_MONOTONIC ns>@" so that a client on the same host
 // can check order/completeness and compute the transit time of each chunk through a proxy.
 #define _GNU_SOURCE
@@ -490,7 +490,7 @@ static void dispatch(Conn *c) {
     if (strstr(c->model, "err")) {
         static const char e429[] =
             "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: "
-            "7\r\nContent-Length: 94\r\n\r\n{\"error\":{\"message\":\"mock rate "
+            "70\r\nContent-Length: 94\r\n\r\n{\"error\":{\"message\":\"mock rate "
             "limit\",\"type\":\"rate_limit_error\",\"code\":\"rate_limit_exceeded\"}}";
         oput(c, e429, sizeof e429 - 1);
         c->stream = 0;

@@ -126,6 +126,7 @@ extension FrontProcess {
                 if request.isStreaming {
                     request.body = nil
                     request.bodyFile = nil
+                    request.headers = HeaderBlock()
                 }
             case .workerFailed:
                 let failed: HandoffFailed = try reader.get()
