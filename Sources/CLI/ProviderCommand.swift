@@ -138,14 +138,7 @@ enum ProviderCommand {
                     }
                 })
             writer.member("forbidden", array: { texts(surface.forbidden, &$0) })
-            writer.member(
-                "required",
-                object: { writer in
-                    for member in surface.required {
-                        writer.key(member.name)
-                        writer.raw(member.json.utf8)
-                    }
-                })
+            ModelTableText.required(surface.required, &writer)
         }
     }
 

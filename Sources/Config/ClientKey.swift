@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys that clients send, and what each of them may do.
 
+import Bytes
+
 /// A key that a client may send.
 package struct ClientKey: Equatable, Sendable {
     package var name: String
@@ -136,10 +138,9 @@ extension ConfigurationReader {
         guard digits.count == 64 else { return nil }
         var bytes: [UInt8] = []
         for index in stride(from: 0, to: 64, by: 2) {
-            guard let high = Character(UnicodeScalar(digits[index])).hexDigitValue,
-                let low = Character(UnicodeScalar(digits[index + 1])).hexDigitValue
+            guard let high = ASCII.hexDigit(digits[index]), let low = ASCII.hexDigit(digits[index + 1])
             else { return nil }
-            bytes.append(UInt8(high * 16 + low))
+            bytes.append(high << 4 | low)
         }
         return bytes
     }

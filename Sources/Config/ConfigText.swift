@@ -2,6 +2,8 @@
 // Reads JSON with `//` and `/* */` comments and trailing commas into a tree with positions.
 // Source: RFC 8259 (values, strings, numbers).
 
+import Bytes
+
 /// A recursive reader of one configuration file; used once, then gone.
 package struct ConfigText {
     /// The largest file that is read.
@@ -272,7 +274,7 @@ package struct ConfigText {
         advance()
         var code: UInt32 = 0
         for _ in 0..<4 {
-            guard let byte = next, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+            guard let byte = next, let digit = ASCII.hexDigit(byte) else {
                 throw expected("four hexadecimal digits after “\\u”")
             }
             code = code << 4 | UInt32(digit)

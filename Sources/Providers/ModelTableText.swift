@@ -3,7 +3,7 @@
 // says only what is not usual.
 
 package import Gateway
-import JSON
+package import JSON
 
 package enum ModelTableText {
     /// An object with the key Models, one row to a line.
@@ -56,17 +56,20 @@ package enum ModelTableText {
             }
             quirks(row, &writer)
             texts("forbidden", row.forbidden, &writer)
-            if !row.required.isEmpty {
-                writer.member(
-                    "required",
-                    object: { writer in
-                        for member in row.required {
-                            writer.key(member.name)
-                            writer.raw(member.json.utf8)
-                        }
-                    })
-            }
+            if !row.required.isEmpty { required(row.required, &writer) }
         }
+    }
+
+    /// The members that a request must have, as profiles and models name them.
+    package static func required(_ members: [RequiredMember], _ writer: inout JSONWriter) {
+        writer.member(
+            "required",
+            object: { writer in
+                for member in members {
+                    writer.key(member.name)
+                    writer.raw(member.json.utf8)
+                }
+            })
     }
 
     private static func texts(_ key: StaticString, _ texts: [String], _ writer: inout JSONWriter) {

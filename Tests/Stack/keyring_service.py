@@ -26,7 +26,21 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
 """
 
 
-class Bus:
+class Child:
+    """A program that ends with its block."""
+
+    process = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class Bus(Child):
     """A private dbus-daemon; its address is for DBUS_SESSION_BUS_ADDRESS."""
 
     def __init__(self):
@@ -40,17 +54,12 @@ class Bus:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout.readline(), "dbus-daemon listens"
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        super().__exit__()
         self.folder.cleanup()
 
 
-class Keyring:
+class Keyring(Child):
     """A service with these items on a bus."""
 
     def __init__(self, bus, *items):
@@ -60,14 +69,6 @@ class Keyring:
         self.process.stdin.write(json.dumps(items))
         self.process.stdin.close()
         assert self.process.stdout.readline() == "ready\n"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 def serve(items):
