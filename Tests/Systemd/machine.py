@@ -155,7 +155,11 @@ class Machine:
             raise AssertionError(f"systemd-nspawn ended with {self.nspawn.returncode}")
         children = pathlib.Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split()
         for pid in map(int, children):
-            if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "systemd":
+            try:
+                name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # one of those that nspawn only starts for a moment while it prepares the machine
+            if name == "systemd":
                 self.pid = pid
                 return True
         return False
