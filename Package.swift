@@ -177,7 +177,8 @@ let package = Package(
         tests(
             "DialectsTests", ["Dialects", "EventStream", "Gateway", "JSON", "Bytes"], exclude: ["Golden"]),
         tests(
-            "FrontTests", ["Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "Posix"]),
+            "FrontTests",
+            ["Front", "Gateway", "Routing", "HTTP1", "JSON", "Compression", "CCompression", "Posix"]),
         tests(
             "WorkerTests",
             [

@@ -12,6 +12,8 @@ package enum CommandTable {
     private static let host = CommandOption(name: "--host", value: "ADDRESS", help: "address instead of HOST")
     private static let credential = Operand(name: "NAME", help: "the credential's name in the configuration")
     private static let port = CommandOption(name: "--port", value: "PORT", help: "port instead of PORT")
+    private static let banned = Operand(
+        name: "NAME[,MODEL]", help: "a credential or a provider, and one of its models (default: all)")
 
     private static let drain = CommandOption(
         name: "--drain-seconds", value: "SECONDS", help: "time for running requests at the end (0 to 86400)")
@@ -76,6 +78,31 @@ package enum CommandTable {
                 Exits with 1 when nothing answers at the configured address.
                 """,
             options: [config, host, port, json], run: StatusCommand.run),
+        Command(
+            words: ["ban"], group: .service, summary: "stop asking a credential or a provider",
+            details: """
+                Holds from the next request on, over reloads and upgrades, until its time is over or ccr unban ends it. Asks
+                the system's service over its socket for administrators; any other gateway needs ADMIN_API_KEY in its
+                configuration.
+                """,
+            operands: [banned],
+            options: [
+                CommandOption(
+                    name: "--for", value: "TIME", help: "90s, 15m, 2h, 7d (default: until ccr unban)"),
+                CommandOption(name: "--reason", value: "TEXT", help: "why, for ccr bans and the log"),
+                config, host, port, json,
+            ],
+            run: BanCommands.ban),
+        Command(
+            words: ["unban"], group: .service, summary: "ask a banned credential or provider again",
+            details: """
+                Ends every ban of what is named, those of fail2ban included, and the pauses that led to them. A provider's name
+                stands for all of its credentials.
+                """,
+            operands: [banned], options: [config, host, port, json], run: BanCommands.unban),
+        Command(
+            words: ["bans"], group: .service, summary: "list what is banned, by whom, why and until when",
+            details: "", options: [config, host, port, json], run: BanCommands.list),
         Command(
             words: ["doctor"], group: .configuration,
             summary: "check everything a gateway needs and say what to do",

@@ -197,7 +197,7 @@ enum CredentialCommands {
                 rows.append([
                     entry.member("name")?.string ?? "", entry.member("provider")?.string ?? "",
                     entry.member("kind")?.string ?? "", state,
-                    duration(entry.member("expires_in_seconds")?.int),
+                    entry.member("expires_in_seconds")?.int.map(TextTable.duration) ?? "never",
                     entry.member("reason")?.string ?? "",
                 ])
             }
@@ -207,14 +207,6 @@ enum CredentialCommands {
         } catch {
             return complain(context, error.message)
         }
-    }
-
-    /// "2 h 5 min", or "never".
-    private static func duration(_ seconds: Int?) -> String {
-        guard let seconds else { return "never" }
-        if seconds < 120 { return "\(seconds) s" }
-        if seconds < 7200 { return "\(seconds / 60) min" }
-        return seconds < 172_800 ? "\(seconds / 3600) h" : "\(seconds / 86_400) d"
     }
 
     private static func ask(_ context: CommandContext, _ verb: CredentialCommand.Verb) -> Int32 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A blocking GET to a running ccr; every step ends at one common deadline.
+// A blocking request to a running ccr; every step ends at one common deadline.
 // Source: connect(2), poll(2), socket(7); RFC 9112 §3, §9.6 (Connection: close).
 
 package import Config
@@ -19,21 +19,28 @@ package enum HTTPClient {
 
     /// Asks for `path` at a numeric address or at a Unix socket.
     ///
-    /// - Parameter key: sent as a bearer token when given.
+    /// - Parameters:
+    ///   - json: sent by POST when given; else it is a GET.
+    ///   - key: sent as a bearer token when given.
     /// - Throws: nothing listens, no answer in time, or no HTTP.
-    package static func get(
-        _ path: String, at address: ListenAddress, key: Secret?, timeoutMs: Int = timeoutMs
+    package static func ask(
+        _ path: String, json: [UInt8]? = nil, at address: ListenAddress, key: Secret?,
+        timeoutMs: Int = timeoutMs
     ) throws(Failure) -> HTTPResponse {
         let deadline = Clock.monotonicUsec() + UInt64(timeoutMs) * 1_000
         let socket = try connect(address, deadline)
         var authority = "localhost"
         if case .tcp = address { authority = address.description }
         var request = Array(
-            "GET \(path) HTTP/1.1\r\nHost: \(authority)\r\nUser-Agent: ccr-cli\r\nConnection: close\r\n".utf8)
+            ("\(json == nil ? "GET" : "POST") \(path) HTTP/1.1\r\nHost: \(authority)\r\nUser-Agent: ccr-cli\r\n"
+                + "Connection: close\r\n").utf8)
         if let key {
             request += Array("Authorization: Bearer ".utf8) + key.expose() + Array("\r\n".utf8)
         }
-        request += Array("\r\n".utf8)
+        if let json {
+            request += Array("Content-Type: application/json\r\nContent-Length: \(json.count)\r\n".utf8)
+        }
+        request += Array("\r\n".utf8) + (json ?? [])
         try send(request, socket.raw, deadline)
         return try receive(socket.raw, deadline)
     }

@@ -65,6 +65,13 @@ enum TextTable {
         return lines + [line]
     }
 
+    /// "90 s", "5 min", "2 h", "3 d": as much of a time as a person wants to know.
+    static func duration(_ seconds: Int) -> String {
+        if seconds < 120 { return "\(seconds) s" }
+        if seconds < 7200 { return "\(seconds / 60) min" }
+        return seconds < 172_800 ? "\(seconds / 3600) h" : "\(seconds / 86_400) d"
+    }
+
     /// Pads every column but the last to its widest cell.
     static func lines(_ rows: [[String]]) -> [String] {
         var widths: [Int] = []

@@ -6,6 +6,7 @@ import CredentialStore
 import Crypto
 import Glibc
 import JSON
+import Posix
 
 enum KeyCommand {
     /// Options of `ccr key add` and the members of Clients[] they become.
@@ -237,13 +238,7 @@ enum KeyCommand {
     }
 
     /// The last day before a time in seconds since 1970, in UTC.
-    private static func day(_ expires: Int) -> String {
-        var time = time_t(expires - 1)
-        var parts = tm()
-        gmtime_r(&time, &parts)
-        let two = { (number: Int32) in number < 10 ? "0\(number)" : "\(number)" }
-        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
-    }
+    private static func day(_ expires: Int) -> String { String(Clock.utcText(expires - 1).prefix(10)) }
 
     private static func json(_ keys: [ClientKey], _ used: [String: Used]?) -> String {
         var writer = JSONWriter()

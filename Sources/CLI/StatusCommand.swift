@@ -7,26 +7,9 @@ import JSON
 
 enum StatusCommand {
     @Sendable static func run(_ context: CommandContext) -> Int32 {
-        let overrides: ConfigOverrides
-        do {
-            overrides = try RunCommand.addressOptions(context)
-        } catch {
-            context.terminal.complain("ccr status: \(error.message)")
-            return ExitStatus.usage
-        }
         let keeper = Keeper(context)
-        // An instance of ccr start is asked where it was told to listen.
-        var asked = context
-        if case .background(let record, _) = keeper, context.options.keys.allSatisfy({ $0 == "--json" }) {
-            asked = context.with(options: record.arguments)
-        }
-        let address: GatewayAddress
-        if ServiceSurvey.isAboutSystem(asked), asked.host.isWritable(ServiceManager.adminSocket) {
-            address = GatewayAddress(adminSocket: ServiceManager.adminSocket)
-        } else {
-            guard let configuration = asked.loadOrComplain() else { return ExitStatus.usage }
-            let own = (try? RunCommand.addressOptions(asked)) ?? overrides
-            address = GatewayAddress(configuration, own)
+        guard let address = GatewayAddress.find(context, keeper, command: "status") else {
+            return ExitStatus.usage
         }
         do throws(HTTPClient.Failure) {
             let health = try address.get("/health")

@@ -17,7 +17,7 @@ extension Schema {
                 + "Empty means none."),
         SchemaKey(
             "ADMIN_API_KEY", .secret,
-            "The key for the paths below /admin, sent like APIKEY. Without one only admin sockets may ask for them."
+            "The key for the paths below /admin and those about bans, sent like APIKEY. Without one only admin sockets may ask for them."
         ),
         SchemaKey("Providers", .objects, required: true, "Where requests go; at least one."),
         SchemaKey("Router", .object, "Which model answers when the client's own choice does not decide."),

@@ -249,6 +249,12 @@ extension FrontProcess {
         armParking()
     }
 
+    /// Somebody may be asked again earlier than was thought.
+    func wakeAllParked() {
+        for request in parked { request.wakeUsec = now }
+        wakeParked()
+    }
+
     // MARK: - What the policy noticed
 
     private func tell(_ notices: [PolicyNotice]) {
@@ -265,9 +271,7 @@ extension FrontProcess {
                     .credentialPaused, provider, model, "\(holder) is left alone for \(usec / 1000) ms",
                     .notice)
             case .banned(let ban):
-                journal.log(
-                    .error, .credentialBanned, BanText.line(ban, now),
-                    [LogField("CCR_UPSTREAM", ban.provider), LogField("CCR_MODEL", ban.model)])
+                journal.log(.error, .credentialBanned, BanText.line(ban, now), BanText.fields(ban))
             }
         }
     }

@@ -22,6 +22,7 @@ extension FrontProcess {
         case .models: answerLocally(request, body: models.current())
         case .presets: answerLocally(request, body: config.presetsBody)
         case .admin(let verb): refresher.ask(request, verb)
+        case .bans(let verb): administer(request, verb)
         case .health: answerLocally(request, body: healthBody)
         case .readiness:
             let isReady = HealthReport.isReady(processes)

@@ -207,7 +207,7 @@ package final class FrontProcess {
                     .overloaded, "too many requests in flight (limit \(config.limits.requestsInFlight))",
                     retryAfter: 1)
             }
-        } else if head.bodyFraming != .none, head.bodyFraming != .length(0), target != .admin(.store) {
+        } else if head.bodyFraming != .none, head.bodyFraming != .length(0), !target.takesBody {
             throw GatewayError(.invalidRequest, "this path takes no body")
         }
     }
@@ -232,7 +232,7 @@ package final class FrontProcess {
         }
         // Who may connect there is decided by the mode of the socket's file.
         if request.connection.isAdmin { return }
-        if case .admin = request.target { return try authenticateAdmin(request) }
+        if request.target?.isAdministrative == true { return try authenticateAdmin(request) }
         guard !keys.isEmpty else {
             if request.connection.peerIsLoopback { return try LocalOrigin.check(request.head) }
             throw GatewayError(.authentication, "no client key is configured; only local clients are served")
@@ -272,7 +272,7 @@ package final class FrontProcess {
             .authentication, isMissing ? "a client key is needed" : "the client key is not valid")
     }
 
-    /// Whoever may send requests may not change credentials: another key.
+    /// Whoever may send requests may not change credentials or bans: another key.
     private func authenticateAdmin(_ request: ClientRequest) throws(GatewayError) {
         guard !adminKeys.isEmpty else {
             throw GatewayError(
@@ -359,7 +359,11 @@ package final class FrontProcess {
             Result { () throws(WireError) in
                 var reader = WireReader(view)
                 let snapshot: [UInt8] = try reader.getArray()
-                if policy.counters.calls == 0 { try policy.restore(snapshot) }
+                if policy.counters.calls == 0 {
+                    try policy.restore(snapshot)
+                } else {
+                    try policy.restoreBans(snapshot)
+                }
                 try ledger.merge(from: &reader)
                 try reader.end()
             }
@@ -373,7 +377,8 @@ package final class FrontProcess {
         saving?.arm(afterUsec: max(20_000, 100 * policyStore.costUsec))
     }
 
-    private func savePolicy() {
+    /// Keeps what the policy knows now.
+    func savePolicy() {
         isSaving = false
         tick()
         policyStore?.save(policy.changes &+ ledger.changes, nowUsec: now) { keptState }

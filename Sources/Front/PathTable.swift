@@ -18,6 +18,30 @@ enum PathTarget: Equatable {
     case greeting
     /// The refresher, by way of front.
     case admin(AdminRequest.Verb)
+    /// Front's policy.
+    case bans(BanVerb)
+
+    enum BanVerb: Equatable {
+        case list
+        case ban
+        case unban
+    }
+
+    /// Whether it is for operators, and not for whoever may send requests.
+    var isAdministrative: Bool {
+        switch self {
+        case .admin, .bans: true
+        default: false
+        }
+    }
+
+    /// Whether a request has a body.
+    var takesBody: Bool {
+        switch self {
+        case .worker, .admin(.store), .bans(.ban), .bans(.unban): true
+        default: false
+        }
+    }
 }
 
 /// Why a path is not served.
@@ -41,6 +65,9 @@ enum PathTable {
             Row(methods: ["GET"], path: "/v1/presets", target: .presets),
             Row(methods: ["POST"], path: "/admin/credentials", target: .admin(.store)),
             Row(methods: ["GET"], path: "/admin/credentials/status", target: .admin(.status)),
+            Row(methods: ["POST"], path: "/api/ban", target: .bans(.ban)),
+            Row(methods: ["POST"], path: "/api/unban", target: .bans(.unban)),
+            Row(methods: ["GET"], path: "/api/bans", target: .bans(.list)),
             Row(methods: ["GET", "HEAD"], path: "/health", target: .health),
             Row(methods: ["GET", "HEAD"], path: "/health/readiness", target: .readiness),
             Row(methods: ["GET", "HEAD"], path: "/", target: .greeting),

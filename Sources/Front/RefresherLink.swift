@@ -15,7 +15,7 @@ final class RefresherLink {
     private var requests: [UInt64: ClientRequest] = [:]
 
     /// The largest body of an admin path.
-    private static let maximumBytes = 64 << 10
+    static let maximumBytes = 64 << 10
 
     init(_ front: FrontProcess) {
         self.front = front

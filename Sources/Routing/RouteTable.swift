@@ -177,6 +177,21 @@ extension RouteTable {
     /// What the account of a provider may use, if that is known.
     package func offered(by number: Int) -> [String]? { providers[number].offered }
 
+    /// The models that a provider is known to have: those it lists or offers and those that a name leads to. None when it
+    /// lists none and takes whatever clients pin.
+    package func models(of number: Int) -> [String] {
+        let provider = providers[number]
+        guard !provider.known.isEmpty else { return [] }
+        let choices =
+            clients.flatMap { [$0.standard] + $0.kinds }.compactMap { $0?.choice }
+            + rules.compactMap(\.choice)
+        let named =
+            (aliases + codexMappings).map(\.destination) + [codexDefault].compactMap { $0 }
+            + presets.map(\.destination) + choices.flatMap { $0.shares.map(\.destination) } + fallbacks
+        return provider.known + provider.variants
+            + named.filter { $0.providers.contains(number) }.map(\.model)
+    }
+
     /// The table with what the account of a provider may use: those names are served and listed from now on.
     package func offering(_ models: [String], by number: Int) -> RouteTable {
         var providers = providers

@@ -126,7 +126,7 @@ struct StatusTests {
     func silent() throws {
         let server = try ScriptedServer(["HTTP/1.1 200 OK\r\n"], holdsOpen: true)
         let failure = #expect(throws: HTTPClient.Failure.self) {
-            try HTTPClient.get(
+            try HTTPClient.ask(
                 "/health", at: .tcp(host: "127.0.0.1", port: server.port), key: nil, timeoutMs: 50)
         }
         #expect(failure?.message == "no answer in time")

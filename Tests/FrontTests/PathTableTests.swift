@@ -39,6 +39,7 @@ import Testing
             ("/metrics", .exporter, false), ("/v1/latencies", .exporter, false),
             ("/v1/usage", .exporter, false),
             ("/v1/throughput", .exporter, false), ("/v1/frontend-metrics", .exporter, false),
+            ("/api/bans", .bans(.list), false), ("/admin/credentials/status", .admin(.status), false),
         ])
     func own(path: String, target: PathTarget, takesHead: Bool) throws {
         #expect(try PathTable.find(method: "GET", path: path) == target)
@@ -51,6 +52,22 @@ import Testing
         #expect(throws: fault) { try PathTable.find(method: "POST", path: path) }
         #expect(PathTable.allowedMethods(path: path) == (takesHead ? "GET, HEAD" : "GET"))
         #expect(PathTable.summary.contains("GET \(path)"))
+    }
+
+    @Test(
+        "Operators have paths of their own",
+        arguments: [
+            ("POST", "/api/ban", true), ("POST", "/api/unban", true), ("GET", "/api/bans", false),
+            ("POST", "/admin/credentials", true), ("GET", "/admin/credentials/status", false),
+        ])
+    func administrative(method: String, path: String, takesBody: Bool) throws {
+        let target = try PathTable.find(method: method, path: path)
+        #expect(target.isAdministrative)
+        #expect(target.takesBody == takesBody)
+        #expect(PathTable.allowedMethods(path: path) == method)
+        for other in ["/v1/models", "/health", "/metrics"] {
+            #expect(try !PathTable.find(method: "GET", path: other).isAdministrative)
+        }
     }
 
     @Test(

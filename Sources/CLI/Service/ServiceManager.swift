@@ -63,12 +63,14 @@ struct ServiceSurvey {
         return .systemd(.user)
     }
 
+    /// Whether the options name a configuration or an address, and so the gateway that has it.
+    static func namesGateway(_ context: CommandContext) -> Bool {
+        ["--config", "--host", "--port"].contains(where: context.has)
+    }
+
     /// Whether a command without further words is about the system's service.
     static func isAboutSystem(_ context: CommandContext) -> Bool {
-        // Whoever names a configuration or an address means the gateway that has it.
-        guard context.environment["CCR_CONFIG"] == nil,
-            !["--config", "--host", "--port"].contains(where: context.has)
-        else { return false }
+        guard context.environment["CCR_CONFIG"] == nil, !namesGateway(context) else { return false }
         return (try? ServiceSurvey(context).manager(wanted: nil)) == .systemd(.system)
     }
 

@@ -88,6 +88,18 @@ package struct Ban: Equatable, Sendable, WireCodable {
         provider == other.provider && credential == other.credential && model == other.model
     }
 
+    func isInForce(_ now: UInt64) -> Bool { untilUsec ?? .max > now }
+
+    func hasBeenOver(for usec: UInt64, _ now: UInt64) -> Bool {
+        untilUsec.map { $0 <= now && now - $0 >= usec } ?? false
+    }
+
+    /// Whether it is about nothing but this; nil is every credential, and every model.
+    func isWithin(provider: String, credential: String?, model: String?) -> Bool {
+        self.provider == provider && self.credential == credential ?? self.credential
+            && self.model == model ?? self.model
+    }
+
     package func encode(to writer: inout WireWriter) {
         writer.put(provider)
         writer.put(credential)
@@ -115,6 +127,9 @@ package struct Ban: Equatable, Sendable, WireCodable {
 package struct BanList: Equatable, Sendable {
     /// The most at one time.
     package static let maximumCount = 1_000
+    /// A ban that is over is remembered for so long: during a reload two fronts exchange their bans, and the one that has
+    /// not heard of the end must not bring it back.
+    static let memoryUsec: UInt64 = 60_000_000
 
     private struct Count: Hashable {
         let provider: String
@@ -123,38 +138,62 @@ package struct BanList: Equatable, Sendable {
         let status: Int
     }
 
-    private var bans: [Ban] = []
+    /// For each provider, credential and model at most one, the latest; one that was lifted ends when it begins.
+    private var entries: [Ban] = []
     private var failures: [Count: Int] = [:]
 
     package init() {}
 
     /// Those in force.
-    package func all(_ now: UInt64) -> [Ban] { bans.filter { $0.untilUsec ?? .max > now } }
+    package func all(_ now: UInt64) -> [Ban] { entries.filter { $0.isInForce(now) } }
 
-    package var isEmpty: Bool { bans.isEmpty }
+    package var isEmpty: Bool { entries.isEmpty }
 
     /// Adds a ban, or replaces one for the same. False when there are too many.
     package mutating func add(_ ban: Ban, _ now: UInt64) -> Bool {
-        bans.removeAll { $0.isSame(as: ban) || $0.untilUsec ?? .max <= now }
-        guard bans.count < Self.maximumCount else { return false }
-        bans.append(ban)
+        entries.removeAll { $0.isSame(as: ban) || $0.hasBeenOver(for: Self.memoryUsec, now) }
+        if entries.count >= Self.maximumCount { entries.removeAll { !$0.isInForce(now) } }
+        guard entries.count < Self.maximumCount else { return false }
+        entries.append(ban)
         return true
     }
 
-    /// Ends the bans for exactly this. Returns how many there were.
-    package mutating func remove(provider: String, credential: String, model: String) -> Int {
-        let before = bans.count
-        bans.removeAll { $0.provider == provider && $0.credential == credential && $0.model == model }
+    /// Ends every ban that lies within this: of the provider, of its credential and model where they are given.
+    /// Failures that led to it, or nearly did, do not count any more. Returns the bans that were in force.
+    package mutating func lift(
+        provider: String, credential: String?, model: String?, _ now: UInt64
+    ) -> [Ban] {
         failures = failures.filter {
-            $0.key.provider != provider || (!credential.isEmpty && $0.key.credential != credential)
+            $0.key.provider != provider || $0.key.credential != credential ?? $0.key.credential
+                || $0.key.model != model ?? $0.key.model
         }
-        return before - bans.count
+        var lifted: [Ban] = []
+        for index in entries.indices
+        where entries[index].isInForce(now)
+            && entries[index].isWithin(provider: provider, credential: credential, model: model)
+        {
+            lifted.append(entries[index])
+            entries[index].sinceUsec = now
+            entries[index].untilUsec = now
+        }
+        return lifted
+    }
+
+    /// Takes over what another front knows that is later than what this one does.
+    package mutating func merge(_ other: BanList) {
+        for ban in other.entries {
+            if let index = entries.firstIndex(where: { $0.isSame(as: ban) }) {
+                if entries[index].sinceUsec < ban.sinceUsec { entries[index] = ban }
+            } else if entries.count < Self.maximumCount {
+                entries.append(ban)
+            }
+        }
     }
 
     package func covers(provider: String, credential: String, model: String, _ now: UInt64) -> Bool {
-        bans.contains {
+        entries.contains {
             $0.provider == provider && ($0.credential.isEmpty || $0.credential == credential)
-                && ($0.model.isEmpty || $0.model == model) && $0.untilUsec ?? .max > now
+                && ($0.model.isEmpty || $0.model == model) && $0.isInForce(now)
         }
     }
 
@@ -187,10 +226,10 @@ package struct BanList: Equatable, Sendable {
 }
 
 extension BanList: WireCodable {
-    package func encode(to writer: inout WireWriter) { writer.put(list: bans) { $0.put($1) } }
+    package func encode(to writer: inout WireWriter) { writer.put(list: entries) { $0.put($1) } }
 
     package init(from reader: inout WireReader) throws(WireError) {
-        bans = try reader.getList { (reader) throws(WireError) in try reader.get() }
-        guard bans.count <= Self.maximumCount else { throw .invalidValue("\(bans.count) bans") }
+        entries = try reader.getList { (reader) throws(WireError) in try reader.get() }
+        guard entries.count <= Self.maximumCount else { throw .invalidValue("\(entries.count) bans") }
     }
 }

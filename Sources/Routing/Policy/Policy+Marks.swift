@@ -162,6 +162,28 @@ extension Policy {
         body(&providers[provider].credentials[credential])
     }
 
+    /// The models that a provider was asked for lately.
+    package func models(askedOf provider: Int) -> [String] {
+        lanes.keys.filter { $0.provider == provider }.map(\.model)
+    }
+
+    /// Forgets why the credentials of a ban are left alone.
+    mutating func resume(_ ban: Ban) {
+        guard let provider = config.providers.firstIndex(where: { $0.name == ban.provider }) else { return }
+        for (credential, settings) in config.providers[provider].credentials.enumerated()
+        where ban.credential.isEmpty || ban.credential == settings.name {
+            withCredential(provider, credential) {
+                $0.gate = Breaker()
+                $0.strikes = 0
+            }
+            for key in lanes.keys
+            where key.provider == provider && (ban.model.isEmpty || ban.model == key.model) {
+                lanes[key]?.pauses[credential] = Breaker()
+                lanes[key]?.strikes[credential] = 0
+            }
+        }
+    }
+
     /// Forgets lanes that say nothing, when there are too many.
     mutating func tidy() {
         guard lanes.count > Self.maximumLanes else { return }

@@ -207,10 +207,15 @@ package struct Policy: Sendable {
         return bans.add(ban, now)
     }
 
-    /// An operator ends the bans for exactly this. Returns how many there were.
-    package mutating func unban(provider: String, credential: String, model: String) -> Int {
+    /// An operator ends every ban that lies within this, and the pauses of what was banned, so that the next request may
+    /// ask it. Nil is every credential, and every model. Returns the bans that were in force.
+    package mutating func unban(
+        provider: String, credential: String?, model: String?, _ now: UInt64
+    ) -> [Ban] {
         changes += 1
-        return bans.remove(provider: provider, credential: credential, model: model)
+        let lifted = bans.lift(provider: provider, credential: credential, model: model, now)
+        for ban in lifted { resume(ban) }
+        return lifted
     }
 
     /// What was granted never went out: no worker took it.

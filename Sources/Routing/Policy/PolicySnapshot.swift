@@ -5,12 +5,13 @@
 package import IPC
 
 extension Policy {
-    private static let snapshotVersion: UInt8 = 1
+    private static let snapshotVersion: UInt8 = 2
 
     /// The state in bytes. Sessions and requests under way are not in it.
     package func snapshot() -> [UInt8] {
         var writer = WireWriter()
         writer.put(Self.snapshotVersion)
+        writer.put(bans)
         writer.put(list: Array(providers.indices)) { writer, index in
             let provider = config.providers[index]
             writer.put(provider.name)
@@ -34,7 +35,6 @@ extension Policy {
                 writer.put(UInt32(clamping: entry.lane.strikes[credential]))
             }
         }
-        writer.put(bans)
         return writer.bytes
     }
 
@@ -49,16 +49,33 @@ extension Policy {
         self = try result.get()
     }
 
+    /// Takes over the bans alone: for a front that has learnt the rest itself.
+    ///
+    /// - Throws: when the bytes are no snapshot, or of another version.
+    package mutating func restoreBans(_ bytes: [UInt8]) throws(WireError) {
+        let result = bytes.withUnsafeBytes { view in
+            Result { () throws(WireError) in
+                var reader = WireReader(view)
+                return try Self.bans(&reader)
+            }
+        }
+        bans.merge(try result.get())
+    }
+
     private func restored(from reader: WireReader) throws(WireError) -> Policy {
         var reader = reader
         var copy = self
-        let version: UInt8 = try reader.get()
-        guard version == Self.snapshotVersion else { throw .invalidValue("snapshot \(version)") }
+        copy.bans.merge(try Self.bans(&reader))
         try copy.restoreProviders(&reader)
         try copy.restoreLanes(&reader)
-        copy.bans = try reader.get()
         try reader.end()
         return copy
+    }
+
+    private static func bans(_ reader: inout WireReader) throws(WireError) -> BanList {
+        let version: UInt8 = try reader.get()
+        guard version == snapshotVersion else { throw .invalidValue("snapshot \(version)") }
+        return try reader.get()
     }
 
     private mutating func restoreProviders(_ reader: inout WireReader) throws(WireError) {
