@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -142,6 +143,8 @@ bool ccr_memfd_cannot_shrink(int fd) {
     int seals = fcntl(fd, F_GET_SEALS);
     return seals >= 0 && (seals & F_SEAL_SHRINK);
 }
+
+int ccr_eventfd(void) { return eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int ccr_set_nodelay(int socket) {
     int on = 1;

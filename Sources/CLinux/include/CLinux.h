@@ -32,6 +32,8 @@ int ccr_memfd_create(const char *name);
 int ccr_memfd_forbid_shrinking(int fd);
 bool ccr_memfd_cannot_shrink(int fd);
 int ccr_set_nodelay(int socket);
+/// A close-on-exec, non-blocking counter that begins with 1 (eventfd(2)), or -1 with errno.
+int ccr_eventfd(void);
 
 // -- processes --
 
