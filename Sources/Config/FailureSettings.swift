@@ -37,6 +37,7 @@ package struct FailureSettings: Equatable, Sendable {
     /// 0 for all.
     package var topK: Int
     package var temperature: Double
+    package var hedges: Bool
     /// By the name of a provider.
     package var tierRetries: [String: TierRetry]
     package var totalWaitMs: Int
@@ -57,7 +58,7 @@ extension ConfigurationReader {
         let total = fromEnvironment("RATE_LIMIT_MAX_TOTAL_WAIT_MS")
         return FailureSettings(
             prefer: prefer, topK: router.integer("topK") ?? 0,
-            temperature: router.number("routingTemperature") ?? 1,
+            temperature: router.number("routingTemperature") ?? 1, hedges: router.boolean("hedge"),
             tierRetries: tierRetries(router, &providers),
             totalWaitMs: total == 0 ? totalMs : total,
             longestWaitMs: fromEnvironment("RATE_LIMIT_MAX_SLEEP_MS"),

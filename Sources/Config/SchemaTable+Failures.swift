@@ -30,6 +30,10 @@ extension Schema {
             "Router.routingTemperature", .number(0.001...1000), default: "1.0",
             "With latency: seconds by which candidates may differ before it matters much."),
         SchemaKey(
+            "Router.hedge", .boolean, default: "false",
+            "Streams whose first event is later than 95 of 100 at that provider are asked for elsewhere as well; the first "
+                + "answer counts."),
+        SchemaKey(
             "Router.tierRetries", .map(.object),
             "Repetitions by tier_name or name of a provider, before the next candidate is asked. "
                 + "Without an entry: one, after the other candidates."),

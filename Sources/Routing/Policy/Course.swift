@@ -13,6 +13,8 @@ package struct Grant: Equatable, Sendable {
     package let credentialName: String
     /// No other credential of the provider could be asked in its place.
     package let isOnlyCredential: Bool
+    /// Milliseconds to the first event after which somebody else is asked as well, by `Policy.hedge`; 0 for never.
+    package let hedgeAfterMsec: UInt32
     /// The failures that front wants back.
     package let terms: ReturnTerms
     /// Parameters that the provider refused in this request.
@@ -67,6 +69,8 @@ package struct Course: Sendable {
 
     var entries: [Entry]
     var attempt: Attempt?
+    /// The attempt that goes on beside `attempt`: none or one.
+    private(set) var rivals: [Attempt] = []
     /// The session's hash, 0 for none.
     package let session: UInt64
     /// Input and output tokens that the request may cost.
@@ -76,6 +80,10 @@ package struct Course: Sendable {
     /// Requests to providers so far.
     package private(set) var calls = 0
     package private(set) var isCommitted = false
+    /// The first event of its answer comes long before the last.
+    package let isStream: Bool
+    /// Somebody has been asked beside an attempt, or was looked for: no second time.
+    var isHedged = false
     /// Waits so far, without one that is under way.
     private(set) var waitedUsec: UInt64 = 0
     private var waitsSince: UInt64?
@@ -83,8 +91,12 @@ package struct Course: Sendable {
     package var lastFailure: FailureReport?
     var dropped: [String] = []
 
-    package init(_ candidates: [RouteCandidate], session: UInt64 = 0, tokens: Int = 0, deadlineUsec: UInt64) {
+    package init(
+        _ candidates: [RouteCandidate], session: UInt64 = 0, tokens: Int = 0, isStream: Bool = false,
+        deadlineUsec: UInt64
+    ) {
         entries = candidates.map { Entry(candidate: $0) }
+        self.isStream = isStream
         self.session = session
         self.tokens = tokens
         self.deadlineUsec = deadlineUsec
@@ -99,6 +111,25 @@ package struct Course: Sendable {
     }
 
     mutating func commit() { isCommitted = true }
+
+    /// The attempt is over. Before the commit the one beside it, if there is one, goes on in its place.
+    mutating func endAttempt() { attempt = isCommitted ? nil : rivals.popLast() }
+
+    /// What `failed`, `committed` and the others speak of is the other attempt from now on.
+    package mutating func swapAttempts() {
+        guard let rival = rivals.popLast() else { return }
+        setAside()
+        attempt = rival
+    }
+
+    /// The present attempt goes on beside the one that begins next.
+    mutating func setAside() {
+        if let attempt { rivals.append(attempt) }
+        attempt = nil
+    }
+
+    /// Takes out the attempt that is beside the present one.
+    mutating func takeRival() -> Attempt? { rivals.popLast() }
 
     mutating func wait(_ now: UInt64) { waitsSince = now }
 

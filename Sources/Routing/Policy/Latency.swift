@@ -11,23 +11,36 @@ package struct Latency: Equatable, Sendable {
     /// Fewer samples say nothing.
     package static let enoughSamples = 3
     private static let kept = 64
+    /// So many streams tell a 95th percentile.
+    package static let enoughStreams = 20
 
     /// Seconds; 0 before the first sample.
     package private(set) var average = 0.0
     package private(set) var samples = 0
-    /// The latest first events in seconds, the next place to overwrite is `samples % kept`.
+    /// The latest first events of streams in seconds.
     private var latest: [Float] = []
+    /// The next one to overwrite when all are kept.
+    private var place: UInt8 = 0
 
     package init() {}
 
-    package mutating func succeeded(seconds: Double) {
+    /// - Parameter isStream: whether it was the first event of several; whole answers say nothing of those.
+    package mutating func succeeded(seconds: Double, isStream: Bool) {
         average = samples == 0 ? seconds : Self.alpha * seconds + (1 - Self.alpha) * average
+        samples += 1
+        guard isStream else { return }
         if latest.count < Self.kept {
             latest.append(Float(seconds))
         } else {
-            latest[samples % Self.kept] = Float(seconds)
+            latest[Int(place)] = Float(seconds)
+            place = (place + 1) % UInt8(Self.kept)
         }
-        samples += 1
+    }
+
+    /// The answer was not waited for any longer. It would have taken so long at least, which says something only if it is
+    /// longer than usual; were it left out, the slow ones would seem never to have been.
+    package mutating func cancelled(seconds: Double) {
+        if seconds > average { succeeded(seconds: seconds, isStream: true) }
     }
 
     /// A failure counts as an answer that took twice as long.
@@ -37,7 +50,7 @@ package struct Latency: Equatable, Sendable {
 
     /// Seconds within which 95 of 100 answers begin; nil before there are enough to tell.
     package var percentile95: Double? {
-        guard latest.count >= 20 else { return nil }
+        guard latest.count >= Self.enoughStreams else { return nil }
         return Double(latest.sorted()[(latest.count * 95 + 99) / 100 - 1])
     }
 

@@ -36,14 +36,19 @@ extension Policy {
         changes += 1
         counters.calls += 1
         if course.calls > 1 { counters.repeats += 1 }
+        let hedgeAfterMsec =
+            config.hedges && !lastResort
+            ? hedgeDelayMsec(course, index, lane, hasCredential: others & ~entry.refused != 0) : 0
         return Grant(
             candidate: candidate, credential: credential,
             credentialName: credentialName(candidate, credential),
-            isOnlyCredential: others == 0,
+            isOnlyCredential: others == 0, hedgeAfterMsec: hedgeAfterMsec,
             // What is asked although it should be left alone is not asked twice.
             terms: lastResort
                 ? .none
-                : terms(course, index, credential, hasCredential: others & ~entry.refused != 0, now),
+                : terms(
+                    course, index, credential, hasCredential: others & ~entry.refused != 0,
+                    isHedged: hedgeAfterMsec > 0, now),
             dropped: course.dropped)
     }
 
@@ -224,15 +229,19 @@ extension Policy {
     private static let otherKey = FailureSet(
         FailureClass.allCases.filter { FailureRule.of($0).otherCredential })
     private static let waitable = FailureSet(FailureClass.allCases.filter { FailureRule.of($0).wait })
+    private static let everything = FailureSet(FailureClass.allCases)
     private static let parameter = FailureSet([FailureClass.parameter])
 
     /// The failures after which the request has something left to try.
     private mutating func terms(
-        _ course: Course, _ index: Int, _ credential: Int, hasCredential: Bool, _ now: UInt64
+        _ course: Course, _ index: Int, _ credential: Int, hasCredential: Bool, isHedged: Bool, _ now: UInt64
     ) -> ReturnTerms {
         let entry = course.entries[index]
         var always = FailureSet()
         var repeated = FailureSet()
+        // Somebody else may be about to answer: no failure is an answer, and of the second one not even its refusal.
+        if isHedged { always = Self.elsewhere.union(Self.otherKey) }
+        if !course.rivals.isEmpty { always = Self.everything }
         if hasCredential { always.formUnion(Self.otherKey) }
         var hasOther = false
         for other in course.entries.indices where other != index && !hasOther {

@@ -109,7 +109,7 @@ package struct Policy: Sendable {
         _ course: inout Course, _ report: FailureReport, _ now: UInt64
     ) -> [PolicyNotice] {
         guard let attempt = course.attempt else { return [] }
-        course.attempt = nil
+        course.endAttempt()
         changes += 1
         course.lastFailure = report
         let candidate = course.entries[attempt.entry].candidate
@@ -141,7 +141,8 @@ package struct Policy: Sendable {
         lane.circuit.succeeded(probe: attempt.probes.circuit)
         lane.pauses[attempt.credential].succeeded(probe: attempt.probes.pause)
         lane.strikes[attempt.credential] = 0
-        lane.latency.succeeded(seconds: Double(now - attempt.startedUsec) / 1_000_000)
+        lane.latency.succeeded(
+            seconds: Double(now - attempt.startedUsec) / 1_000_000, isStream: course.isStream)
         lanes[key] = lane
         withCredential(candidate.providerIndex, attempt.credential) {
             $0.gate.succeeded(probe: attempt.probes.credential)
@@ -163,7 +164,7 @@ package struct Policy: Sendable {
         _ course: inout Course, isWhole: Bool, tokens: Int, _ now: UInt64
     ) -> [PolicyNotice] {
         guard let attempt = course.attempt else { return [] }
-        course.attempt = nil
+        course.endAttempt()
         changes += 1
         let candidate = course.entries[attempt.entry].candidate
         let key = LaneKey(candidate)
@@ -185,7 +186,7 @@ package struct Policy: Sendable {
     /// The client left, or what was asked ended without showing anything.
     package mutating func abandoned(_ course: inout Course, _ now: UInt64) {
         guard let attempt = course.attempt else { return }
-        course.attempt = nil
+        course.endAttempt()
         let candidate = course.entries[attempt.entry].candidate
         let key = LaneKey(candidate)
         var lane = lane(key)
@@ -271,6 +272,7 @@ package struct PolicyCounters: Equatable, Sendable {
     package var waits: UInt64 = 0
     package var pauses: UInt64 = 0
     package var bans: UInt64 = 0
+    /// Second requests beside a late first one.
     package var hedges: UInt64 = 0
     /// Requests for which nobody was left.
     package var exhausted: UInt64 = 0

@@ -17,6 +17,7 @@ extension PolicyConfig {
             wait: WaitRule(
                 totalMsec: settings.totalWaitMs, longestMsec: settings.longestWaitMs,
                 firstPauseMsec: settings.initialBackoffMs, multiplier: settings.backoffMultiplier),
+            hedges: settings.hedges,
             bans: BanRules(
                 rules: settings.bans.map {
                     BanRules.Rule(

@@ -345,9 +345,9 @@ struct LatencyTests {
     @Test("is a moving average; a failure counts as twice as slow")
     func average() {
         var latency = Latency()
-        latency.succeeded(seconds: 1)
+        latency.succeeded(seconds: 1, isStream: true)
         #expect(latency.average == 1)
-        latency.succeeded(seconds: 2)
+        latency.succeeded(seconds: 2, isStream: true)
         #expect(abs(latency.average - 1.3) < 1e-9)
         latency.failed()
         #expect(abs(latency.average - 1.69) < 1e-9)
@@ -357,8 +357,8 @@ struct LatencyTests {
     func order() {
         var (fast, slow) = (Latency(), Latency())
         for _ in 0..<3 {
-            fast.succeeded(seconds: 0.1)
-            slow.succeeded(seconds: 0.8)
+            fast.succeeded(seconds: 0.1, isStream: true)
+            slow.succeeded(seconds: 0.8, isStream: true)
         }
         var random = RandomSource(seed: 1)
         let draws = (0..<2_000).map { _ in

@@ -51,7 +51,8 @@ struct Simulator {
     private enum Event {
         case arrive(Int)
         case wake(Int)
-        case reply(Int, Reply)
+        case reply(Int, leg: Int, Reply)
+        case late(Int, leg: Int)
         case over(Int)
     }
 
@@ -70,7 +71,13 @@ struct Simulator {
     var tokens = 0
     /// Requests ask in the order of the policy, not in that of the configuration.
     var isOrdered = false
+    /// Requests are for streams.
+    var isStream = false
     private var courses: [Course] = []
+    /// By request: the attempt that its course describes, and the one beside it.
+    private var legs: [(present: Int?, other: Int?)] = []
+    /// The provider of each attempt.
+    private var asked: [Int] = []
     private var active: [Int]
     private var random: RandomSource
     private var queue: [Entry] = []
@@ -95,7 +102,10 @@ struct Simulator {
             let time = Self.second(Double(index) / perSecond)
             requests.append(SimulatedRequest(arrivedUsec: time))
             courses.append(
-                Course(candidates, tokens: tokens, deadlineUsec: time + Self.second(budgetSeconds)))
+                Course(
+                    candidates, tokens: tokens, isStream: isStream,
+                    deadlineUsec: time + Self.second(budgetSeconds)))
+            legs.append((nil, nil))
             push(time, .arrive(index))
         }
         while let entry = pop() { handle(entry) }
@@ -108,17 +118,34 @@ struct Simulator {
             if isOrdered {
                 let order = policy.order(candidates, leading: 1, isNamed: false, session: 0, now)
                 courses[index] = Course(
-                    order, tokens: tokens, deadlineUsec: courses[index].deadlineUsec)
+                    order, tokens: tokens, isStream: isStream, deadlineUsec: courses[index].deadlineUsec)
             }
             go(index, now)
         case .wake(let index): go(index, now)
-        case .reply(let index, let reply):
-            let provider = courses[index].candidate?.providerIndex ?? 0
+        case .late(let index, let leg):
+            guard legs[index].present == leg, legs[index].other == nil, requests[index].endings == 0,
+                let grant = policy.hedge(&courses[index], now)
+            else { return }
+            legs[index].other = ask(index, grant, now)
+        case .reply(let index, let leg, let reply):
+            // A cancelled attempt says nothing any more.
+            guard leg == legs[index].present || leg == legs[index].other else { return }
+            if leg == legs[index].other {
+                courses[index].swapAttempts()
+                legs[index] = (leg, legs[index].present)
+            }
+            let provider = asked[leg]
             if let failure = reply.failure {
                 active[provider] -= 1
                 _ = policy.failed(&courses[index], failure, now)
-                go(index, now)
+                legs[index] = (legs[index].other, nil)
+                if legs[index].present == nil { go(index, now) }
             } else {
+                if let other = legs[index].other {
+                    policy.outrun(&courses[index], now)
+                    active[asked[other]] -= 1
+                    legs[index].other = nil
+                }
                 _ = policy.committed(&courses[index], now)
                 requests[index].answeredBy = provider
                 end(index, now, answered: true)
@@ -133,18 +160,29 @@ struct Simulator {
     private mutating func go(_ index: Int, _ now: UInt64) {
         switch policy.next(&courses[index], now) {
         case .ask(let grant):
-            let provider = grant.candidate.providerIndex
-            if requests[index].endings > 0 { requests[index].askedAfterCommit = true }
-            requests[index].calls += 1
-            requests[index].asked.append(provider)
-            requests[index].credentials.append(grant.credential)
-            calls.append((now, provider, grant.credential))
-            active[provider] += 1
-            let reply = scripts[provider](now, grant, active[provider], &random)
-            push(now + UInt64(reply.afterMsec * 1000), .reply(index, reply))
+            let leg = ask(index, grant, now)
+            legs[index].present = leg
+            if grant.hedgeAfterMsec > 0 {
+                push(now + UInt64(grant.hedgeAfterMsec) * 1000, .late(index, leg: leg))
+            }
         case .wait(let until): push(max(until, now + 1), .wake(index))
         case .fail: end(index, now, answered: false)
         }
+    }
+
+    /// Returns the number of the attempt.
+    private mutating func ask(_ index: Int, _ grant: Grant, _ now: UInt64) -> Int {
+        let provider = grant.candidate.providerIndex
+        if requests[index].endings > 0 { requests[index].askedAfterCommit = true }
+        requests[index].calls += 1
+        requests[index].asked.append(provider)
+        requests[index].credentials.append(grant.credential)
+        calls.append((now, provider, grant.credential))
+        active[provider] += 1
+        let reply = scripts[provider](now, grant, active[provider], &random)
+        asked.append(provider)
+        push(now + UInt64(reply.afterMsec * 1000), .reply(index, leg: asked.count - 1, reply))
+        return asked.count - 1
     }
 
     private mutating func end(_ index: Int, _ now: UInt64, answered: Bool) {

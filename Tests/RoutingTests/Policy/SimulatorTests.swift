@@ -264,6 +264,48 @@ struct SimulatorTests {
         #expect(after.filter { $0.answeredBy == 0 }.count * 10 > after.count * 9)
     }
 
+    /// Answers soon, but now and then after five seconds.
+    private static func tail(_ now: UInt64, _: Grant, _: Int, _ random: inout RandomSource) -> Reply {
+        .answer(random.fraction() < 0.03 && now > 10_000_000 ? 5_000 : 80 + 40 * random.fraction())
+    }
+
+    @Test(
+        "cuts the tail of a provider that is late now and then, by a second request",
+        arguments: [false, true])
+    func tail(hedges: Bool) {
+        var simulator = Simulator(
+            PolicyConfig(hedges: hedges, providers: providers(2)), scripts: [Self.tail, Self.well])
+        simulator.isStream = true
+        simulator.run(perSecond: 20, seconds: 120)
+        check(simulator)
+        #expect(simulator.successRate() == 1)
+        let late = simulator.arrived(10, 120)
+        #expect(late.percentile(0.98) < 400 || !hedges)
+        #expect(late.percentile(0.98) >= 5_000 || hedges)
+        #expect(simulator.policy.counters.hedges > 40 || !hedges)
+        #expect(simulator.policy.counters.hedges == 0 || hedges)
+        // Those of the usual time are hedged too, at the 95th percentile, but not many more.
+        #expect(simulator.callsPerRequest(10, 120) < 1.11)
+        #expect(simulator.policy.lanes.values.allSatisfy { $0.inFlight == 0 })
+    }
+
+    @Test("does not multiply traffic by second requests when a provider hangs")
+    func hangs() {
+        var simulator = Simulator(
+            PolicyConfig(hedges: true, providers: providers(2, credentials: 2)),
+            scripts: [
+                { now, _, _, _ in .answer((10_000_000..<50_000_000).contains(now) ? 20_000 : 100) },
+                Self.well,
+            ])
+        simulator.isStream = true
+        simulator.run(perSecond: 50, seconds: 80)
+        check(simulator)
+        #expect(simulator.successRate() == 1)
+        #expect(simulator.callsPerRequest(10, 50) <= 1.12)
+        #expect(simulator.policy.counters.hedges > 100)
+        #expect(simulator.requests.allSatisfy { $0.calls <= 2 })
+    }
+
     /// Random providers, random failures: whatever happens, nothing is lost, answered twice or asked after its commit.
     @Test("loses no request, answers none twice and asks for none after its commit", arguments: 0..<24)
     func property(seed: Int) {
@@ -290,9 +332,10 @@ struct SimulatorTests {
         }
         var simulator = Simulator(
             PolicyConfig(
-                preference: Preference.allCases[seed % 3],
+                preference: Preference.allCases[seed % 3], hedges: seed % 2 == 1,
                 providers: providers(count, credentials: 1 + seed % 4)),
             seed: UInt64(seed), scripts: scripts)
+        simulator.isStream = true
         simulator.run(perSecond: 20, seconds: 60, budgetSeconds: 100)
         check(simulator)
         // One attempt is longer than a wait only by its own time.

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+import Gateway
+import Testing
+
+@testable import Routing
+
+@Suite("Second requests")
+struct HedgeTests {
+    private static let second: UInt64 = 1_000_000
+
+    private func config(
+        _ providers: [[String]] = [[""], [""]], hedges: Bool = true
+    ) -> PolicyConfig {
+        PolicyConfig(
+            hedges: hedges,
+            providers: providers.enumerated().map { index, names in
+                PolicyProvider(
+                    name: "p\(index)",
+                    credentials: names.map {
+                        PolicyCredential(name: $0, weight: 1, priority: 0, limit: MinuteLimits())
+                    })
+            })
+    }
+
+    private func course(_ config: PolicyConfig, isStream: Bool = true) -> Course {
+        Course(
+            config.providers.enumerated().map {
+                RouteCandidate(provider: $1.name, providerIndex: $0, model: "m")
+            }, isStream: isStream, deadlineUsec: 600 * Self.second)
+    }
+
+    private func ask(_ policy: inout Policy, _ course: inout Course, _ now: UInt64 = 0) -> Grant? {
+        guard case .ask(let grant) = policy.next(&course, now) else { return nil }
+        return grant
+    }
+
+    /// A policy that has seen so many streams of the first provider, of 100 ms each.
+    private func policy(_ config: PolicyConfig, streams: Int = Latency.enoughStreams) -> Policy {
+        var policy = Policy(config, seed: 1)
+        for _ in 0..<streams {
+            var course = course(config)
+            _ = ask(&policy, &course)
+            _ = policy.committed(&course, Self.second / 10)
+            _ = policy.finished(&course, isWhole: true, tokens: 0, Self.second)
+        }
+        return policy
+    }
+
+    @Test("are for streams of configurations that want them, once enough is known and somebody else is there")
+    func conditions() {
+        func delay(_ config: PolicyConfig, streams: Int = Latency.enoughStreams, isStream: Bool = true)
+            -> UInt32?
+        {
+            var policy = policy(config, streams: streams)
+            var course = course(config, isStream: isStream)
+            return ask(&policy, &course)?.hedgeAfterMsec
+        }
+        #expect(delay(config()) == 100)
+        #expect(delay(config([["x", "y"]])) == 100)
+        #expect(delay(config(hedges: false)) == 0)
+        #expect(delay(config(), streams: Latency.enoughStreams - 1) == 0)
+        #expect(delay(config(), isStream: false) == 0)
+        #expect(delay(config([[""]])) == 0)
+    }
+
+    @Test("go to another candidate first, and there is only one of them")
+    func once() {
+        let config = config([["x", "y"], [""]])
+        var policy = policy(config)
+        var course = course(config)
+        _ = ask(&policy, &course)
+        let second = policy.hedge(&course, Self.second)
+        #expect(second?.candidate.provider == "p1")
+        #expect(second?.terms.always == FailureSet(FailureClass.allCases))
+        #expect(second?.hedgeAfterMsec == 0)
+        #expect(course.candidate?.provider == "p0")
+        #expect(policy.hedge(&course, Self.second) == nil)
+        _ = policy.failed(&course, FailureReport(.server, status: 500), Self.second)
+        #expect(course.candidate?.provider == "p1")
+        #expect(policy.hedge(&course, Self.second) == nil)
+        #expect(policy.counters.hedges == 1)
+    }
+
+    @Test("go to another credential when there is no other candidate, never to the same one")
+    func credential() {
+        let config = config([["x", "y"]])
+        var policy = policy(config)
+        for _ in 0..<4 {
+            var course = course(config)
+            let first = ask(&policy, &course)
+            let second = policy.hedge(&course, Self.second)
+            #expect(first != nil && second != nil && first?.credential != second?.credential)
+            policy.outrun(&course, Self.second)
+            policy.abandoned(&course, Self.second)
+        }
+        #expect(policy.lanes.values.allSatisfy { $0.inFlight == 0 })
+    }
+
+    @Test("are paid for by the provider that is late, until nothing is left")
+    func budget() {
+        let config = config()
+        var policy = policy(config)
+        var count = 0
+        for _ in 0..<100 {
+            var course = course(config)
+            _ = ask(&policy, &course)
+            guard policy.hedge(&course, Self.second) != nil else { continue }
+            count += 1
+        }
+        // Ten are saved, each request pays in a tenth.
+        #expect((19...21).contains(count))
+    }
+
+    @Test("are no probes of a provider that is not well")
+    func circuit() {
+        let config = config()
+        var policy = policy(config)
+        var failing = Course(
+            [RouteCandidate(provider: "p1", providerIndex: 1, model: "m")], deadlineUsec: 600 * Self.second)
+        _ = ask(&policy, &failing)
+        _ = policy.failed(&failing, FailureReport(.overload, retryAfterMsec: 1_000), 0)
+        var course = course(config)
+        #expect(ask(&policy, &course, 2 * Self.second)?.hedgeAfterMsec == 0)
+        #expect(policy.hedge(&course, 3 * Self.second) == nil)
+        #expect(course.candidate?.provider == "p0")
+    }
+
+    @Test("the slower one counts neither as a failure nor as fast")
+    func loser() {
+        let config = config()
+        var policy = policy(config)
+        var course = course(config)
+        _ = ask(&policy, &course)
+        _ = policy.hedge(&course, Self.second)
+        course.swapAttempts()
+        policy.outrun(&course, 2 * Self.second)
+        _ = policy.committed(&course, 2 * Self.second)
+        let late = policy.lanes[.init(provider: 0, model: "m")]
+        #expect(late?.inFlight == 0)
+        #expect(late?.circuit.isFresh == true)
+        // It would have taken two seconds at least.
+        #expect(late?.latency.percentile95 == Double(Float(0.1)))
+        #expect((late?.latency.average ?? 0) > 0.6)
+        #expect(policy.counters.failures.isEmpty)
+        _ = policy.finished(&course, isWhole: true, tokens: 3, 3 * Self.second)
+        #expect(policy.lanes.values.allSatisfy { $0.inFlight == 0 })
+    }
+}
