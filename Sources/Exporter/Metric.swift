@@ -13,6 +13,7 @@ enum Metric: String, CaseIterable {
     case timeToFirstByte = "ccr_ttft_seconds"
     case outputRate = "ccr_output_tokens_per_second"
     case failures = "ccr_failures_total"
+    case hedged = "ccr_hedged_requests_total"
     case rateLimitHits = "ccr_rate_limit_hits_total"
     case inputTokens = "ccr_input_tokens_total"
     case outputTokens = "ccr_output_tokens_total"
@@ -75,6 +76,10 @@ enum Metric: String, CaseIterable {
                 "Output tokens per second between first and last byte of a stream.")
         case .failures:
             counter(["tier", "reason"], "Failed attempts at this provider and failed answers from it.")
+        case .hedged:
+            counter(
+                ["tier"],
+                "Requests cancelled at this provider because another one asked beside it was faster.")
         case .rateLimitHits: counter(["tier"], "Answers with status 429 from this provider.")
         case .inputTokens:
             counter(["tier"], "Input tokens that were neither read from nor written to a cache.")

@@ -98,6 +98,7 @@ struct UsageState {
     }
 
     private mutating func count(_ record: RequestRecord) {
+        guard record.origin == .client else { return countExtra(record) }
         let tierPosition = tierLabels.position(record.provider)
         let clientPosition = clientLabels.position(record.client)
         let endpointPosition = endpointLabels.position(record.endpoint)
@@ -130,6 +131,18 @@ struct UsageState {
             client: clientLabels.values[clientPosition], failed: failure != nil)
     }
 
+    /// A provider was asked whose answer no client got: what it cost is counted, the request is not.
+    private mutating func countExtra(_ record: RequestRecord) {
+        let tierPosition = tierLabels.position(record.provider)
+        let tier = tierLabels.values[tierPosition]
+        registry.add(registry.series(.hedged, [tier]))
+        countTokens(record.usage, tiers[tierPosition])
+        countMoney(record, tierPosition)
+        daily.count(
+            record, provider: tier, endpoint: endpointLabels.values[endpointLabels.position(record.endpoint)],
+            client: record.origin.name, failed: false)
+    }
+
     private mutating func countMoney(_ record: RequestRecord, _ tierPosition: Int) {
         let dollars = Double(record.cost) / Double(Calendar.nanoPerUSD)
         if record.cost > 0 {
@@ -142,7 +155,7 @@ struct UsageState {
         guard !record.key.isEmpty else { return }
         let key = keyLabels.values[keyLabels.position(record.key)]
         let usage = record.usage
-        registry.add(registry.series(.keyRequests, [key]))
+        if record.origin == .client { registry.add(registry.series(.keyRequests, [key])) }
         add(
             registry.series(.keyTokens, [key]),
             usage.input + usage.cacheRead + usage.cacheWrite + usage.output)

@@ -47,6 +47,8 @@ final class ClientRequest {
     var isAbandoned = false
     /// The link that holds the handoff, until the handoff is over.
     var link: WorkerLink?
+    /// While somebody else is asked too, or may be.
+    var race: Race?
     /// When a candidate without a running worker is given up.
     var waitUntilUsec: UInt64 = 0
 

@@ -30,6 +30,7 @@ extension FrontProcess {
         request.course = Course(
             candidates, session: session,
             tokens: (request.facts?.estimatedTokens ?? 0) + FrontProcess.assumedOutputTokens,
+            isStream: request.isStreaming,
             deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000)
         proceed(request)
     }
@@ -85,23 +86,40 @@ extension FrontProcess {
             waiting.append(request)
             return
         }
-        if !send(request, grant, to: link) {
-            unsent(request, "provider \(candidate.provider) has too many requests")
+        request.race = grant.hedgeAfterMsec > 0 ? makeRace() : nil
+        guard let file = post(request, grant, tag: request.tag, token: request.race?.token, to: link)
+        else {
+            request.race = nil
+            return unsent(request, "provider \(candidate.provider) has too many requests")
         }
+        request.bodyFile = file.memory
+        request.link = link
+        if let race = request.race { startClock(request, race, grant) }
     }
 
-    private func send(_ request: ClientRequest, _ grant: Grant, to link: WorkerLink) -> Bool {
+    /// Where a worker finds the body.
+    struct PostedBody {
+        /// Nil when the body is in the message.
+        var memory: SharedMemory?
+    }
+
+    /// Sends a request to a worker, under its own tag. Returns nil when it could not be sent.
+    ///
+    /// - Parameter token: of a request that another worker may answer as well.
+    func post(
+        _ request: ClientRequest, _ grant: Grant, tag: UInt64, token: CommitToken?, to link: WorkerLink
+    ) -> PostedBody? {
         guard let endpoint = request.endpoint, let facts = request.facts, let body = request.body
-        else { return false }
+        else { return nil }
         let candidate = grant.candidate
         let splices = facts.splices(
             model: candidate.model, maxTokens: request.overrides.maxTokens,
             temperature: request.overrides.temperature,
             dialect: endpoint.dialect)
         let handoff = HandoffRequest(
-            tag: request.tag, requestID: request.id, endpoint: endpoint, streaming: facts.isStreaming,
+            tag: tag, requestID: request.id, endpoint: endpoint, streaming: facts.isStreaming,
             terms: FrontProcess.terms(grant.terms, request), credential: grant.credentialName,
-            isOnlyCredential: grant.isOnlyCredential,
+            isOnlyCredential: grant.isOnlyCredential, isContested: token != nil,
             dropped: grant.dropped,
             keepAlive: request.clientKeepsAlive && !isDraining, isHTTP11: request.head.minorVersion == 1,
             model: candidate.model, clientModel: facts.model ?? candidate.model,
@@ -124,18 +142,17 @@ extension FrontProcess {
                 file = memory
             } catch {
                 journal.log(.error, .limitReached, "no memory to hand a request body over: \(error)")
-                return false
+                return nil
             }
         }
+        if let token { descriptors.append(token.raw) }
         guard link.channel?.send(handoffBuffer.bytes, descriptors: descriptors) == .accepted else {
-            return false
+            return nil
         }
-        request.bodyFile = file
-        request.link = link
         request.wasAsked = true
-        link.requests[request.tag] = request
+        link.requests[tag] = request
         gauges.handoffs += 1
-        return true
+        return PostedBody(memory: file)
     }
 
     /// What was granted did not go out.
@@ -151,6 +168,7 @@ extension FrontProcess {
     /// Nothing was sent to the client.
     func candidateFailed(_ request: ClientRequest, _ error: GatewayError, _ report: FailureReport) {
         returnBodyFile(request)
+        request.race = nil
         guard !request.isAbandoned else {
             // The client left while the candidate failed; nobody is there to be answered.
             policy.abandoned(&request.course, now)
@@ -163,7 +181,7 @@ extension FrontProcess {
         proceed(request)
     }
 
-    private func noteFailure(_ request: ClientRequest, _ error: GatewayError, _ failure: FailureClass) {
+    func noteFailure(_ request: ClientRequest, _ error: GatewayError, _ failure: FailureClass) {
         request.lastError = error
         guard let candidate = request.candidate else { return }
         request.failedAttempts.append(FailedAttempt(provider: candidate.provider, reason: error.kind))
@@ -257,7 +275,7 @@ extension FrontProcess {
 
     // MARK: - What the policy noticed
 
-    private func tell(_ notices: [PolicyNotice]) {
+    func tell(_ notices: [PolicyNotice]) {
         for notice in notices {
             switch notice {
             case .circuitOpened(let provider, let model, let usec):

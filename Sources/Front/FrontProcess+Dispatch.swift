@@ -116,11 +116,14 @@ extension FrontProcess {
             case .workerDone:
                 let done: HandoffDone = try reader.get()
                 try reader.end()
-                if let request = link.requests.removeValue(forKey: done.tag) { self.done(request, done) }
+                guard let request = link.requests.removeValue(forKey: done.tag) else { return }
+                if request.race != nil, raceEnded(request, done) { return }
+                self.done(request, done)
             case .workerCommitted:
                 let message: HandoffCommitted = try reader.get()
                 try reader.end()
                 guard let request = link.requests[message.tag] else { return }
+                if request.race != nil { raceWon(request, message.tag) }
                 request.isCommitted = true
                 committed(request, message)
                 // A stream may run for long; a short answer's body file is soon used again.
@@ -135,6 +138,7 @@ extension FrontProcess {
                 guard let request = link.requests.removeValue(forKey: failed.tag) else { return }
                 let error = GatewayError(
                     failed.kind, failed.message, quote: failed.quote, retryAfter: failed.retryAfter)
+                if request.race != nil, raceFailed(request, failed.tag, error, failed.report) { return }
                 candidateFailed(request, error, failed.report)
             case .workerModels:
                 let offered: OfferedModels = try reader.get()
@@ -165,7 +169,8 @@ extension FrontProcess {
         workers.remove(link)
         let requests = link.requests
         link.requests = [:]
-        for request in requests.values {
+        for (tag, request) in requests {
+            if request.race != nil, raceLost(request, tag) { continue }
             if request.isCommitted {
                 policy.abandoned(&request.course, now)
                 record(request, status: 502, outcome: .upstreamFailed, rejection: nil)
@@ -194,10 +199,16 @@ extension FrontProcess {
         }
         guard let request = connection.current, !request.isAbandoned else { return }
         request.isAbandoned = true
+        abandon(request.tag, at: request.link)
+        if let other = request.race?.other { abandon(other.tag, at: other.link) }
+    }
+
+    /// Tells a worker that nobody waits for its answer.
+    func abandon(_ tag: UInt64, at link: WorkerLink?) {
         var writer = WireWriter(capacity: 16)
         IPC.begin(.frontAbandon, in: &writer)
-        writer.put(request.tag)
-        request.link?.channel?.send(writer.bytes)
+        writer.put(tag)
+        link?.channel?.send(writer.bytes)
     }
 
     /// The client closed its connection before its request was complete: nothing was asked, nothing is counted.

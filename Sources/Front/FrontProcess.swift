@@ -57,6 +57,9 @@ package final class FrontProcess {
     /// Requests that wait until somebody may be asked.
     var parked: [ClientRequest] = []
     private(set) var parking: Timer?
+    /// Requests beside which somebody else may be asked.
+    var races = RaceList()
+    private(set) var starter: Timer?
     var policy: Policy
     private var policyStore: PolicyStore?
     private var saving: Timer?
@@ -115,6 +118,7 @@ package final class FrontProcess {
         workers = WorkerLinks(providerCount: config.routes.providers.count)
         saving = try Timer(child.loop, accuracyUsec: 5_000) { [unowned self] in self.savePolicy() }
         parking = try Timer(child.loop, accuracyUsec: 2_000) { [unowned self] in self.wakeParked() }
+        starter = try Timer(child.loop, accuracyUsec: 2_000) { [unowned self] in self.joinRaces() }
         exporter = try ExporterLink(self, instance: instance)
         sweep = try Sweep(child.loop, intervalMsec: 250) { [unowned self] in self.look($0) }
         trafficSweep = try Sweep(child.loop, intervalMsec: Traffic.intervalMsec) { [unowned self] _ in
@@ -174,10 +178,15 @@ package final class FrontProcess {
 
     // MARK: - Requests
 
+    /// Unique in the life of this front.
+    func nextTag() -> UInt64 {
+        requestCounter += 1
+        return requestCounter
+    }
+
     /// Decides whether a request may go on before its body is read, and gives it its identity.
     func admit(_ request: ClientRequest) throws(GatewayError) {
-        requestCounter += 1
-        request.tag = requestCounter
+        request.tag = nextTag()
         request.id = "req_\(instanceText)\(String(requestCounter, radix: 16))"
         let head = request.head
         if head.upgrade == .webSocket, head.path == Endpoint.responses.clientPath {
@@ -307,7 +316,7 @@ package final class FrontProcess {
 
     /// A request is over.
     func account(_ record: RequestRecord) {
-        traffic.count(record)
+        if record.origin == .client { traffic.count(record) }
         trafficSweep?.wake()
         exporter?.add(record)
     }

@@ -18,7 +18,8 @@ package struct Splice: Equatable, Sendable {
     }
 }
 
-/// Hands a client's request to a worker. Descriptors: the client's socket, then the body's memfd unless inline.
+/// Hands a client's request to a worker. Descriptors: the client's socket, then the body's memfd unless inline, then the
+/// commit token if it is contested.
 package struct HandoffRequest: WireCodable {
     /// Unique in the life of one front; answers carry it.
     package var tag: UInt64
@@ -33,6 +34,8 @@ package struct HandoffRequest: WireCodable {
     package var credential: String
     /// No other credential could be used: wait for a token of this one.
     package var isOnlyCredential: Bool
+    /// Another worker may answer as well: whoever takes the token answers, the other one writes nothing.
+    package var isContested: Bool
     /// Members of the request's top level that the provider has refused.
     package var dropped: [String]
     /// The client's connection may serve another request afterwards.
@@ -67,6 +70,7 @@ package struct HandoffRequest: WireCodable {
     package init(
         tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool,
         terms: ReturnTerms = .none, credential: String = "", isOnlyCredential: Bool = true,
+        isContested: Bool = false,
         dropped: [String] = [],
         keepAlive: Bool,
         isHTTP11: Bool, model: String, clientModel: String, estimatedInput: Int = 0,
@@ -82,6 +86,7 @@ package struct HandoffRequest: WireCodable {
         self.terms = terms
         self.credential = credential
         self.isOnlyCredential = isOnlyCredential
+        self.isContested = isContested
         self.dropped = dropped
         self.keepAlive = keepAlive
         self.isHTTP11 = isHTTP11
@@ -114,6 +119,7 @@ package struct HandoffRequest: WireCodable {
         writer.put(terms)
         writer.put(credential)
         writer.put(isOnlyCredential)
+        writer.put(isContested)
         writer.put(list: dropped) { $0.put($1) }
         writer.put(keepAlive)
         writer.put(isHTTP11)
@@ -143,6 +149,7 @@ package struct HandoffRequest: WireCodable {
         terms = try reader.get()
         credential = try reader.getString()
         isOnlyCredential = try reader.getBool()
+        isContested = try reader.getBool()
         dropped = try reader.getList { (reader) throws(WireError) in try reader.getString() }
         keepAlive = try reader.getBool()
         isHTTP11 = try reader.getBool()

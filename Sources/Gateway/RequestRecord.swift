@@ -15,6 +15,22 @@ package struct FailedAttempt: Equatable, Sendable {
     }
 }
 
+/// Why a provider was asked.
+package enum RecordOrigin: UInt8, CaseIterable, Sendable {
+    /// To answer a client.
+    case client = 0
+    /// To answer a client that another provider answered first.
+    case hedge = 1
+
+    /// The label in place of the kind of client's, where one is shown.
+    package var name: String {
+        switch self {
+        case .client: "client"
+        case .hedge: "hedge"
+        }
+    }
+}
+
 /// One finished request.
 package struct RequestRecord: Equatable, Sendable, WireCodable {
     /// Ascends by one within one front instance.
@@ -53,6 +69,7 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
     package var kind: String
     /// What it cost by the configured prices, in billionths of a US dollar.
     package var cost: Int
+    package var origin: RecordOrigin
 
     package init(
         sequence: UInt64, requestID: String, startedUsec: UInt64, durationUsec: UInt64, firstByteUsec: UInt64,
@@ -60,7 +77,8 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         outcome: ExchangeOutcome,
         streaming: Bool, usage: Usage, backpressureCount: UInt32, failedAttempts: [FailedAttempt],
         rejection: ErrorKind?, transformers: [String] = [], estimatedInput: Int = 0,
-        losses: Losses = Losses(), key: String = "", kind: String = "", cost: Int = 0
+        losses: Losses = Losses(), key: String = "", kind: String = "", cost: Int = 0,
+        origin: RecordOrigin = .client
     ) {
         self.sequence = sequence
         self.requestID = requestID
@@ -84,6 +102,7 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         self.key = key
         self.kind = kind
         self.cost = cost
+        self.origin = origin
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -112,6 +131,7 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         writer.put(key)
         writer.put(kind)
         writer.put(UInt64(max(0, cost)))
+        writer.put(origin.rawValue)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -139,6 +159,7 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         key = try reader.getString()
         kind = try reader.getString()
         cost = Int(clamping: try reader.get(UInt64.self))
+        origin = try reader.getCase()
     }
 }
 

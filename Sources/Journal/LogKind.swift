@@ -32,6 +32,8 @@ package enum LogKind: CaseIterable, Sendable {
     case candidateFailed
     /// A request waits inside ccr until somebody can be asked.
     case requestWaits
+    /// A provider is late, and somebody else is asked too.
+    case requestHedged
     /// A model at a provider is left alone, or is well again.
     case circuitChanged
     /// A credential is left alone for a time, as its provider wants it.
@@ -72,6 +74,7 @@ package enum LogKind: CaseIterable, Sendable {
         case .requestFinished: "7a4369cd1be9363c2ba6d53e7c365ada"
         case .candidateFailed: "079065934eb291119fda3848e9b8292e"
         case .requestWaits: "617797fa61b3e425d9a37046b2c96480"
+        case .requestHedged: "4632df763b2b43c9ba59578e1c9f613e"
         case .circuitChanged: "e56c0763e3fa0964da3e7bf936856110"
         case .credentialPaused: "1a600aec7fe4bc71dd118bd00095c74c"
         case .credentialBanned: "710d962d03b5311c5629536f80cc9c6f"

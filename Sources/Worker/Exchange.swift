@@ -42,6 +42,8 @@ final class Exchange: TransferDelegate {
     private var replay: ((CredentialLease?, any TransferDelegate) -> any Upstream)?
     private var hasReplayed = false
     private let dropped: Losses
+    /// The right to answer, while another worker may take it as well.
+    private var token: CommitToken?
     private var signatureRefusal = SignatureRefusal()
 
     private enum State {
@@ -68,11 +70,13 @@ final class Exchange: TransferDelegate {
     /// - Parameters:
     ///   - translation: how the provider's answer becomes the client's; nil when its bytes pass.
     ///   - dropped: what the provider's rules took out of the request.
+    ///   - token: of a contested request.
     init(
         _ handoff: HandoffRequest, client: consuming FileDescriptor, link: FrontLink, worker: WorkerProcess,
-        translation: Translation?, dropped: Losses
+        translation: Translation?, dropped: Losses, token: CommitToken?
     ) {
         self.handoff = handoff
+        self.token = token
         self.link = link
         self.worker = worker
         startedUsec = Clock.monotonicUsec()
@@ -169,7 +173,7 @@ final class Exchange: TransferDelegate {
         lastUpstreamUsec = Clock.monotonicUsec()
         switch answer.bodyReceived(body, parser: worker.parser) {
         case .hold: break
-        case .commit: sendCommit(isLast: false)
+        case .commit: commit()
         case .forward:
             bodyBytes += UInt64(body.count)
             writer.write(body: body, chunked: answer.framing == .chunked)
@@ -244,7 +248,7 @@ final class Exchange: TransferDelegate {
         if !answer.isCommitted {
             if answer.isHoldingError, now > headUsec + Exchange.errorHoldUsec {
                 switch answer.errorHoldExpired(parser: worker.parser) {
-                case .commit: sendCommit(isLast: false)
+                case .commit: commit()
                 case .fail(let failure): resolve(.fail(failure))
                 case .hold, .forward, .send: break
                 }
@@ -254,7 +258,7 @@ final class Exchange: TransferDelegate {
             if answer.isHoldingStream || isWaiting,
                 now > (isWaiting ? startedUsec : headUsec) + UInt64(timeouts.commitHold) * 1000
             {
-                if answer.holdExpired() == .commit { sendCommit(isLast: false) }
+                if answer.holdExpired() == .commit { commit() }
                 return
             }
             let isLate = !answer.hasContent && now > startedUsec + UInt64(timeouts.firstEvent) * 1000
@@ -290,8 +294,17 @@ final class Exchange: TransferDelegate {
 
     // MARK: - Performing decisions
 
-    private func sendCommit(isLast: Bool) {
-        guard let writer else { return }
+    private func commit() {
+        if !sendCommit(isLast: false) { resolve(.abandon(.aborted)) }
+    }
+
+    /// Begins the answer. Returns false when another worker has begun one.
+    private func sendCommit(isLast: Bool) -> Bool {
+        guard let writer else { return false }
+        if let token {
+            guard token.take() else { return false }
+            self.token = nil
+        }
         firstByteUsec = Clock.monotonicUsec() - startedUsec
         link.send(
             .workerCommitted,
@@ -306,6 +319,7 @@ final class Exchange: TransferDelegate {
         answer.dropSent()
         // The request is not repeated any more; a stream may run for long without it.
         handoff.dropBody()
+        return true
     }
 
     private func perform(_ ending: Answer.Ending, breakOutcome: ExchangeOutcome) {
@@ -314,7 +328,7 @@ final class Exchange: TransferDelegate {
         case .fail(let failure): fail(failure)
         case .finish(let last):
             if firstByteUsec == 0 {
-                sendCommit(isLast: true)
+                guard sendCommit(isLast: true) else { return end(.aborted, keepAlive: false) }
             } else if answer.framing == .chunked || !last.isEmpty {
                 bodyBytes += UInt64(last.count)
                 last.withUnsafeBytes {
@@ -410,7 +424,8 @@ final class Exchange: TransferDelegate {
 
     private func end(_ outcome: ExchangeOutcome, keepAlive: Bool) {
         state = .over
-        if !keepAlive { writer?.shutDown() }
+        // The client of a contested request is another worker's to answer, or front's to close.
+        if !keepAlive, token == nil { writer?.shutDown() }
         let fullCount = writer?.fullCount ?? 0
         writer = nil
         link.send(

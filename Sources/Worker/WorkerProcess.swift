@@ -181,6 +181,11 @@ package final class WorkerProcess {
             unchanged = SplicedBody(file: descriptor, size: handoff.bodySize, splices: handoff.splices)
         }
         guard let unchanged else { throw .invalidValue("splices") }
+        var token: CommitToken?
+        if handoff.isContested {
+            guard let descriptor = received.takeDescriptor() else { throw .truncated }
+            token = CommitToken(adopting: descriptor)
+        }
         let adaptation = adaptation(handoff.endpoint, handoff.model)
         let plan: RequestPlan
         do {
@@ -195,8 +200,9 @@ package final class WorkerProcess {
         }
         let (body, dropped) = outgoing(unchanged, adaptation, plan, handoff)
         let exchange = Exchange(
-            handoff, client: client, link: link, worker: self, translation: plan.translation, dropped: dropped
-        )
+            handoff, client: client, link: link, worker: self, translation: plan.translation,
+            dropped: dropped,
+            token: token)
         exchange.transformers = adaptation.model.rules.transformers
         link.exchanges[handoff.tag] = exchange
         activeCount += 1

@@ -28,6 +28,24 @@ import Testing
         #expect(state.registry.shown(.failures).isEmpty)
     }
 
+    @Test
+    mutating func `a request that another provider was faster for costs what it cost and is no request`() {
+        var slower = record(1, usage: Usage(input: 10, output: 7))
+        slower.origin = .hedge
+        slower.key = "crowd"
+        slower.cost = 2_000_000_000
+        state.apply(batch([slower]), nowUsec: 0)
+        #expect(state.value(.hedged, "openai") == 1)
+        #expect(state.value(.requests, "openai") == 0)
+        #expect(state.value(.frontendRequests, "codex") == 0)
+        #expect(state.registry.shown(.keyRequests).isEmpty)
+        #expect(state.value(.inputTokens, "openai") == 10)
+        #expect(state.value(.cost, "openai") == 2)
+        #expect(state.registry.shown(.failures).isEmpty)
+        let daily = state.takeChanges().daily
+        #expect(daily.keys.map(\.client) == ["hedge"])
+    }
+
     @Test mutating func `values that are not from the configuration share the label other`() {
         state.apply(
             batch([
