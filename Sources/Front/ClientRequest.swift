@@ -23,6 +23,8 @@ final class ClientRequest {
     var hold: ClientLedger.Hold?
     /// It counts as one of the requests at providers.
     var hasTurn = false
+    /// It is on its way from candidate to candidate.
+    var hasSetOut = false
     /// A provider has been asked.
     var wasAsked = false
     var body: BodyStore?

@@ -31,12 +31,13 @@ extension FrontProcess {
             candidates, session: session,
             tokens: (request.facts?.estimatedTokens ?? 0) + FrontProcess.assumedOutputTokens,
             isStream: request.isStreaming,
-            deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000)
+            deadlineUsec: waitDeadline(request))
+        request.hasSetOut = true
         proceed(request)
     }
 
     /// Asks whoever is next, waits, or gives up.
-    private func proceed(_ request: ClientRequest) {
+    func proceed(_ request: ClientRequest) {
         switch policy.next(&request.course, now) {
         case .ask(let grant):
             request.grant = grant
@@ -44,6 +45,7 @@ extension FrontProcess {
             handOver(request, grant)
         case .wait(let until):
             request.wakeUsec = until
+            leaveTurn(request)
             parked.append(request)
             armParking()
             journal.log(
@@ -263,7 +265,7 @@ extension FrontProcess {
         tick()
         let due = parked.filter { $0.wakeUsec <= now }
         parked.removeAll { $0.wakeUsec <= now }
-        for request in due { proceed(request) }
+        for request in due { takeTurnAgain(request) }
         armParking()
     }
 

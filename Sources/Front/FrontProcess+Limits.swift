@@ -27,8 +27,7 @@ extension FrontProcess {
     ///
     /// - Throws: 429 when too many requests of its key wait already.
     func takeTurn(_ request: ClientRequest) throws(GatewayError) {
-        let deadline = now + UInt64(config.limits.queueTimeoutMsec) * 1_000
-        switch gate.enter(request, key: line(of: request), deadline: deadline) {
+        switch gate.enter(request, key: line(of: request), deadline: turnDeadline(request)) {
         case .goesOn: begin(request)
         case .waits: break
         case .isFull:
@@ -38,9 +37,27 @@ extension FrontProcess {
         }
     }
 
+    /// When a request has waited for its turn for too long.
+    private func turnDeadline(_ request: ClientRequest) -> UInt64 {
+        min(now + UInt64(config.limits.queueTimeoutMsec) * 1_000, waitDeadline(request))
+    }
+
+    /// When a request must not wait any longer, for whatever reason.
+    func waitDeadline(_ request: ClientRequest) -> UInt64 {
+        request.client.waitsUntil(
+            startedUsec: request.startedUsec, totalMsec: config.limits.totalTimeoutMsec)
+    }
+
     private func begin(_ request: ClientRequest) {
         request.hasTurn = true
-        setOut(request)
+        if request.hasSetOut { proceed(request) } else { setOut(request) }
+    }
+
+    /// A request that has waited until somebody may be asked takes a turn again, the next one of its key.
+    func takeTurnAgain(_ request: ClientRequest) {
+        if gate.enterAgain(request, key: line(of: request), deadline: turnDeadline(request)) {
+            begin(request)
+        }
     }
 
     /// Requests without a key wait in a line of their own.
@@ -54,11 +71,16 @@ extension FrontProcess {
             ledger.settle(hold, tokens: used > 0 ? used : nil, wasAsked: request.wasAsked, now: now)
             policyChanged()
         }
+        leaveTurn(request)
+    }
+
+    /// Others may go on in the place of a request that is over, or asks nobody for a while.
+    func leaveTurn(_ request: ClientRequest) {
         guard request.hasTurn else { return }
         request.hasTurn = false
         gate.leave(line(of: request))
         guard gate.waiting > 0 else { return }
-        // Not from here: the end of this request is still being told.
+        // Not from here: what this request does now is not done yet.
         loop.later { [weak self] in self?.callNext() }
     }
 

@@ -19,6 +19,25 @@ package enum ClientKind: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// For how long the client stands that not a byte of an answer comes, less a minute in which the provider may begin;
+    /// nil for as long as it may be. Source: Codex 0.163 sets no timeout for the head of an answer; Claude Code 2.1
+    /// breaks a connection off after 300 s of silence; the SDKs of OpenAI and Anthropic give up after 600 s.
+    private var patienceUsec: UInt64? {
+        switch self {
+        case .codex: nil
+        case .claudeCode: 240_000_000
+        case .other: 540_000_000
+        }
+    }
+
+    /// When a request must not wait inside ccr any longer.
+    ///
+    /// - Parameter totalMsec: how long requests may last.
+    package func waitsUntil(startedUsec: UInt64, totalMsec: Int) -> UInt64 {
+        let total = UInt64(totalMsec) * 1_000
+        return startedUsec + min(total, patienceUsec ?? total)
+    }
+
     /// Looks at the value of User-Agent (empty when missing) and at whether any header begins with "anthropic-".
     ///
     /// "codex" in the user agent wins over everything, because Codex may be pointed at an Anthropic-like path.

@@ -41,6 +41,32 @@ struct FairQueueTests {
         #expect(none == nil)
     }
 
+    @Test("gives who comes back the next turn of its key, and none of another key")
+    func comesBack() {
+        var gate = AdmissionGate<String>(total: 1, limits: [nil, nil], queued: 2)
+        let first = gate.enter("a", key: 0, deadline: 9)
+        let others = [("b", 1), ("c", 0), ("d", 0)].map { gate.enter($0, key: $1, deadline: 9) }
+        #expect(first == .goesOn)
+        #expect(others == [.waits, .waits, .waits])
+        // It waits for something else meanwhile.
+        gate.leave(0)
+        let served = gate.next()
+        #expect(served == "c")
+        let goesOn = gate.enterAgain("a", key: 0, deadline: 9)
+        #expect(!goesOn)
+        gate.leave(0)
+        var order: [String] = []
+        while let next = gate.next() {
+            order.append(next)
+            gate.leave(next == "b" ? 1 : 0)
+        }
+        #expect(order == ["b", "a", "d"])
+        let again = gate.enterAgain("a", key: 0, deadline: 9)
+        #expect(again)
+        let after = gate.enter("e", key: 0, deadline: 9)
+        #expect(after == .waits)
+    }
+
     @Test("is bounded by key, and lets nobody wait for ever")
     func bounds() {
         var queue = FairQueue<Int>(keys: 2, capacity: 2)

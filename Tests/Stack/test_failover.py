@@ -158,6 +158,49 @@ class Waits(Case):
         self.assertEqual((answer.status, answer.body), (400, refusal))
         self.assertEqual(len(self.up.seen("n")), 2)
 
+    def test_whoever_waits_for_a_limit_takes_no_turn_from_others_and_no_more_than_its_own(self):
+        stack = self.start(Limits={"concurrentRequests": 1})
+        self.up.scripts["m"] = self.refusing(1, 429, BUSY, [("retry-after", "2")])
+        most = []
+
+        def count(request):
+            most.append(self.up.active)
+            return slow(CHAT.events(4), 0.05)
+
+        self.up.scripts["n"] = count
+        with Wire(stack.port) as wire:
+            wire.send(post_bytes(CHAT.path, CHAT.request("m")))
+            stack.wait_for_log("waits [0-9]+ ms")
+            # Others go on while it waits, and it goes on among them.
+            stop = threading.Event()
+
+            def others():
+                while not stop.is_set():
+                    CHAT.assert_complete(stack.post(CHAT.path, CHAT.request("n"), timeout=30), 4)
+
+            threads = [threading.Thread(target=others) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            wait_for("others are answered", 5, lambda: len(most) > 2)
+            self.assertEqual(len(self.up.seen("m")), 1)
+            CHAT.assert_complete(wire.read_answer(), 10)
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(max(most), 1)
+
+    def test_nothing_is_sent_while_a_request_waits_so_that_its_end_has_a_status(self):
+        stack = self.start(RATE_LIMIT_MAX_TOTAL_WAIT_MS=1500)
+        for d in DIALECTS:
+            self.up.scripts["m"] = self.refusing(9, 429, BUSY, [("retry-after", "1")])
+            before = len(self.up.seen("m"))
+            answer = stack.post(d.path, d.request("m"), timeout=30)
+            with self.subTest(d.name):
+                self.assertEqual(answer.status, 429)
+                self.assertEqual(answer.header("content-type"), "application/json")
+                self.assertGreaterEqual(int(answer.header("retry-after")), 1)
+                self.assertLessEqual(len(self.up.seen("m")) - before, 2)
+
     def test_a_client_that_leaves_while_it_waits_is_forgotten(self):
         stack = self.start()
         self.up.scripts["m"] = self.refusing(1, 429, BUSY, [("retry-after", "2")])

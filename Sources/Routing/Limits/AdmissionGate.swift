@@ -41,6 +41,18 @@ package struct AdmissionGate<Element> {
         return queue.append(element, key: key, deadline: deadline) ? .waits : .isFull
     }
 
+    /// A request that went on and left, to wait for something else, wants to go on again: the next of its key.
+    ///
+    /// - Returns: false when it stands in line.
+    package mutating func enterAgain(_ element: Element, key: Int, deadline: UInt64) -> Bool {
+        guard hasRoom, hasRoom(key) else {
+            queue.putBack(element, key: key, deadline: deadline)
+            return false
+        }
+        start(key)
+        return true
+    }
+
     /// A request that went on is over.
     package mutating func leave(_ key: Int) {
         running -= 1

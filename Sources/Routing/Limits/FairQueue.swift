@@ -40,6 +40,13 @@ package struct FairQueue<Element> {
         return true
     }
 
+    /// Puts an element that has had its turn at the head of its key's line, however long that is.
+    package mutating func putBack(_ element: Element, key: Int, deadline: UInt64) {
+        if lines[key].waiting.isEmpty { lines[key].turns = max(lines[key].turns, turn) }
+        lines[key].waiting.insert(Waiting(element: element, deadline: deadline), at: 0)
+        count += 1
+    }
+
     /// Whether somebody waits in the line of a key.
     package func isWaiting(_ key: Int) -> Bool { !lines[key].waiting.isEmpty }
 

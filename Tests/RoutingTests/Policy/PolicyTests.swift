@@ -74,6 +74,31 @@ struct PolicyTests {
         #expect(ask(&restored, &alone, 7)?.credentialName == "x")
     }
 
+    @Test(
+        "never lets a client wait for longer than it stands without a byte, whatever the configuration says",
+        arguments: [
+            (ClientKind.claudeCode, 230, true), (.claudeCode, 250, false), (.other, 500, true),
+            (.other, 550, false), (.codex, 3_000, true), (.codex, 3_700, false),
+        ])
+    func patience(client: ClientKind, seconds: Int, waits: Bool) {
+        var config = PolicyConfig(providers: [provider("a")])
+        config.wait = WaitRule(
+            totalMsec: 3_600_000, longestMsec: 3_600_000, firstPauseMsec: 1_000, multiplier: 2)
+        var policy = Policy(config, seed: 1)
+        var course = Course(
+            candidates(config), deadlineUsec: client.waitsUntil(startedUsec: 0, totalMsec: 3_600_000))
+        _ = ask(&policy, &course)
+        _ = policy.failed(
+            &course, FailureReport(.rate, status: 429, retryAfterMsec: seconds * 1_000), Self.second)
+        switch policy.next(&course, Self.second) {
+        case .wait: #expect(waits)
+        case .fail: #expect(!waits)
+        case .ask: Issue.record("asked while it pauses")
+        }
+        // A shorter life of requests counts more.
+        #expect(client.waitsUntil(startedUsec: 5, totalMsec: 1_000) == 1_000_005)
+    }
+
     @Test("refuses bytes that are no snapshot, and stays as it was")
     func damaged() throws {
         let config = PolicyConfig(providers: [provider("a")])
