@@ -147,14 +147,29 @@ struct RouteReader {
             return nil
         }
         let choice = choice(of: inner, targets)
-        if choice == nil, inner.value("route") == nil, inner.value("split") == nil {
+        if choice == nil, inner.value("route") == nil, inner.value("split") == nil,
+            inner.value("shadow") == nil
+        {
             problems.error(place.node, place.path, "leads nowhere: it needs route or split")
         }
         return choice
     }
 
-    /// What the keys route and split of an object say; nil when neither is there.
+    /// What the keys route, split and shadow of an object say; nil without one of the first two.
     mutating func choice(of section: ConfigSection, _ targets: RouteTargets) -> RouteChoice? {
+        var choice = places(of: section, targets)
+        guard let (node, path) = section.value("shadow") else { return choice }
+        let inner = section.section("shadow")
+        if let target = checked("target", in: inner, targets), let percent = inner.integer("percent") {
+            choice?.shadow = RouteShadow(target: target, percent: percent)
+        }
+        if section.value("route") == nil, section.value("split") == nil {
+            problems.error(node, path, "copies what goes nowhere: it needs route or split beside it")
+        }
+        return choice
+    }
+
+    private mutating func places(of section: ConfigSection, _ targets: RouteTargets) -> RouteChoice? {
         let route = checked("route", in: section, targets)
         guard let (node, path) = section.value("split") else { return route.map { RouteChoice($0) } }
         if section.value("route") != nil {

@@ -10,10 +10,18 @@ package struct RouteShare: Equatable, Sendable {
     package var weight: Int
 }
 
+/// Where copies of requests go whose answers nobody gets.
+package struct RouteShadow: Equatable, Sendable {
+    package var target: Route
+    /// So many of a hundred requests are copied, from 1.
+    package var percent: Int
+}
+
 /// One place or several.
 package struct RouteChoice: Equatable, Sendable {
     /// At least one.
     package var shares: [RouteShare]
+    package var shadow: RouteShadow?
 
     package init(_ shares: [RouteShare]) {
         self.shares = shares

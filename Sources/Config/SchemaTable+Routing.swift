@@ -17,6 +17,19 @@ extension Schema {
     private static let shares = SchemaKind.map(.integer(RouteReader.weights))
     private static let sharesHelp = "Shares of the sessions by route, in place of route."
 
+    /// Copies of requests to another model.
+    private static func shadow(_ path: String) -> [SchemaKey] {
+        [
+            SchemaKey(
+                "\(path).shadow", .object,
+                "Copies of some requests go to another model; nobody gets the answers."),
+            SchemaKey("\(path).shadow.target", .route, required: true, "Where they go."),
+            SchemaKey(
+                "\(path).shadow.percent", .integer(1...100), required: true,
+                "So many of a hundred requests are copied."),
+        ]
+    }
+
     /// A route as text, or as an object with one or several.
     private static func choice(
         _ path: String, spellings: [String] = [], routeSpellings: [String] = [], _ help: String
@@ -25,7 +38,7 @@ extension Schema {
             SchemaKey(path, .either(.route, .object), spellings: spellings, help),
             SchemaKey(path + ".route", .route, spellings: routeSpellings, "The route."),
             SchemaKey(path + ".split", shares, sharesHelp),
-        ]
+        ] + shadow(path)
     }
 
     /// The routes of Router by kind, each with shares.
@@ -63,30 +76,32 @@ extension Schema {
         "/v1beta/models/{model}:countTokens",
     ]
 
-    private static let ruleKeys: [SchemaKey] = [
-        SchemaKey("Rules[].name", .text, "For explanations."),
-        SchemaKey(
-            "Rules[].match", .object, "What a request must fulfil, all of it; without it every one fits."),
-        SchemaKey("Rules[].match.path", .choice(rulePaths), "The path it came to."),
-        SchemaKey("Rules[].match.client", .choice(["codex", "claude_code", "other"]), "Who sent it."),
-        SchemaKey(
-            "Rules[].match.kind", .choice(RequestKind.allCases.map(\.name)), "What the request is for."),
-        SchemaKey("Rules[].match.model", .text, "The model it names; “*” stands for any characters."),
-        SchemaKey(
-            "Rules[].match.headers", .map(.text),
-            "Header fields it has, with their values; “*” stands for any characters."),
-        SchemaKey(
-            "Rules[].match.key", .text, "The name of the client key it came with; “default” is APIKEY."),
-        SchemaKey("Rules[].match.min_tokens", .integer(0...1_000_000_000), "Its input tokens at least."),
-        SchemaKey("Rules[].match.max_tokens", .integer(0...1_000_000_000), "Its input tokens at most."),
-        SchemaKey("Rules[].match.tools", .list(.text), "Tools it offers, all of them."),
-        SchemaKey("Rules[].match.has_image", .boolean, "Whether it holds an image."),
-        SchemaKey("Rules[].route", .route, "Where it goes then. Without it the next rules decide."),
-        SchemaKey("Rules[].split", shares, sharesHelp),
-        SchemaKey("Rules[].set", .object, "Parameters of requests that match and do not set them."),
-        SchemaKey("Rules[].set.max_tokens", .integer(1...10_000_000), "Token limit of the answer."),
-        SchemaKey("Rules[].set.temperature", .number(0...2), "Temperature."),
-    ]
+    private static let ruleKeys: [SchemaKey] =
+        [
+            SchemaKey("Rules[].name", .text, "For explanations."),
+            SchemaKey(
+                "Rules[].match", .object, "What a request must fulfil, all of it; without it every one fits."),
+            SchemaKey("Rules[].match.path", .choice(rulePaths), "The path it came to."),
+            SchemaKey("Rules[].match.client", .choice(["codex", "claude_code", "other"]), "Who sent it."),
+            SchemaKey(
+                "Rules[].match.kind", .choice(RequestKind.allCases.map(\.name)), "What the request is for."),
+            SchemaKey("Rules[].match.model", .text, "The model it names; “*” stands for any characters."),
+            SchemaKey(
+                "Rules[].match.headers", .map(.text),
+                "Header fields it has, with their values; “*” stands for any characters."),
+            SchemaKey(
+                "Rules[].match.key", .text, "The name of the client key it came with; “default” is APIKEY."),
+            SchemaKey("Rules[].match.min_tokens", .integer(0...1_000_000_000), "Its input tokens at least."),
+            SchemaKey("Rules[].match.max_tokens", .integer(0...1_000_000_000), "Its input tokens at most."),
+            SchemaKey("Rules[].match.tools", .list(.text), "Tools it offers, all of them."),
+            SchemaKey("Rules[].match.has_image", .boolean, "Whether it holds an image."),
+            SchemaKey("Rules[].route", .route, "Where it goes then. Without it the next rules decide."),
+            SchemaKey("Rules[].split", shares, sharesHelp),
+        ] + shadow("Rules[]") + [
+            SchemaKey("Rules[].set", .object, "Parameters of requests that match and do not set them."),
+            SchemaKey("Rules[].set.max_tokens", .integer(1...10_000_000), "Token limit of the answer."),
+            SchemaKey("Rules[].set.temperature", .number(0...2), "Temperature."),
+        ]
 
     static let routingKeys: [SchemaKey] =
         choice("Router.default", "Answers when nothing else decides; also the first fallback.")

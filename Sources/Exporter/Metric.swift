@@ -14,6 +14,9 @@ enum Metric: String, CaseIterable {
     case outputRate = "ccr_output_tokens_per_second"
     case failures = "ccr_failures_total"
     case hedged = "ccr_hedged_requests_total"
+    case shadowRequests = "ccr_shadow_requests_total"
+    case shadowTokens = "ccr_shadow_tokens_total"
+    case shadowCost = "ccr_shadow_cost_usd_total"
     case rateLimitHits = "ccr_rate_limit_hits_total"
     case inputTokens = "ccr_input_tokens_total"
     case outputTokens = "ccr_output_tokens_total"
@@ -80,6 +83,10 @@ enum Metric: String, CaseIterable {
             counter(
                 ["tier"],
                 "Requests cancelled at this provider because another one asked beside it was faster.")
+        case .shadowRequests:
+            counter(["tier", "outcome"], "Copies of requests whose answers nobody got, by how they ended.")
+        case .shadowTokens: counter(["tier"], "Tokens of such copies, input and output.")
+        case .shadowCost: counter(["tier"], "US dollars for such copies, by the configured prices.")
         case .rateLimitHits: counter(["tier"], "Answers with status 429 from this provider.")
         case .inputTokens:
             counter(["tier"], "Input tokens that were neither read from nor written to a cache.")

@@ -135,12 +135,26 @@ struct UsageState {
     private mutating func countExtra(_ record: RequestRecord) {
         let tierPosition = tierLabels.position(record.provider)
         let tier = tierLabels.values[tierPosition]
-        registry.add(registry.series(.hedged, [tier]))
-        countTokens(record.usage, tiers[tierPosition])
-        countMoney(record, tierPosition)
+        if record.origin == .hedge {
+            registry.add(registry.series(.hedged, [tier]))
+            countTokens(record.usage, tiers[tierPosition])
+            countMoney(record, tierPosition)
+        } else {
+            countShadow(record, tier)
+        }
         daily.count(
             record, provider: tier, endpoint: endpointLabels.values[endpointLabels.position(record.endpoint)],
-            client: record.origin.name, failed: false)
+            client: record.origin.name, failed: record.origin == .shadow && record.outcome != .completed)
+    }
+
+    private mutating func countShadow(_ record: RequestRecord, _ tier: String) {
+        let usage = record.usage
+        registry.add(registry.series(.shadowRequests, [tier, record.outcome.name]))
+        add(
+            registry.series(.shadowTokens, [tier]),
+            usage.input + usage.cacheRead + usage.cacheWrite + usage.output)
+        let dollars = Double(record.cost) / Double(Calendar.nanoPerUSD)
+        if record.cost > 0 { registry.add(registry.series(.shadowCost, [tier]), dollars) }
     }
 
     private mutating func countMoney(_ record: RequestRecord, _ tierPosition: Int) {

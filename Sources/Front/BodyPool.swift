@@ -40,7 +40,7 @@ final class BodyPool {
 
     /// Kept per kind and provider, and the largest that is kept.
     private static let maximumCount = 8
-    private static let maximumBytes = 8 << 20
+    static let maximumBytes = 8 << 20
     /// A fresh buffer starts this large and quadruples, so that a claimed length alone costs nothing.
     static let firstCapacity = 256 * 1024
 

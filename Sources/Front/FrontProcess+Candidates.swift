@@ -97,6 +97,7 @@ extension FrontProcess {
         request.bodyFile = file.memory
         request.link = link
         if let race = request.race { startClock(request, race, grant) }
+        if let target = request.decision?.shadow, request.course.calls == 1 { copy(request, to: target) }
     }
 
     /// Where a worker finds the body.
@@ -107,9 +108,12 @@ extension FrontProcess {
 
     /// Sends a request to a worker, under its own tag. Returns nil when it could not be sent.
     ///
-    /// - Parameter token: of a request that another worker may answer as well.
+    /// - Parameters:
+    ///   - token: of a request that another worker may answer as well.
+    ///   - isDiscarded: nobody gets the answer; the worker's messages are not about the request.
     func post(
-        _ request: ClientRequest, _ grant: Grant, tag: UInt64, token: CommitToken?, to link: WorkerLink
+        _ request: ClientRequest, _ grant: Grant, tag: UInt64, token: CommitToken?,
+        isDiscarded: Bool = false, to link: WorkerLink
     ) -> PostedBody? {
         guard let endpoint = request.endpoint, let facts = request.facts, let body = request.body
         else { return nil }
@@ -122,6 +126,7 @@ extension FrontProcess {
             tag: tag, requestID: request.id, endpoint: endpoint, streaming: facts.isStreaming,
             terms: FrontProcess.terms(grant.terms, request), credential: grant.credentialName,
             isOnlyCredential: grant.isOnlyCredential, isContested: token != nil,
+            isDiscarded: isDiscarded,
             dropped: grant.dropped,
             keepAlive: request.clientKeepsAlive && !isDraining, isHTTP11: request.head.minorVersion == 1,
             model: candidate.model, clientModel: facts.model ?? candidate.model,
@@ -133,7 +138,7 @@ extension FrontProcess {
             routeNote: facts.traits.wantsExplanation ? request.decision?.note(on: candidate) ?? "" : "")
         IPC.begin(.frontHandoff, in: &handoffBuffer)
         handoffBuffer.put(handoff)
-        var descriptors = [request.connection.descriptor.raw]
+        var descriptors = isDiscarded ? [] : [request.connection.descriptor.raw]
         var file: SharedMemory?
         if body.inlineBytes == nil {
             do {
@@ -151,9 +156,10 @@ extension FrontProcess {
         guard link.channel?.send(handoffBuffer.bytes, descriptors: descriptors) == .accepted else {
             return nil
         }
+        gauges.handoffs += 1
+        guard !isDiscarded else { return PostedBody(memory: file) }
         request.wasAsked = true
         link.requests[tag] = request
-        gauges.handoffs += 1
         return PostedBody(memory: file)
     }
 

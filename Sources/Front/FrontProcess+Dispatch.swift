@@ -116,7 +116,9 @@ extension FrontProcess {
             case .workerDone:
                 let done: HandoffDone = try reader.get()
                 try reader.end()
-                guard let request = link.requests.removeValue(forKey: done.tag) else { return }
+                guard let request = link.requests.removeValue(forKey: done.tag) else {
+                    return shadowEnded(done.tag, status: done.status, done.outcome, done.usage)
+                }
                 if request.race != nil, raceEnded(request, done) { return }
                 self.done(request, done)
             case .workerCommitted:
@@ -135,7 +137,9 @@ extension FrontProcess {
             case .workerFailed:
                 let failed: HandoffFailed = try reader.get()
                 try reader.end()
-                guard let request = link.requests.removeValue(forKey: failed.tag) else { return }
+                guard let request = link.requests.removeValue(forKey: failed.tag) else {
+                    return shadowEnded(failed.tag, status: failed.report.status, .upstreamFailed)
+                }
                 let error = GatewayError(
                     failed.kind, failed.message, quote: failed.quote, retryAfter: failed.retryAfter)
                 if request.race != nil, raceFailed(request, failed.tag, error, failed.report) { return }
@@ -167,6 +171,7 @@ extension FrontProcess {
         tick()
         link.channel = nil
         workers.remove(link)
+        shadowsEnded(with: link)
         let requests = link.requests
         link.requests = [:]
         for (tag, request) in requests {

@@ -60,6 +60,8 @@ package final class FrontProcess {
     /// Requests beside which somebody else may be asked.
     var races = RaceList()
     private(set) var starter: Timer?
+    /// Copies under way, by tag.
+    var shadows: [UInt64: Shadow] = [:]
     var policy: Policy
     private var policyStore: PolicyStore?
     private var saving: Timer?
@@ -426,6 +428,7 @@ package final class FrontProcess {
         // The next front goes on from here.
         policyStore = nil
         Notifier.stopping()
+        cancelShadows()
         for watch in listenerWatches { watch.cancel() }
         listenerWatches = []
         listeners = []

@@ -18,7 +18,7 @@ package struct Splice: Equatable, Sendable {
     }
 }
 
-/// Hands a client's request to a worker. Descriptors: the client's socket, then the body's memfd unless inline, then the
+/// Hands a client's request to a worker. Descriptors: the client's socket unless nobody gets the answer, then the body's memfd unless inline, then the
 /// commit token if it is contested.
 package struct HandoffRequest: WireCodable {
     /// Unique in the life of one front; answers carry it.
@@ -36,6 +36,8 @@ package struct HandoffRequest: WireCodable {
     package var isOnlyCredential: Bool
     /// Another worker may answer as well: whoever takes the token answers, the other one writes nothing.
     package var isContested: Bool
+    /// Nobody gets the answer.
+    package var isDiscarded: Bool
     /// Members of the request's top level that the provider has refused.
     package var dropped: [String]
     /// The client's connection may serve another request afterwards.
@@ -70,7 +72,7 @@ package struct HandoffRequest: WireCodable {
     package init(
         tag: UInt64, requestID: String, endpoint: Endpoint, streaming: Bool,
         terms: ReturnTerms = .none, credential: String = "", isOnlyCredential: Bool = true,
-        isContested: Bool = false,
+        isContested: Bool = false, isDiscarded: Bool = false,
         dropped: [String] = [],
         keepAlive: Bool,
         isHTTP11: Bool, model: String, clientModel: String, estimatedInput: Int = 0,
@@ -87,6 +89,7 @@ package struct HandoffRequest: WireCodable {
         self.credential = credential
         self.isOnlyCredential = isOnlyCredential
         self.isContested = isContested
+        self.isDiscarded = isDiscarded
         self.dropped = dropped
         self.keepAlive = keepAlive
         self.isHTTP11 = isHTTP11
@@ -120,6 +123,7 @@ package struct HandoffRequest: WireCodable {
         writer.put(credential)
         writer.put(isOnlyCredential)
         writer.put(isContested)
+        writer.put(isDiscarded)
         writer.put(list: dropped) { $0.put($1) }
         writer.put(keepAlive)
         writer.put(isHTTP11)
@@ -150,6 +154,7 @@ package struct HandoffRequest: WireCodable {
         credential = try reader.getString()
         isOnlyCredential = try reader.getBool()
         isContested = try reader.getBool()
+        isDiscarded = try reader.getBool()
         dropped = try reader.getList { (reader) throws(WireError) in try reader.getString() }
         keepAlive = try reader.getBool()
         isHTTP11 = try reader.getBool()

@@ -21,12 +21,15 @@ package enum RecordOrigin: UInt8, CaseIterable, Sendable {
     case client = 0
     /// To answer a client that another provider answered first.
     case hedge = 1
+    /// To see how it answers.
+    case shadow = 2
 
     /// The label in place of the kind of client's, where one is shown.
     package var name: String {
         switch self {
         case .client: "client"
         case .hedge: "hedge"
+        case .shadow: "shadow"
         }
     }
 }

@@ -60,7 +60,7 @@ package enum MessageKind: UInt8, CaseIterable {
 
 package enum IPC {
     /// Both ends must agree.
-    package static let version: UInt8 = 4
+    package static let version: UInt8 = 5
 
     /// Starts a message.
     @inline(__always)

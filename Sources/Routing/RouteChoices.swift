@@ -14,6 +14,14 @@ struct Choice: Equatable, Sendable {
 
     /// At least one; none whose share is 0.
     let shares: [Share]
+    /// Where copies go.
+    var shadow: Shadow?
+
+    struct Shadow: Equatable, Sendable {
+        let destination: Destination
+        /// Of a hundred requests.
+        let percent: UInt8
+    }
 
     /// - Returns: nil when no destination has a share.
     init?(_ weighted: [(destination: Destination, weight: Int)]) {
@@ -90,13 +98,20 @@ extension Choice: WireCodable {
             writer.put(UInt32(clamping: share.upTo - before))
             before = share.upTo
         }
+        writer.put(shadow) { writer, shadow in
+            writer.put(shadow.destination)
+            writer.put(shadow.percent)
+        }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         let weighted = try reader.getList { (reader) throws(WireError) in
             (destination: try reader.get(Destination.self), weight: Int(try reader.get(UInt32.self)))
         }
-        guard let choice = Choice(weighted) else { throw .invalidValue("a choice without a share") }
+        guard var choice = Choice(weighted) else { throw .invalidValue("a choice without a share") }
+        choice.shadow = try reader.getOptional { (reader) throws(WireError) in
+            Shadow(destination: try reader.get(), percent: try reader.get())
+        }
         self = choice
     }
 }

@@ -68,6 +68,17 @@ package struct RoutingRequest: Sendable {
     var session: UInt64 { traits.session != 0 ? traits.session : spread }
 }
 
+/// Where the copy of a request goes; few have one, so a decision has only a reference to it.
+package final class ShadowTarget: Equatable, Sendable {
+    package let candidate: RouteCandidate
+
+    init(_ candidate: RouteCandidate) { self.candidate = candidate }
+
+    package static func == (left: ShadowTarget, right: ShadowTarget) -> Bool {
+        left.candidate == right.candidate
+    }
+}
+
 /// The outcome for one request.
 package struct RouteDecision: Equatable, Sendable {
     /// In the order in which they are asked; at least one, none twice.
@@ -81,6 +92,8 @@ package struct RouteDecision: Equatable, Sendable {
     package let kind: RequestKind
     /// The rule that decided, in a few words without blanks at the ends: "alias", "Router.background", "Rules[3]".
     package let reason: String
+    /// A copy of this request goes there, and nobody gets the answer.
+    package let shadow: ShadowTarget?
 
     /// The label in metrics of what the request is for.
     package var kindName: String { kind.name }

@@ -30,6 +30,7 @@ extension RouteTable {
         let reason: String
         /// Nothing about the request led there; the other candidates are as good.
         var isStandard = false
+        var shadow: Choice.Shadow?
     }
 
     /// `steps` is nil when nobody wants them; then none is composed.
@@ -59,7 +60,23 @@ extension RouteTable {
         }
         return RouteDecision(
             candidates: candidates, leading: leading.count, isStandard: origin.isStandard,
-            overrides: overrides, kind: kinds.first, reason: origin.reason)
+            overrides: overrides, kind: kinds.first, reason: origin.reason,
+            shadow: origin.shadow.flatMap { shadow($0, request, &steps) })
+    }
+
+    /// Where the copy of a request goes; nil when the request is none of those that are copied, or does not fit there.
+    private func shadow(
+        _ shadow: Choice.Shadow, _ request: RoutingRequest, _ steps: inout [String]?
+    ) -> ShadowTarget? {
+        steps?.append("copies of \(shadow.percent) in 100 go to \(describe(shadow.destination))")
+        // Not of the session: each conversation is a sample.
+        guard SessionHash.mixed(request.spread &+ 1) % 100 < UInt64(shadow.percent),
+            let candidate = shadow.destination.candidate(providers, request.endpoint)
+        else { return nil }
+        let limits = index.limits[candidate.providerIndex][candidate.model]
+        let traits = request.traits
+        if let limits, limits.excludes(tokens: traits.tokens) || limits.loses(traits) { return nil }
+        return ShadowTarget(candidate)
     }
 
     // MARK: - Rules in their order
@@ -117,12 +134,12 @@ extension RouteTable {
             }
             guard rule.matches(request, kinds) else { continue }
             overrides = overrides.filled(from: rule.overrides)
-            guard let found = rule.choice?.pick(request.session) else {
+            guard let choice = rule.choice, let found = choice.pick(request.session) else {
                 steps?.append("\(rule.title): matches, and leaves the route to what follows")
                 continue
             }
             steps?.append("\(rule.title): matches: \(describe(found))")
-            return Origin(destination: found, reason: rule.title)
+            return Origin(destination: found, reason: rule.title, shadow: choice.shadow)
         }
         return nil
     }
@@ -138,7 +155,7 @@ extension RouteTable {
                 continue
             }
             steps?.append("\(route.key) decides: \(describe(found))")
-            return Origin(destination: found, reason: route.key)
+            return Origin(destination: found, reason: route.key, shadow: route.choice.shadow)
         }
         return nil
     }
@@ -194,7 +211,8 @@ extension RouteTable {
         }
         if let route = routes.standard, let found = route.choice.pick(request.session) {
             steps?.append("\(route.key) decides: \(describe(found))")
-            return Origin(destination: found, reason: route.key, isStandard: true)
+            return Origin(
+                destination: found, reason: route.key, isStandard: true, shadow: route.choice.shadow)
         }
         guard let name else {
             throw GatewayError(.modelNotFound, "the request names no model and Router.default is not set")

@@ -65,6 +65,7 @@ extension RouteTable: WireCodable {
         let destinations =
             (aliases + codexMappings).map(\.destination) + presets.map(\.destination) + fallbacks
             + [codexDefault].compactMap { $0 } + choices.flatMap(\.shares).map(\.destination)
+            + choices.compactMap { $0.shadow?.destination }
         for number in destinations.flatMap(\.providers) where !providers.indices.contains(number) {
             throw .invalidValue("provider \(number) of \(providers.count)")
         }

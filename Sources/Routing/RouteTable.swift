@@ -114,10 +114,16 @@ package struct RouteTable: Equatable, Sendable {
         let router = configuration.router
         let models = ModelTable.rows(of: configuration)
         let chosen = { (choice: RouteChoice) -> Choice? in
-            Choice(
+            var found = Choice(
                 choice.shares.compactMap { share in
                     follow(share.route).map { (destination: $0, weight: share.weight) }
                 })
+            found?.shadow = choice.shadow.flatMap { shadow in
+                follow(shadow.target).map {
+                    Choice.Shadow(destination: $0, percent: UInt8(clamping: shadow.percent))
+                }
+            }
+            return found
         }
         let clients = ClientKind.allCases.map { client -> ClientRoutes in
             switch client {

@@ -8,7 +8,9 @@ import Glibc
 import Posix
 
 final class ClientWriter {
-    private let descriptor: FileDescriptor
+    private let descriptor: FileDescriptor?
+    /// The descriptor's number; -1 when nobody gets the answer.
+    private let raw: Int32
     private unowned let loop: EventLoop
     private var watch: EventLoop.Watch?
     private var pending: [UInt8] = []
@@ -21,17 +23,25 @@ final class ClientWriter {
     private(set) var lastWriteUsec: UInt64
     private(set) var isBroken = false
 
-    /// Writes to `descriptor`, which it owns. `onDrained` comes when a full socket has taken everything, `onBroken`
+    /// Writes to `descriptor`, which it owns; without one to nobody. `onDrained` comes when a full socket has taken everything, `onBroken`
     /// when a full socket turns out to be closed.
     init(
-        _ loop: EventLoop, _ descriptor: consuming FileDescriptor, onDrained: @escaping () -> Void,
+        _ loop: EventLoop, _ descriptor: consuming FileDescriptor?, onDrained: @escaping () -> Void,
         onBroken: @escaping () -> Void
     ) {
         self.loop = loop
+        raw = ClientWriter.number(of: descriptor)
         self.descriptor = descriptor
         self.onDrained = onDrained
         self.onBroken = onBroken
         lastWriteUsec = Clock.monotonicUsec()
+    }
+
+    private static func number(of descriptor: borrowing FileDescriptor?) -> Int32 {
+        switch descriptor {
+        case .some(let descriptor): descriptor.raw
+        case .none: -1
+        }
     }
 
     deinit {
@@ -62,7 +72,7 @@ final class ClientWriter {
 
     /// Sends what follows after the last byte: nothing more will come.
     func shutDown() {
-        _ = Glibc.shutdown(descriptor.raw, Int32(SHUT_WR))
+        if raw >= 0 { _ = Glibc.shutdown(raw, Int32(SHUT_WR)) }
     }
 
     private typealias Parts = (
@@ -70,7 +80,7 @@ final class ClientWriter {
     )
 
     private func write(parts: Parts) {
-        guard !isBroken else { return }
+        guard !isBroken, raw >= 0 else { return }
         if isFull {
             for part in [parts.0, parts.1, parts.2, parts.3] { pending.append(contentsOf: part) }
             return
@@ -83,7 +93,7 @@ final class ClientWriter {
         guard total > 0 else { return }
         do {
             let sent = try vectors.span.withUnsafeBufferPointer { (list) throws(Errno) in
-                try Socket.send(descriptor.raw, parts: list)
+                try Socket.send(raw, parts: list)
             }
             var written = 0
             if case .bytes(let count) = sent { written = count }
@@ -110,7 +120,7 @@ final class ClientWriter {
         if let watch {
             watch.update(.writable)
         } else {
-            watch = try loop.watch(descriptor.raw, .writable) { [unowned self] ready in self.drain(ready) }
+            watch = try loop.watch(raw, .writable) { [unowned self] ready in self.drain(ready) }
         }
     }
 
@@ -118,7 +128,7 @@ final class ClientWriter {
         do {
             while isFull {
                 let sent = try pending.span.bytes.withUnsafeBytes { (bytes) throws(Errno) in
-                    try Socket.send(descriptor.raw, bytes.slice(pendingStart..<bytes.count))
+                    try Socket.send(raw, bytes.slice(pendingStart..<bytes.count))
                 }
                 guard case .bytes(let count) = sent else { return }
                 pendingStart += count

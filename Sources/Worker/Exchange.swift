@@ -72,7 +72,7 @@ final class Exchange: TransferDelegate {
     ///   - dropped: what the provider's rules took out of the request.
     ///   - token: of a contested request.
     init(
-        _ handoff: HandoffRequest, client: consuming FileDescriptor, link: FrontLink, worker: WorkerProcess,
+        _ handoff: HandoffRequest, client: consuming FileDescriptor?, link: FrontLink, worker: WorkerProcess,
         translation: Translation?, dropped: Losses, token: CommitToken?
     ) {
         self.handoff = handoff

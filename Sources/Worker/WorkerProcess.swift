@@ -128,9 +128,10 @@ package final class WorkerProcess {
         }
     }
 
-    /// The front has ended; what it handed over is finished all the same.
+    /// The front has ended; what it handed over is finished all the same, unless nobody gets it.
     private func frontGone(_ link: FrontLink) {
         link.channel = nil
+        for exchange in link.exchanges.values where exchange.handoff.isDiscarded { exchange.abandon() }
         dropIfUnused(link)
     }
 
@@ -147,8 +148,7 @@ package final class WorkerProcess {
             case .frontHandoff:
                 let handoff: HandoffRequest = try reader.get()
                 try reader.end()
-                guard let client = received.takeDescriptor() else { throw WireError.truncated }
-                try start(handoff, client, &received, link)
+                try start(handoff, &received, link)
             case .frontAbandon:
                 let tag: UInt64 = try reader.get()
                 try reader.end()
@@ -164,10 +164,13 @@ package final class WorkerProcess {
     }
 
     private func start(
-        _ handoff: HandoffRequest, _ client: consuming FileDescriptor,
-        _ received: inout MessageSocket.Received,
-        _ link: FrontLink
+        _ handoff: HandoffRequest, _ received: inout MessageSocket.Received, _ link: FrontLink
     ) throws(WireError) {
+        var client: FileDescriptor?
+        if !handoff.isDiscarded {
+            client = received.takeDescriptor()
+            guard client != nil else { throw .truncated }
+        }
         let unchanged: SplicedBody?
         if let inline = handoff.inlineBody {
             unchanged = SplicedBody(inline: inline, splices: handoff.splices)
@@ -200,7 +203,7 @@ package final class WorkerProcess {
         }
         let (body, dropped) = outgoing(unchanged, adaptation, plan, handoff)
         let exchange = Exchange(
-            handoff, client: client, link: link, worker: self, translation: plan.translation,
+            handoff, client: client.take(), link: link, worker: self, translation: plan.translation,
             dropped: dropped,
             token: token)
         exchange.transformers = adaptation.model.rules.transformers

@@ -137,6 +137,14 @@ struct ProblemTests {
             "1:30: error: Rules[0].split.p,m: is -1, allowed is a whole number from 0 to 1000000"
         ),
         (
+            #""Router": {"default": {"route": "p,m", "shadow": {"target": "p,m", "percent": 0}}}"#,
+            "1:80: error: Router.default.shadow.percent: is 0, allowed is a whole number from 1 to 100"
+        ),
+        (
+            #""Rules": [{"set": {"max_tokens": 5}, "shadow": {"target": "p,m", "percent": 5}}]"#,
+            "1:49: error: Rules[0].shadow: copies what goes nowhere: it needs route or split beside it"
+        ),
+        (
             #""Rules": [{"split": {"p,m": 0}}]"#,
             "1:22: error: Rules[0].split: leads nowhere: no share is above 0"
         ),

@@ -46,6 +46,26 @@ import Testing
         #expect(daily.keys.map(\.client) == ["hedge"])
     }
 
+    @Test mutating func `a copy that nobody waits for is counted apart`() {
+        var copies = [record(1, usage: Usage(input: 10, output: 7)), record(2, outcome: .upstreamFailed)]
+        for index in copies.indices {
+            copies[index].origin = .shadow
+            copies[index].cost = 1_000_000_000
+        }
+        state.apply(batch(copies), nowUsec: 0)
+        #expect(state.value(.shadowRequests, "openai", "completed") == 1)
+        #expect(state.value(.shadowRequests, "openai", "upstream_failed") == 1)
+        #expect(state.value(.shadowTokens, "openai") == 17)
+        #expect(state.value(.shadowCost, "openai") == 2)
+        #expect(state.value(.requests, "openai") == 0)
+        #expect(state.value(.inputTokens, "openai") == 0)
+        #expect(state.registry.shown(.failures).isEmpty)
+        #expect(state.registry.shown(.cost).isEmpty)
+        let daily = state.takeChanges().daily
+        #expect(daily.map(\.key.client) == ["shadow"])
+        #expect(daily.values.map(\.failures) == [1])
+    }
+
     @Test mutating func `values that are not from the configuration share the label other`() {
         state.apply(
             batch([

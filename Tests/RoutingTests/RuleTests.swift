@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Config
 import Gateway
+import IPC
 import Testing
 
 @testable import Routing
@@ -225,5 +226,40 @@ struct CapabilityTests {
             $0.traits.signs = .image
         }
         #expect(try table.resolve(asked).candidates.map(\.model) == ["small", "big"])
+    }
+
+    @Test("copies the share of requests that a route names, and only those that fit")
+    func shadows() throws {
+        let table = try table(
+            """
+            {"Providers": [
+              {"name": "a", "api_base_url": "http://127.0.0.1/v1", "models": ["m", "n"]},
+              {"name": "b", "api_base_url": "http://127.0.0.1/v1", "models": ["c"]}],
+             "Models": [{"match": "c", "context_window": 1000}],
+             "Router": {"default": {"route": "a,m", "shadow": {"target": "b,c", "percent": 20}},
+                        "think": "a,n"},
+             "Rules": [{"match": {"model": "r"}, "route": "a,n", "shadow": {"target": "b,c", "percent": 100}}]}
+            """)
+        func shadow(_ model: String, spread: UInt64 = 0, tokens: Int = 10) throws -> String? {
+            var traits = RequestTraits()
+            traits.tokens = tokens
+            return try table.resolve(
+                RoutingRequest(
+                    model: model, endpoint: .chatCompletions, client: .other, traits: traits, spread: spread)
+            ).shadow?.candidate.pin
+        }
+        #expect(try shadow("r") == "b,c")
+        #expect(try shadow("a,m") == nil)
+        #expect(try shadow("r", tokens: 5_000) == nil)
+        let copies = try (0..<2_000).filter { try shadow("nobody", spread: UInt64($0)) != nil }
+        #expect((320...480).contains(copies.count))
+        // The table reaches front whole.
+        var writer = WireWriter()
+        writer.put(table)
+        let again = try writer.bytes.withUnsafeBytes { bytes in
+            var reader = WireReader(bytes)
+            return try reader.get(RouteTable.self)
+        }
+        #expect(again == table)
     }
 }

@@ -32,6 +32,9 @@ package struct AdmissionGate<Element> {
     /// Requests that wait.
     package var waiting: Int { queue.count }
 
+    /// Whether half of the places are taken, or somebody waits.
+    package var isHalfFull: Bool { queue.count > 0 || (total.map { running * 2 >= $0 } ?? false) }
+
     /// A request arrives. Nobody overtakes those of its own key that wait.
     package mutating func enter(_ element: Element, key: Int, deadline: UInt64) -> Entry {
         if hasRoom, hasRoom(key), !queue.isWaiting(key) {

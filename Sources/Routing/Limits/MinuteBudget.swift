@@ -63,6 +63,15 @@ package struct MinuteBudget: Equatable, Sendable {
         return (left(&requests), left(&tokens))
     }
 
+    /// Whether more than half of a limit is taken at `now`.
+    package mutating func isHalfUsed(at now: UInt64) -> Bool {
+        let isHalf = { (window: inout SlidingWindow?) -> Bool in
+            guard let limit = window?.limit, let used = window?.used(at: now) else { return false }
+            return used * 2 > limit
+        }
+        return isHalf(&requests) || isHalf(&tokens)
+    }
+
     /// What `admit` would say, without taking anything.
     package mutating func check(tokens amount: Int, at now: UInt64) -> Admission {
         var longest: (usec: UInt64, limit: Limit) = (0, .requests)

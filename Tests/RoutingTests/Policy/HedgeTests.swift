@@ -146,3 +146,46 @@ struct HedgeTests {
         #expect(policy.lanes.values.allSatisfy { $0.inFlight == 0 })
     }
 }
+
+@Suite("Copies of requests")
+struct ShadowTests {
+    private let candidate = RouteCandidate(provider: "p", providerIndex: 0, model: "m")
+
+    private func policy(requests: Int? = nil) -> Policy {
+        let credential = PolicyCredential(
+            name: "", weight: 1, priority: 0, limit: MinuteLimits(requests: requests))
+        return Policy(
+            PolicyConfig(providers: [PolicyProvider(name: "p", credentials: [credential])]), seed: 1)
+    }
+
+    @Test("take no more than half of a limit, and give back what they do not take")
+    func limits() {
+        var policy = policy(requests: 10)
+        let copies = (0..<20).compactMap { _ in policy.shadow(candidate, tokens: 1, 0) }
+        #expect(copies.count == 5)
+        // The other half is there for those who wait for an answer.
+        for _ in 0..<5 {
+            var course = Course([candidate], tokens: 1, deadlineUsec: 1_000_000)
+            guard case .ask = policy.next(&course, 0) else {
+                Issue.record("nothing is left")
+                return
+            }
+        }
+        #expect(policy.lanes.values.map(\.inFlight) == [10])
+    }
+
+    @Test("are not asked of who is not well, and are no probes")
+    func circuit() {
+        var policy = policy()
+        var course = Course([candidate], deadlineUsec: 100_000_000)
+        _ = policy.next(&course, 0)
+        _ = policy.failed(&course, FailureReport(.overload, retryAfterMsec: 1_000), 0)
+        #expect(policy.shadow(candidate, tokens: 1, 5_000_000) == nil)
+        var limited = self.policy()
+        var refused = Course([candidate], deadlineUsec: 100_000_000)
+        _ = limited.next(&refused, 0)
+        _ = limited.failed(&refused, FailureReport(.rate, status: 429, retryAfterMsec: 1_000), 0)
+        #expect(limited.shadow(candidate, tokens: 1, 5_000_000) == nil)
+        #expect(limited.lanes.values.map(\.inFlight) == [0])
+    }
+}

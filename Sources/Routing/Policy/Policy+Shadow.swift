@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies of requests whose answers nobody gets: they are asked for only where there is room to spare, and say nothing
+// about those that clients wait for.
+
+import Gateway
+
+extension Policy {
+    /// Asks a candidate for an answer that nobody waits for.
+    ///
+    /// - Returns: nil when it is not well, or more than half of a limit is taken. End the course by `abandoned`.
+    package mutating func shadow(
+        _ candidate: RouteCandidate, tokens: Int, _ now: UInt64
+    ) -> (course: Course, grant: Grant)? {
+        guard lane(LaneKey(candidate)).circuit.state == .closed,
+            !providers[candidate.providerIndex].budget.isEmpty
+        else { return nil }
+        var course = Course([candidate], tokens: tokens, deadlineUsec: now)
+        guard let grant = grant(&course, 0, now), let attempt = course.attempt else { return nil }
+        var lane = lane(LaneKey(candidate))
+        var credential = providers[candidate.providerIndex].credentials[grant.credential]
+        let isProbe = attempt.probes.circuit || attempt.probes.pause || attempt.probes.credential
+        let isNear =
+            lane.minute?.isHalfUsed(at: now) ?? false || credential.minute?.isHalfUsed(at: now) ?? false
+        if isProbe || isNear {
+            unsent(&course, now)
+            return nil
+        }
+        return (course, grant)
+    }
+}

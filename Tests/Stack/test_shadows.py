@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies of requests to another model: the client notices nothing, whatever becomes of them."""
+
+from dialects import CHAT, DIALECTS
+from harness import Case, Stack, Upstream, free_port, provider, wait_for
+from scripted import CLOSE, HANG, JSON, Pause, Script, whole
+
+
+class Shadows(Case):
+    def setUp(self):
+        self.main = self.enterContext(Upstream())
+        self.other = self.enterContext(Upstream())
+
+    def start(self, percent=100, url=None, **config):
+        providers = [
+            provider("main", self.main.url + "/v1", ["m"]),
+            {**provider("other", (url or self.other.url) + "/v1", ["c"]), "api_key": "sk-other"},
+        ]
+        router = {"default": {"route": "main,m", "shadow": {"target": "other,c", "percent": percent}}}
+        return self.enterContext(Stack(*providers, crashes=True, Router=router, **config))
+
+    def ask(self, stack, d=CHAT, **more):
+        answer = stack.post(d.path, d.request("unlisted", **more), timeout=30)
+        self.assertEqual((answer.status, answer.header("x-ccr-tier")), (200, "main"))
+        return answer
+
+    def ended(self, stack, outcome, count):
+        wait_for(
+            f"{count} copies {outcome}", 10,
+            lambda: stack.metric("ccr_shadow_requests_total", tier="other", outcome=outcome) == count,
+        )
+        # They are no requests, no failures and no work of the other provider's.
+        self.assertEqual(stack.metric("ccr_requests_total", tier="other"), 0)
+        self.assertEqual(stack.metric("ccr_failures_total"), 0)
+        self.assertEqual(stack.metric("ccr_input_tokens_total", tier="other"), 0)
+
+    def test_a_copy_goes_to_the_other_model_and_its_answer_to_nobody(self):
+        stack = self.start()
+        large = {"user": "x" * 100_000}
+        for number, d in enumerate(DIALECTS, 1):
+            more = large if d is CHAT else {}
+            with self.subTest(d.name):
+                d.assert_complete(self.ask(stack, d, **more), 10)
+                wait_for("the copy", 5, lambda n=number: len(self.other.seen("c")) == n)
+        self.ended(stack, "completed", len(DIALECTS))
+        self.assertGreater(stack.metric("ccr_shadow_tokens_total", tier="other"), 0)
+        for request in self.other.seen("c"):
+            self.assertIn("sk-other", str(request.headers))
+        self.assertEqual(len(self.main.seen("m")), len(DIALECTS))
+
+    def test_whatever_becomes_of_copies_the_client_has_its_answer(self):
+        stack = self.start()
+        scripts = {
+            "refused": whole(b"{}", 500, [JSON]), "limited": whole(b"{}", 429, [JSON, ("retry-after", "9")]),
+            "broken": Script([CHAT.events()[0], CLOSE]), "nothing": Script([], before=[CLOSE]),
+        }
+        for name, script in scripts.items():
+            self.other.scripts["c"] = script
+            with self.subTest(name):
+                seen = len(self.other.seen("c"))
+                CHAT.assert_complete(self.ask(stack), 10)
+                wait_for("the copy", 5, lambda n=seen: len(self.other.seen("c")) == n + 1)
+        self.ended(stack, "upstream_failed", len(scripts))
+
+    def test_a_target_that_is_dead_is_noticed_by_nobody(self):
+        stack = self.start(url=f"http://127.0.0.1:{free_port()}")
+        for _ in range(10):
+            CHAT.assert_complete(self.ask(stack), 10)
+        wait_for(
+            "copies that failed", 10,
+            lambda: stack.metric("ccr_shadow_requests_total", tier="other", outcome="upstream_failed") > 0,
+        )
+        self.assertNotIn("candidateFailed", stack.log_text())
+        self.assertEqual(stack.metric("ccr_failures_total"), 0)
+
+    def test_copies_that_hang_are_few_and_delay_neither_answers_nor_the_end(self):
+        stack = self.start()
+        self.other.scripts["c"] = Script(CHAT.events(), before=[HANG])
+        for _ in range(30):
+            CHAT.assert_complete(self.ask(stack), 10)
+        self.assertEqual(len(self.other.seen("c")), 8)
+        self.assertEqual(stack.metric("ccr_shadow_requests_total"), 0)
+        # A reload ends those of the old front.
+        stack.reload(Presets={"p": {"route": "main,m"}})
+        wait_for("they are cancelled", 10, lambda: len(self.other.cancellations("c")) == 8)
+        CHAT.assert_complete(self.ask(stack), 10)
+        wait_for("a copy again", 5, lambda: len(self.other.seen("c")) == 9)
+        # And the end of the stack, which the harness waits for, ends this one.
+
+    def test_a_front_that_dies_takes_its_copies_with_it(self):
+        stack = self.start()
+        self.other.scripts["c"] = Script(CHAT.events(), before=[HANG])
+        CHAT.assert_complete(self.ask(stack), 10)
+        wait_for("the copy", 5, lambda: len(self.other.seen("c")) == 1)
+        stack.wait_replaced("front", stack.kill_child("front"))
+        wait_for("it is cancelled", 5, lambda: len(self.other.cancellations("c")) == 1)
+
+    def test_a_worker_that_dies_takes_its_copies_with_it(self):
+        stack = self.start()
+        self.other.scripts["c"] = Script(CHAT.events(), before=[HANG])
+        CHAT.assert_complete(self.ask(stack), 10)
+        wait_for("the copy", 5, lambda: len(self.other.seen("c")) == 1)
+        stack.wait_replaced("worker other", stack.kill_child("worker other"), 5)
+        self.ended(stack, "upstream_failed", 1)
+
+    def test_clients_limits_are_not_touched_and_no_copy_is_made_where_requests_wait(self):
+        stack = self.start(Clients=[{"name": "few", "key": "few", "rpm": 2}], Limits={"concurrentRequests": 1})
+        key = [("Authorization", "Bearer few")]
+        statuses = [stack.post(CHAT.path, CHAT.request("unlisted"), key).status for _ in range(3)]
+        self.assertEqual(statuses, [200, 200, 429])
+        self.assertEqual(len(self.other.seen("c")), 0)
+
+    def test_there_are_none_by_default(self):
+        providers = [provider("main", self.main.url + "/v1", ["m"]), provider("other", self.other.url + "/v1", ["c"])]
+        stack = self.enterContext(Stack(*providers, Router={"default": "main,m"}))
+        self.main.scripts["m"] = Script(CHAT.events(), before=[Pause(0.2)])
+        CHAT.assert_complete(self.ask(stack), 10)
+        self.assertEqual(len(self.other.requests), 0)
