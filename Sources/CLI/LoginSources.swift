@@ -181,8 +181,8 @@ enum LoginFile {
     private static func members(_ text: [UInt8]) -> [(name: String, text: [UInt8])]? {
         let parser = JSONParser()
         return text.withUnsafeBytes { bytes in
-            guard let root = try? parser.parse(bytes, padded: false), root.isObject,
-                let map = SourceMap(parser, text: bytes)
+            guard let root = try? parser.parse(bytes), root.isObject,
+                let map = SourceMap(parser)
             else { return nil }
             return root.members.map {
                 (String(decoding: $0.key, as: UTF8.self), Array(map.bytes(of: $0.value)))

@@ -72,7 +72,7 @@ struct DocumentObserver {
             return
         }
         // Clients read JSON that the parser here refuses (huge integers, lone surrogates): such an answer passes.
-        guard let root = try? parser?.parse(text, padded: false) else {
+        guard let root = try? parser?.parse(text) else {
             readTail(text)
             phase = .finished
             return
@@ -113,7 +113,7 @@ struct DocumentObserver {
     private mutating func readTail(_ text: UnsafeRawBufferPointer) {
         let name: StaticString = endpoint.dialect == .gemini ? "\"usageMetadata\"" : "\"usage\""
         guard let range = MemberScan.lastObject(of: name, in: text),
-            let reported = try? parser?.parse(text.slice(range), padded: false)
+            let reported = try? parser?.parse(text.slice(range))
         else { return }
         read(reported)
     }

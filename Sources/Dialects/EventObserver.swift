@@ -104,7 +104,7 @@ struct EventObserver {
 
     private mutating func inspectChat(_ data: UnsafeRawBufferPointer, _ parser: JSONParser) {
         // What is no JSON decides nothing: the client gets it as it is.
-        guard let root = try? parser.parse(data, padded: false) else { return }
+        guard let root = try? parser.parse(data) else { return }
         let choice = root.member("choices")?.elements.first { _ in true }
         // Groq and Moonshot put it elsewhere.
         let reported =
@@ -151,7 +151,7 @@ struct EventObserver {
     ) {
         if type.equals("error") {
             // The type may be a view into the parser's buffers; it is not used behind this point.
-            let root = try? parser.parse(data, padded: false)
+            let root = try? parser.parse(data)
             return failed(error: root?.member("error"), in: root)
         }
         guard type.hasPrefix("response.") else { return }
@@ -174,7 +174,7 @@ struct EventObserver {
 
     private mutating func readResponse(_ data: UnsafeRawBufferPointer, _ parser: JSONParser) -> JSONValue? {
         // An event without a readable response tells nothing; it is the client's to judge.
-        guard let response = (try? parser.parse(data, padded: false))?.member("response") else { return nil }
+        guard let response = (try? parser.parse(data))?.member("response") else { return nil }
         responseID = response.member("id")?.string ?? responseID
         model = response.member("model")?.string ?? model
         createdAt = response.member("created_at")?.int ?? createdAt
@@ -192,13 +192,13 @@ struct EventObserver {
         if type.hasPrefix("content_block_") {
             if phase == .undecided { inspectBlock(data, parser) }
         } else if type.equals("message_start") {
-            let message = (try? parser.parse(data, padded: false))?.member("message")
+            let message = (try? parser.parse(data))?.member("message")
             if let reported = message?.member("usage"), reported.isObject {
                 usage.merge(messages: reported)
             }
         } else if type.equals("message_delta") {
             phase = .content
-            let root = try? parser.parse(data, padded: false)
+            let root = try? parser.parse(data)
             if let reported = root?.member("usage"), reported.isObject {
                 usage.merge(messages: reported)
             }
@@ -206,14 +206,14 @@ struct EventObserver {
         } else if type.equals("message_stop") {
             phase = .finished
         } else if type.equals("error") {
-            let root = try? parser.parse(data, padded: false)
+            let root = try? parser.parse(data)
             failed(error: root?.member("error"), in: root)
         }
     }
 
     /// Blocks of text and thinking begin empty; a tool's begins with its name.
     private mutating func inspectBlock(_ data: UnsafeRawBufferPointer, _ parser: JSONParser) {
-        let root = try? parser.parse(data, padded: false)
+        let root = try? parser.parse(data)
         let part = root?.member("content_block") ?? root?.member("delta")
         if let part, Self.isFilled(part, besides: "type") { phase = .content }
     }
@@ -229,7 +229,7 @@ struct EventObserver {
                 || MemberScan.value(
                     of: "\"finishReason\"", in: data, beginningWith: ASCII.quote, or: ASCII.quote) != nil
                 || MemberScan.value(of: "\"error\"", in: data, beginningWith: brace, or: brace) != nil,
-            let root = try? parser.parse(data, padded: false)
+            let root = try? parser.parse(data)
         else { return }
         if let reported = root.member("usageMetadata"), reported.isObject { usage = Usage(gemini: reported) }
         let candidate = root.member("candidates")?.elements.first { _ in true }

@@ -45,7 +45,7 @@ enum MemberScan {
     ) {
         if json.hasPrefix("{\"type\":\""), let end = json.firstIndex(of: ASCII.quote, from: 9) {
             body(json.slice(9..<end))
-        } else if let type = (try? parser.parse(json, padded: false))?.member("type")?.stringBytes {
+        } else if let type = (try? parser.parse(json))?.member("type")?.stringBytes {
             // What does not parse has no type, and an event without a type means nothing.
             body(type)
         }

@@ -2,7 +2,6 @@
 // Where a request body is collected and parsed: in memory that only front can reach.
 
 import Glibc
-import JSON
 
 /// A growing body.
 final class BodyStore {
@@ -24,8 +23,7 @@ final class BodyStore {
     init(limit: Int, expected: Int, pool: BodyPool) {
         self.limit = limit
         self.pool = pool
-        // The parser wants readable bytes behind the text.
-        if expected <= BodyStore.inlineLimit { inline.reserveCapacity(expected + JSONParser.padding) }
+        if expected <= BodyStore.inlineLimit { inline.reserveCapacity(expected) }
     }
 
     deinit {
@@ -55,27 +53,25 @@ final class BodyStore {
     /// Room for at least one and at most `wanted` bytes of a large body; `commit` takes them over.
     func room(_ wanted: Int) throws(Fault) -> UnsafeMutableRawBufferPointer {
         let buffer = try spill()
-        let usable = buffer.capacity - JSONParser.padding
-        if usable - largeCount < min(wanted, usable / 4) {
-            let needed = min(largeCount + wanted, usable * 4) + JSONParser.padding
+        if buffer.capacity - largeCount < min(wanted, buffer.capacity / 4) {
+            let needed = min(largeCount + wanted, buffer.capacity * 4)
             guard buffer.reserve(needed) else { throw .noMemory }
         }
-        let spare = buffer.capacity - JSONParser.padding - largeCount
+        let spare = buffer.capacity - largeCount
         return UnsafeMutableRawBufferPointer(start: buffer.address + largeCount, count: min(wanted, spare))
     }
 
     func commit(_ count: Int) { largeCount += count }
 
-    /// Lends the body and whether the parser's padding is readable behind it.
+    /// Lends the body.
     func withBytes<Value, Failure: Error>(
-        _ body: (UnsafeRawBufferPointer, _ padded: Bool) throws(Failure) -> Value
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Value
     ) throws(Failure) -> Value {
         if let large {
-            return try body(UnsafeRawBufferPointer(start: large.address, count: largeCount), true)
+            return try body(UnsafeRawBufferPointer(start: large.address, count: largeCount))
         }
-        let isPadded = inline.capacity >= inline.count + JSONParser.padding
         let held = inline
-        return try held.span.bytes.withUnsafeBytes { (bytes) throws(Failure) in try body(bytes, isPadded) }
+        return try held.span.bytes.withUnsafeBytes { (bytes) throws(Failure) in try body(bytes) }
     }
 
     private func spill() throws(Fault) -> BodyBuffer {

@@ -41,10 +41,10 @@ extension FrontProcess {
         guard body.count <= RefresherLink.maximumBytes else {
             throw GatewayError(.tooLarge, "the body is larger than \(RefresherLink.maximumBytes) bytes")
         }
-        return try body.withBytes { (bytes, padded) throws(GatewayError) in
+        return try body.withBytes { (bytes) throws(GatewayError) in
             let root: JSONValue
             do {
-                root = try parser.parse(bytes, padded: padded)
+                root = try parser.parse(bytes)
             } catch {
                 throw GatewayError(.invalidRequest, "the body is no JSON: \(error)")
             }

@@ -142,7 +142,7 @@ extension FrontProcess {
         var file: SharedMemory?
         if body.inlineBytes == nil {
             do {
-                let memory = try body.withBytes { (bytes, _) throws(Errno) in
+                let memory = try body.withBytes { (bytes) throws(Errno) in
                     try bodies.file(holding: bytes, provider: candidate.providerIndex)
                 }
                 descriptors.append(memory.raw)

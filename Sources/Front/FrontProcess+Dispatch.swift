@@ -46,8 +46,8 @@ extension FrontProcess {
             var reader = RequestReader(
                 endpoint: endpoint, client: request.client, probes: config.routes.probes)
             request.head.forEachHeader { reader.header($0, $1) }
-            let facts = try body.withBytes { (bytes, padded) throws(GatewayError) in
-                try RequestBody(bytes, padded: padded, parser: parser, path: path, reader: reader)
+            let facts = try body.withBytes { (bytes) throws(GatewayError) in
+                try RequestBody(bytes, parser: parser, path: path, reader: reader)
             }
             if body.count > FrontProcess.largeDocument { parser.releaseMemory() }
             request.facts = facts

@@ -40,7 +40,7 @@ final class RefresherLink {
             return front.finish(
                 request, with: GatewayError(.overloaded, "no refresher is running", retryAfter: 1))
         }
-        let body = request.body?.withBytes { bytes, _ in Array(bytes) } ?? []
+        let body = request.body?.withBytes { bytes in Array(bytes) } ?? []
         request.body = nil
         guard body.count <= Self.maximumBytes else {
             return front.finish(

@@ -57,13 +57,13 @@ package struct RequestBody: Equatable {
     /// - Throws: `.invalidRequest` for what is no JSON object, for a name or switch of the wrong type and for one that
     ///   occurs twice: readers differ in which of the two counts, so a second one could bypass routing.
     package init(
-        _ bytes: UnsafeRawBufferPointer, padded: Bool, parser: JSONParser, path: Path? = nil,
+        _ bytes: UnsafeRawBufferPointer, parser: JSONParser, path: Path? = nil,
         reader: RequestReader? = nil
     ) throws(GatewayError) {
         guard !bytes.isEmpty else { throw GatewayError(.invalidRequest, "the request has no body") }
         let root: JSONValue
         do {
-            root = try parser.parse(bytes, padded: padded)
+            root = try parser.parse(bytes)
         } catch {
             throw GatewayError(.invalidRequest, "the body is no valid JSON: \(error)")
         }
@@ -93,8 +93,9 @@ package struct RequestBody: Equatable {
         let tokens = TokenEstimate(root).tokens
         estimatedTokens = tokens
         carriesEnvelope =
-            parser.holdsString(withPrefix: ReasoningEnvelope.prefix)
-            || parser.holdsString(withPrefix: ReasoningEnvelope.encodedPrefix)
+            parser.holdsString {
+                $0.hasPrefix(ReasoningEnvelope.prefix) || $0.hasPrefix(ReasoningEnvelope.encodedPrefix)
+            }
         isEmptyObject = root.count == 0
         // Only white space can stand before the brace of a valid object.
         insertOffset = (bytes.firstIndex(of: 0x7B, from: 0) ?? 0) + 1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds where a text that simdjson refused stops being JSON; simdjson itself does not say.
+// Finds where a text that was refused stops being JSON; the parser only says that it does.
 // Source: RFC 8259 §2-§7.
 
 import Bytes
@@ -35,13 +35,6 @@ struct FaultFinder {
         guard bytes.count <= maximumBytes else { return nil }
         var finder = FaultFinder(bytes)
         return finder.isDocument() ? nil : finder.index
-    }
-
-    /// The offset behind the number that begins at `start`, or nil when none does.
-    static func endOfNumber(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
-        var finder = FaultFinder(bytes)
-        finder.index = start
-        return finder.number() ? finder.index : nil
     }
 
     /// Leaves `index` at the fault when the answer is no.
@@ -88,7 +81,7 @@ struct FaultFinder {
         case UInt8(ascii: "t"): return literal("true") ? .commaOrEnd : nil
         case UInt8(ascii: "f"): return literal("false") ? .commaOrEnd : nil
         case UInt8(ascii: "n"): return literal("null") ? .commaOrEnd : nil
-        default: return number() ? .commaOrEnd : nil
+        default: return JSONNumber.pass(bytes, &index) ? .commaOrEnd : nil
         }
     }
 
@@ -123,27 +116,6 @@ struct FaultFinder {
             return true
         }
         return take { byte in "\"\\/bfnrt".utf8.contains(byte) }
-    }
-
-    private mutating func number() -> Bool {
-        _ = take { $0 == UInt8(ascii: "-") }
-        if !take(where: { $0 == UInt8(ascii: "0") }) {
-            guard digits() else { return false }
-        }
-        if take(where: { $0 == UInt8(ascii: ".") }) {
-            guard digits() else { return false }
-        }
-        if take(where: { $0 | 0x20 == UInt8(ascii: "e") }) {
-            _ = take { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "-") }
-            return digits()
-        }
-        return true
-    }
-
-    private mutating func digits() -> Bool {
-        let start = index
-        while take(where: { $0 &- 0x30 < 10 }) {}
-        return index > start
     }
 
     private mutating func take(where isWanted: (UInt8) -> Bool) -> Bool {

@@ -26,18 +26,8 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Where in the text the fault is, in bytes from 0; nil when it is not known.
     package let offset: Int?
 
-    init(code: Int32, text: UnsafeRawBufferPointer) {
-        reason =
-            switch ccr_json_classify(code) {
-            case ccr_json_empty: .empty
-            case ccr_json_too_large: .tooLarge
-            case ccr_json_out_of_memory: .outOfMemory
-            case ccr_json_too_deep: .tooDeep
-            case ccr_json_bad_utf8: .invalidUTF8
-            case ccr_json_bad_string: .invalidString
-            case ccr_json_bad_number: .invalidNumber
-            default: .malformed
-            }
+    init(_ reason: Reason, in text: UnsafeRawBufferPointer) {
+        self.reason = reason
         switch reason {
         case .invalidString, .invalidNumber, .malformed: offset = FaultFinder.offset(in: text)
         case .empty, .tooLarge, .outOfMemory, .tooDeep, .invalidUTF8: offset = nil
@@ -59,5 +49,19 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
             }
         guard let offset else { return text }
         return "\(text) (byte \(offset))"
+    }
+}
+
+extension JSONError.Reason {
+    /// What a simdjson error_code says.
+    init(code: Int32) {
+        self =
+            switch ccr_json_classify(code) {
+            case ccr_json_empty: .empty
+            case ccr_json_out_of_memory: .outOfMemory
+            case ccr_json_bad_utf8: .invalidUTF8
+            case ccr_json_bad_string: .invalidString
+            default: .malformed
+            }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads JSON with simdjson and walks its tape in place: no call and no copy per value.
-// Source: RFC 8259; simdjson 3.0 doc/tape.md.
+// Reads JSON: checks a text as a whole and gives its values as views into it.
+// Source: RFC 8259.
 
 import Bytes
 import CSimdjson
@@ -22,134 +22,83 @@ package final class JSONParser {
     /// The largest document in bytes.
     package static let maximumBytes = 1 << 30
 
-    private let parser: OpaquePointer
-    private var document = ccr_json_document()
-    /// Built at the first question after a parse; nil before it.
-    private var members: [TopLevelMember]?
-    /// Values of the document had to be narrowed, so that they are not quite what its text says.
-    private(set) var isNarrowed = false
+    private let indexer: OpaquePointer
+    private let index: UnsafeMutablePointer<JSONIndex>
+    /// The document, where the parser has to keep it.
+    private var held: [UInt8] = []
 
     /// - Parameter maximumDepth: how many arrays and objects may stand inside each other, empty ones not counted.
     package init(maximumDepth: Int = 256) {
-        // simdjson counts the level at which it refuses.
-        guard let parser = ccr_json_create(Self.maximumBytes, maximumDepth + 1) else {
-            fatalError("no memory for a JSON parser")
-        }
-        self.parser = parser
+        guard let indexer = ccr_json_indexer_create() else { fatalError("no memory for a JSON parser") }
+        self.indexer = indexer
+        index = .allocate(capacity: 1)
+        index.initialize(to: JSONIndex(maximumDepth: maximumDepth))
     }
 
     deinit {
-        ccr_json_destroy(parser)
+        index.pointee.deallocate()
+        index.deinitialize(count: 1)
+        index.deallocate()
+        ccr_json_indexer_destroy(indexer)
     }
 
     /// Parses one document. Numbers beyond 64-bit integers and doubles, and escapes of half a surrogate pair, are JSON;
-    /// they become the nearest value that there is.
+    /// they are read as the nearest value that there is.
     ///
-    /// - Parameters:
-    ///   - bytes: UTF-8 text. When padded, it must stay in place while values or source ranges are asked for.
-    ///   - padded: `padding` readable bytes follow the text; otherwise it is copied first.
+    /// - Parameter text: UTF-8; it must stay in place while values or source ranges are asked for.
     /// - Throws: `JSONError`: answer 400 when a client sent it.
-    package func parse(_ bytes: UnsafeRawBufferPointer, padded: Bool) throws(JSONError) -> JSONValue {
-        members = nil
-        document = ccr_json_document()
-        isNarrowed = false
-        var code = ccr_json_parse(parser, bytes.baseAddress, bytes.count, padded, &document)
-        // When it is no JSON all the same, the first error is the one to tell.
-        if code != 0, parseNarrowed(bytes, after: code) {
-            code = 0
-            isNarrowed = true
-        }
-        guard code == 0, let tape = document.tape, let strings = document.strings else {
-            throw JSONError(code: code, text: bytes)
-        }
-        return JSONValue(tape: tape, strings: strings, index: 1)
+    package func parse(_ text: UnsafeRawBufferPointer) throws(JSONError) -> JSONValue {
+        held = []
+        return try read(text)
     }
 
-    /// Parses a copy whose values are narrowed; false when none had to be or the rest is no JSON.
-    private func parseNarrowed(_ bytes: UnsafeRawBufferPointer, after code: Int32) -> Bool {
-        let fault = ccr_json_classify(code)
-        guard fault == ccr_json_bad_number || fault == ccr_json_bad_string,
-            bytes.count <= WideValues.maximumBytes
-        else { return false }
-        var copy = Array(bytes)
-        return copy.withUnsafeMutableBytes { copy in
-            WideValues.narrow(copy)
-                && ccr_json_parse(parser, copy.baseAddress, copy.count, false, &document) == 0
-        }
+    /// Parses one document and keeps it in place.
+    package func parse(_ text: [UInt8]) throws(JSONError) -> JSONValue {
+        held = text
+        // The storage of an array that nobody changes stays where it is while the array is held.
+        let view = held.withUnsafeBytes { $0 }
+        return try read(view)
     }
 
-    /// Parses one document after copying it.
-    package func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
-        let result = bytes.withUnsafeBytes { view -> Result<JSONValue, JSONError> in
-            Result { () throws(JSONError) in try parse(view, padded: false) }
+    private func read(_ text: UnsafeRawBufferPointer) throws(JSONError) -> JSONValue {
+        guard text.count <= JSONParser.maximumBytes else {
+            index.pointee.clear()
+            throw JSONError(.tooLarge, in: text)
         }
-        return try result.get()
+        if let fault = index.pointee.read(text, indexer) { throw JSONError(fault, in: text) }
+        return JSONValue(index: index, token: 0)
     }
-
-    /// Bytes that must be readable behind a text that is parsed without copying.
-    package static var padding: Int { ccr_json_padding }
 
     /// Finds a member of the top-level object of the last successful parse.
     ///
-    /// Names compare decoded, so `"mod\u0065l"` is `model`. The first question walks the document once, later
-    /// ones only its top-level names.
+    /// Names compare decoded, so `"mod\u0065l"` is `model`.
     package func sourceRange(ofTopLevel name: StaticString) -> MemberLocation {
-        guard let tape = document.tape, let strings = document.strings else { return .absent }
-        let members = members ?? indexTopLevel()
-        self.members = members
+        guard index.pointee.count > 0 else { return .absent }
         var location = MemberLocation.absent
-        for member in members {
-            let key = JSONValue(tape: tape, strings: strings, index: member.nameIndex)
+        var members = JSONValue(index: index, token: 0).members
+        while let (key, value) = members.nextKey() {
             guard key.isString(name) else { continue }
             guard location == .absent else { return .duplicate }
-            location = .found(member.start..<member.end)
+            location = .found(index.pointee.range(value.token))
         }
         return location
     }
 
-    /// Whether any string of the last document, member names included, begins with `prefix`.
-    package func holdsString(withPrefix prefix: StaticString) -> Bool {
-        guard let tape = document.tape, let strings = document.strings else { return false }
-        let end = Tape.containerEnd(tape[0]) - 1
-        var word = 1
-        while word < end {
-            switch Tape.tag(tape[word]) {
-            case Tape.string:
-                let value = JSONValue(tape: tape, strings: strings, index: word)
-                if value.stringBytes?.hasPrefix(prefix) == true { return true }
-                word += 1
-            case Tape.signed, Tape.unsigned, Tape.double: word += 2
-            default: word += 1
-            }
+    /// Whether any string of the last document, member names included, is one that is looked for.
+    package func holdsString(where isWanted: (JSONValue) -> Bool) -> Bool {
+        for token in 0..<index.pointee.count where index.pointee.byte(token) == UInt8(ascii: "\"") {
+            if isWanted(JSONValue(index: index, token: token)) { return true }
         }
         return false
     }
 
-    /// The places of all values for a `SourceMap`; nil when no document is held.
-    func sourceOffsets() -> [UInt32]? {
-        guard let tape = document.tape, let structurals = document.structurals, let source = document.source
-        else {
-            return nil
-        }
-        return SourceMap.offsets(
-            tape: tape, source: source,
-            structurals: UnsafeBufferPointer(start: structurals, count: document.structural_count))
-    }
+    /// The document that was read last, for a `SourceMap`; nil when none is held.
+    var document: UnsafeMutablePointer<JSONIndex>? { index.pointee.count > 0 ? index : nil }
 
     /// Gives the buffers back; worth it after a huge document. All values become invalid.
     package func releaseMemory() {
-        members = nil
-        document = ccr_json_document()
-        ccr_json_release(parser)
-    }
-
-    private func indexTopLevel() -> [TopLevelMember] {
-        guard let tape = document.tape, let structurals = document.structurals, let source = document.source
-        else {
-            return []
-        }
-        return TopLevelMember.index(
-            tape: tape, source: source,
-            structurals: UnsafeBufferPointer(start: structurals, count: document.structural_count))
+        held = []
+        index.pointee.release()
+        ccr_json_indexer_release(indexer)
     }
 }

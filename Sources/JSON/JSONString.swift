@@ -36,7 +36,7 @@ package struct JSONString: Sendable {
     package var text: String {
         switch form {
         case .text(let text): text
-        case .written(let bytes): bytes.withUnsafeBytes(JSONString.decoded)
+        case .written(let bytes): bytes.withUnsafeBytes(JSONEscape.string)
         }
     }
 
@@ -74,63 +74,6 @@ package struct JSONString: Sendable {
         case .text(let text): JSONWriter.append(escaped: text, to: &bytes)
         case .written(let written): bytes.append(contentsOf: written)
         }
-    }
-
-    private static func decoded(_ written: UnsafeRawBufferPointer) -> String {
-        guard var escape = written.firstIndex(of: ASCII.backslash, from: 0) else {
-            return String(decoding: written, as: UTF8.self)
-        }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(written.count)
-        var start = 0
-        while escape + 1 < written.count {
-            bytes.append(contentsOf: written.slice(start..<escape))
-            start = append(escape: escape, of: written, to: &bytes)
-            guard let next = written.firstIndex(of: ASCII.backslash, from: start) else { break }
-            escape = next
-        }
-        bytes.append(contentsOf: written.slice(start..<written.count))
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    /// Appends what the escape at `index` stands for and returns the index behind it.
-    private static func append(escape index: Int, of written: UnsafeRawBufferPointer, to bytes: inout [UInt8])
-        -> Int
-    {
-        switch written[index + 1] {
-        case UInt8(ascii: "n"): bytes.append(ASCII.lineFeed)
-        case UInt8(ascii: "t"): bytes.append(ASCII.tab)
-        case UInt8(ascii: "r"): bytes.append(ASCII.carriageReturn)
-        case UInt8(ascii: "b"): bytes.append(0x08)
-        case UInt8(ascii: "f"): bytes.append(0x0C)
-        case UInt8(ascii: "u"):
-            var unit = codeUnit(written, at: index + 2)
-            var end = index + 6
-            if unit & 0xFC00 == 0xD800, end + 1 < written.count, written[end] == ASCII.backslash {
-                let low = codeUnit(written, at: end + 2)
-                if low & 0xFC00 == 0xDC00 {
-                    unit = 0x10000 + ((unit & 0x3FF) << 10 | low & 0x3FF)
-                    end += 6
-                }
-            }
-            // Half a pair stands for nothing.
-            let scalar = Unicode.Scalar(unit) ?? "\u{FFFD}"
-            bytes.append(contentsOf: Character(scalar).utf8)
-            return min(end, written.count)
-        // A quote, a backslash or a solidus.
-        case let byte: bytes.append(byte)
-        }
-        return index + 2
-    }
-
-    /// The four hexadecimal digits at `start`.
-    private static func codeUnit(_ written: UnsafeRawBufferPointer, at start: Int) -> UInt32 {
-        guard start + 4 <= written.count else { return 0xFFFD }
-        var unit: UInt32 = 0
-        for byte in written.slice(start..<(start + 4)) {
-            unit = unit << 4 | UInt32(byte < 0x3A ? byte & 0xF : (byte & 0xF) + 9)
-        }
-        return unit
     }
 }
 

@@ -1,39 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value on simdjson's tape: a 64-bit word holds a tag in its top byte and a payload below.
-// Source: simdjson 3.0 doc/tape.md.
+// A value of a parsed document: where it begins. What it holds is read from the text when it is asked for.
+// Source: RFC 8259.
 
 import Bytes
 
-/// Reading of single tape words.
-enum Tape {
-    static let object = UInt8(ascii: "{")
-    static let array = UInt8(ascii: "[")
-    static let string = UInt8(ascii: "\"")
-    static let signed = UInt8(ascii: "l")
-    static let unsigned = UInt8(ascii: "u")
-    static let double = UInt8(ascii: "d")
-    static let yes = UInt8(ascii: "t")
-    static let no = UInt8(ascii: "f")
-
-    @inline(__always)
-    static func tag(_ word: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: word >> 56) }
-
-    /// The index behind the closing word of a container.
-    @inline(__always)
-    static func containerEnd(_ word: UInt64) -> Int { Int(UInt32(truncatingIfNeeded: word)) }
-
-    /// The index of the value that follows the value at `index`.
-    @inline(__always)
-    static func next(_ tape: UnsafePointer<UInt64>, _ index: Int) -> Int {
-        switch tag(tape[index]) {
-        case object, array: containerEnd(tape[index])
-        case signed, unsigned, double: index + 2
-        default: index + 1
-        }
-    }
-}
-
-/// One JSON value: a view, valid until its parser's next parse or release.
+/// One JSON value: a view, valid until its parser's next parse or release, while the text stays in place.
 package struct JSONValue {
     package enum Kind: Equatable, Sendable {
         case object
@@ -44,97 +15,126 @@ package struct JSONValue {
         case null
     }
 
-    let tape: UnsafePointer<UInt64>
-    let strings: UnsafePointer<UInt8>
-    let index: Int
+    let index: UnsafeMutablePointer<JSONIndex>
+    /// Its first token.
+    let token: Int
 
-    private var tag: UInt8 { Tape.tag(tape[index]) }
+    private var first: UInt8 { index.pointee.byte(token) }
 
     package var kind: Kind {
-        switch tag {
-        case Tape.object: .object
-        case Tape.array: .array
-        case Tape.string: .string
-        case Tape.signed, Tape.unsigned, Tape.double: .number
-        case Tape.yes, Tape.no: .bool
-        default: .null
+        switch first {
+        case UInt8(ascii: "{"): .object
+        case UInt8(ascii: "["): .array
+        case UInt8(ascii: "\""): .string
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): .bool
+        case UInt8(ascii: "n"): .null
+        default: .number
         }
     }
 
-    package var isObject: Bool { tag == Tape.object }
-    package var isArray: Bool { tag == Tape.array }
-    package var isNull: Bool { kind == .null }
+    package var isObject: Bool { first == UInt8(ascii: "{") }
+    package var isArray: Bool { first == UInt8(ascii: "[") }
+    package var isString: Bool { first == UInt8(ascii: "\"") }
+    package var isNull: Bool { first == UInt8(ascii: "n") }
 
-    /// The value of a member, the first one when the name occurs twice; nil when absent or not an object.
-    package func member(_ name: StaticString) -> JSONValue? {
-        for (key, value) in members where key.equals(name) { return value }
-        return nil
+    // MARK: - Strings
+
+    /// The string as it is written between its quotes, escapes and all; nil for anything else.
+    package var writtenBytes: UnsafeRawBufferPointer? {
+        first == UInt8(ascii: "\"") ? index.pointee.written(token) : nil
     }
 
-    /// The decoded bytes of a string, always valid UTF-8; nil for anything else.
+    /// The decoded bytes of a string, always valid UTF-8; nil for anything else. With escapes it costs a pass and memory
+    /// that is kept as long as the document.
     package var stringBytes: UnsafeRawBufferPointer? {
-        tag == Tape.string ? text(tape[index]) : nil
+        writtenBytes.map { index.pointee.decode($0) }
+    }
+
+    /// The beginning of a string, decoded: all of it, or at least `count` bytes; nil for anything else.
+    package func stringPrefix(_ count: Int) -> UnsafeRawBufferPointer? {
+        writtenBytes.map { index.pointee.decode($0, limit: count) }
     }
 
     /// The string; nil for anything else.
     package var string: String? {
-        stringBytes.map { String(decoding: $0, as: UTF8.self) }
+        writtenBytes.map(JSONEscape.string)
     }
 
-    /// Whether the value is exactly this string.
+    /// Whether the value is exactly this string, which holds nothing that must be escaped.
     package func isString(_ text: StaticString) -> Bool {
-        stringBytes?.equals(text) ?? false
+        switch writtenBytes?.matches(text) {
+        case .no, nil: false
+        case .prefix(let rest): rest == 0
+        case .escaped: stringBytes?.equals(text) == true
+        }
     }
+
+    /// Whether the value is a string that begins with `prefix`, which holds nothing that must be escaped.
+    package func hasPrefix(_ prefix: StaticString) -> Bool {
+        switch writtenBytes?.matches(prefix) {
+        case .no, nil: false
+        case .prefix: true
+        case .escaped: stringPrefix(prefix.utf8CodeUnitCount)?.hasPrefix(prefix) == true
+        }
+    }
+
+    /// Whether the value is a string with `text` in it, which holds nothing that must be escaped.
+    package func contains(_ text: StaticString) -> Bool {
+        guard let written = writtenBytes else { return false }
+        if written.firstIndex(of: text) != nil { return true }
+        // What need not be escaped may be, by its number.
+        return index.pointee.hasEscapes && written.firstIndex(of: "\\u00") != nil
+            && stringBytes?.firstIndex(of: text) != nil
+    }
+
+    // MARK: - Other scalars
 
     /// The integer; also of a number written with a fraction or exponent, if its value is whole and fits.
     package var int: Int? {
-        switch tag {
-        case Tape.signed: Int(Int64(bitPattern: tape[index + 1]))
-        case Tape.unsigned: Int(exactly: tape[index + 1])
-        case Tape.double: Int(exactly: Double(bitPattern: tape[index + 1]))
-        default: nil
-        }
+        kind == .number ? JSONNumber.int(index.pointee.text.slice(index.pointee.range(token))) : nil
     }
 
-    /// The number, rounded where a large integer needs it.
+    /// The number, the nearest there is to what is written.
     package var double: Double? {
-        switch tag {
-        case Tape.signed: Double(Int64(bitPattern: tape[index + 1]))
-        case Tape.unsigned: Double(tape[index + 1])
-        case Tape.double: Double(bitPattern: tape[index + 1])
-        default: nil
-        }
+        kind == .number ? JSONNumber.double(index.pointee.text.slice(index.pointee.range(token))) : nil
     }
 
     package var bool: Bool? {
-        switch tag {
-        case Tape.yes: true
-        case Tape.no: false
+        switch first {
+        case UInt8(ascii: "t"): true
+        case UInt8(ascii: "f"): false
         default: nil
         }
     }
 
-    /// How many members or elements; 0 for a scalar.
-    package var count: Int {
-        guard isObject || isArray else { return 0 }
-        let count = Int(tape[index] >> 32) & Self.saturatedCount
-        guard count == Self.saturatedCount else { return count }
-        return isObject
-            ? members.reduce(into: 0) { count, _ in count += 1 }
-            : elements.reduce(into: 0) { count, _ in count += 1 }
+    // MARK: - Members and elements
+
+    /// The value of a member, the first one when the name occurs twice; nil when absent or not an object.
+    package func member(_ name: StaticString) -> JSONValue? {
+        var members = members
+        while let (key, value) = members.nextKey() {
+            if key.isString(name) { return value }
+        }
+        return nil
     }
 
-    /// The tape's count stops here.
-    private static let saturatedCount = 0xFF_FFFF
+    /// How many members or elements, counted one by one; 0 for a scalar.
+    package var count: Int {
+        switch kind {
+        case .object: members.reduce(into: 0) { count, _ in count += 1 }
+        case .array: elements.reduce(into: 0) { count, _ in count += 1 }
+        case .string, .number, .bool, .null: 0
+        }
+    }
 
     /// The members of an object in their order; empty for anything else.
     package var members: JSONMembers {
-        JSONMembers(tape: tape, strings: strings, position: index + 1, end: isObject ? end : index + 1)
+        JSONMembers(index: index, token: token + 1, end: isObject ? index.pointee.closing(token) : token + 1)
     }
 
     /// The elements of an array; empty for anything else.
     package var elements: JSONElements {
-        JSONElements(tape: tape, strings: strings, position: index + 1, end: isArray ? end : index + 1)
+        JSONElements(index: index, token: token + 1, end: isArray ? index.pointee.closing(token) : token + 1)
     }
 
     /// Calls `body` with every member's decoded name and value, in order.
@@ -146,48 +146,63 @@ package struct JSONValue {
     package func forEachElement(_ body: (JSONValue) -> Void) {
         for element in elements { body(element) }
     }
-
-    /// The closing word of a container.
-    private var end: Int { Tape.containerEnd(tape[index]) - 1 }
-
-    private func text(_ word: UInt64) -> UnsafeRawBufferPointer {
-        Self.text(word, strings)
-    }
-
-    fileprivate static func text(_ word: UInt64, _ strings: UnsafePointer<UInt8>) -> UnsafeRawBufferPointer {
-        let start = UnsafeRawPointer(strings) + Int(word & 0xFF_FFFF_FFFF_FFFF)
-        let length = Int(start.loadUnaligned(as: UInt32.self))
-        return UnsafeRawBufferPointer(start: start + 4, count: length)
-    }
 }
 
 /// The members of an object.
 package struct JSONMembers: Sequence, IteratorProtocol {
-    fileprivate let tape: UnsafePointer<UInt64>
-    fileprivate let strings: UnsafePointer<UInt8>
-    fileprivate var position: Int
+    fileprivate let index: UnsafeMutablePointer<JSONIndex>
+    /// The next name, or the closing brace.
+    fileprivate var token: Int
     fileprivate let end: Int
 
     package mutating func next() -> (key: UnsafeRawBufferPointer, value: JSONValue)? {
-        guard position < end else { return nil }
-        let key = JSONValue.text(tape[position], strings)
-        let value = JSONValue(tape: tape, strings: strings, index: position + 1)
-        position = Tape.next(tape, position + 1)
+        guard let (key, value) = nextKey() else { return nil }
+        return (index.pointee.decode(index.pointee.written(key.token)), value)
+    }
+
+    /// The next member with its name as a value, which is not decoded.
+    mutating func nextKey() -> (key: JSONValue, value: JSONValue)? {
+        guard token < end else { return nil }
+        let key = JSONValue(index: index, token: token)
+        // Between them stands the colon, behind them a comma or the closing brace.
+        let value = JSONValue(index: index, token: token + 2)
+        token = Swift.min(index.pointee.next(token + 2) + 1, end)
         return (key, value)
     }
 }
 
 /// The elements of an array.
 package struct JSONElements: Sequence, IteratorProtocol {
-    fileprivate let tape: UnsafePointer<UInt64>
-    fileprivate let strings: UnsafePointer<UInt8>
-    fileprivate var position: Int
+    fileprivate let index: UnsafeMutablePointer<JSONIndex>
+    /// The next element, or the closing bracket.
+    fileprivate var token: Int
     fileprivate let end: Int
 
     package mutating func next() -> JSONValue? {
-        guard position < end else { return nil }
-        let value = JSONValue(tape: tape, strings: strings, index: position)
-        position = Tape.next(tape, position)
+        guard token < end else { return nil }
+        let value = JSONValue(index: index, token: token)
+        token = Swift.min(index.pointee.next(token) + 1, end)
         return value
+    }
+}
+
+/// How a written string compares with a text that holds nothing that must be escaped.
+private enum Match {
+    case no
+    /// It begins with the text; behind that stand so many bytes.
+    case prefix(rest: Int)
+    /// An escape stands where they differ first.
+    case escaped
+}
+
+extension UnsafeRawBufferPointer {
+    @inline(__always)
+    fileprivate func matches(_ text: StaticString) -> Match {
+        if hasPrefix(text) { return .prefix(rest: count - text.utf8CodeUnitCount) }
+        // An escaped byte takes two bytes at least, so a shorter string is another one.
+        guard count > text.utf8CodeUnitCount else { return .no }
+        var place = 0
+        while place < text.utf8CodeUnitCount, self[place] == text.utf8Start[place] { place += 1 }
+        return self[place] == UInt8(ascii: "\\") ? .escaped : .no
     }
 }

@@ -12,7 +12,7 @@ enum EditorFields {
         var hasImage = false
         body.withUnsafeBytes { text in
             // Front has parsed it before; of what is no object nothing is known.
-            guard let root = try? parser.parse(text, padded: false), root.isObject else { return }
+            guard let root = try? parser.parse(text), root.isObject else { return }
             let turns = root.member("messages") ?? root.member("input")
             guard let turns, turns.isArray else { return }
             turns.forEachElement { turn in

@@ -256,8 +256,8 @@ package final class WorkerProcess {
         let bytes = body.bytes
         let splices = bytes.withUnsafeBytes { text -> [Splice] in
             // Front has parsed it before; what is no object here stays as it is.
-            guard let root = try? parser.parse(text, padded: false), root.isObject,
-                let map = SourceMap(parser, text: text)
+            guard let root = try? parser.parse(text), root.isObject,
+                let map = SourceMap(parser)
             else { return [] }
             return adapter.splices(root, text: text, map: map, dropped: refused, &losses)
         }

@@ -39,8 +39,8 @@ import Testing
     }
 
     @Test func `a byte of another script counts wherever in a text it stands`() throws {
-        // Around the 8 bytes that are looked at together and the 2,040 after which their counters are added up.
-        for length in [0, 1, 7, 8, 9, 2_039, 2_040, 2_041, 3_900] {
+        // Around the 8 bytes that are looked at together, up to the size from which a text is looked at in pieces.
+        for length in [0, 1, 7, 8, 9, 500, 895] {
             let ascii = String(repeating: "a", count: length)
             let before = try tokens(#"{"content":"\#(ascii)"}"#)
             let with64 = try tokens(#"{"content":"\#(ascii)\#(String(repeating: "é", count: 64))"}"#)
@@ -55,6 +55,25 @@ import Testing
         let parts = try tokens(#"{"a":"\#(english)"}"#) + tokens(#"{"a":"\#(chinese)"}"#)
         let whole = try tokens(#"{"a":"\#(String(repeating: english + chinese, count: 40))"}"#)
         #expect(abs(whole - 40 * parts) < 40 * parts / 20, "\(whole) instead of \(40 * parts)")
+    }
+
+    @Test(arguments: [3, 40, 4_000])
+    func `a text costs the same with its characters escaped or not`(_ count: Int) throws {
+        for (plain, escaped) in [
+            ("世界", #"\u4e16\u754c"#), ("a/b c<", #"a\/b c\u003c"#), ("😀 smile", #"\ud83d\uDE00 smile"#),
+            (#"line\nand \"word\" "#, #"\u006cine\nand \"\u0077ord\" "#),
+        ] {
+            let texts = [plain, escaped].map { String(repeating: $0, count: count) }
+            let estimates = try texts.map { try tokens("{\"a\":\"\($0)\"}") }
+            #expect(abs(estimates[0] - estimates[1]) <= 1 + estimates[0] / 10, "\(escaped): \(estimates)")
+        }
+    }
+
+    @Test func `a long name costs what a long text costs`() throws {
+        let long = String(repeating: "name ", count: 20_000)
+        let name = try tokens("{\"\(long)\":1}")
+        let text = try tokens("{\"a\":\"\(long)\"}")
+        #expect(abs(name - text) <= 2)
     }
 
     @Test func `nothing costs at least one token`() throws {

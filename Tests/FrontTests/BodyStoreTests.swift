@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Collecting a body: small in an array, large in memory that is used again, never beyond the limit.
 
-import JSON
 import Posix
 import Testing
 
@@ -29,7 +28,7 @@ import Testing
         Array(Self.bytes[start..<(start + count)])
     }
 
-    private func content(_ store: BodyStore) -> [UInt8] { store.withBytes { bytes, _ in Array(bytes) } }
+    private func content(_ store: BodyStore) -> [UInt8] { store.withBytes { bytes in Array(bytes) } }
 
     @Test("A body stays in memory up to the limit of a message, then moves to larger memory as a whole")
     func border() throws {
@@ -105,42 +104,16 @@ import Testing
         #expect(content(store) == pattern(15))
     }
 
-    @Test(
-        "Memory for the parser's padding follows a body that says so", arguments: [0, 100, 32_768, 300_000])
-    func padding(size: Int) throws {
-        let store = store(expected: size)
-        try append(store, pattern(size))
-        let parser = JSONParser()
-        let document = Array("[\"\(String(repeating: "x", count: size))\"]".utf8)
-        let text = self.store(expected: document.count)
-        try append(text, document)
-        store.withBytes { bytes, isPadded in
-            #expect(bytes.elementsEqual(pattern(size)))
-            #expect(isPadded)
-        }
-        let count = try text.withBytes { (bytes, isPadded) throws in
-            try parser.parse(bytes, padded: isPadded).count
-        }
-        #expect(count == 1)
-    }
-
-    @Test("A body in memory that outgrew its reservation is lent without padding when there is none")
-    func unpadded() throws {
-        let store = store(expected: 1)
-        try append(store, pattern(1000))
-        store.withBytes { bytes, _ in #expect(bytes.elementsEqual(pattern(1000))) }
-    }
-
     @Test("Memory is used again by the next body, which begins empty")
     func recycling() throws {
         var first: BodyStore? = store(expected: 100_000)
         try append(#require(first), pattern(100_000))
-        let address = first?.withBytes { bytes, _ in bytes.baseAddress }
+        let address = first?.withBytes { bytes in bytes.baseAddress }
         first = nil
         let second = store(expected: 100_000)
         try append(second, [1, 2, 3])
         _ = try second.room(1)
-        #expect(second.withBytes { bytes, _ in bytes.baseAddress } == address)
+        #expect(second.withBytes { bytes in bytes.baseAddress } == address)
         #expect(content(second) == [1, 2, 3])
     }
 }

@@ -69,7 +69,7 @@ import Testing
         let text = #"{"contents":[],"model":"other","stream":7}"#
         let body = try Array(text.utf8).withUnsafeBytes {
             try RequestBody(
-                $0, padded: false, parser: parser, path: RequestBody.Path(model: "m", isStreaming: true))
+                $0, parser: parser, path: RequestBody.Path(model: "m", isStreaming: true))
         }
         #expect(body.model == "m")
         #expect(body.isStreaming)
@@ -78,7 +78,7 @@ import Testing
         #expect(throws: GatewayError.self) {
             try Array(text.utf8).withUnsafeBytes {
                 try RequestBody(
-                    $0, padded: false, parser: parser,
+                    $0, parser: parser,
                     path: RequestBody.Path(model: String(repeating: "m", count: 513), isStreaming: true))
             }
         }
@@ -109,7 +109,7 @@ import Testing
         let parser = JSONParser()
         let body = try Array(text.utf8).withUnsafeBytes {
             try RequestBody(
-                $0, padded: false, parser: parser, path: RequestBody.Path(model: "m", isStreaming: true))
+                $0, parser: parser, path: RequestBody.Path(model: "m", isStreaming: true))
         }
         #expect(
             apply(body.splices(model: "n", maxTokens: 5, temperature: 1, dialect: .gemini), to: text)

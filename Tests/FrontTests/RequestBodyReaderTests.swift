@@ -78,7 +78,7 @@ private func chunked(_ bytes: [UInt8], size: Int) -> [UInt8] {
             isComplete = result.isComplete
         }
         return (
-            reader.store.withBytes { bytes, _ in Array(bytes) }, Array(bytes[position...]), isComplete
+            reader.store.withBytes { bytes in Array(bytes) }, Array(bytes[position...]), isComplete
         )
     }
 
@@ -210,6 +210,6 @@ private func chunked(_ bytes: [UInt8], size: Int) -> [UInt8] {
         #expect(!reader.receivedDirectly(size - 501))
         #expect(reader.receivedDirectly(1))
         #expect(reader.store.count == size)
-        #expect(reader.store.withBytes { bytes, _ in bytes[499] == 1 && bytes[500] == 2 })
+        #expect(reader.store.withBytes { bytes in bytes[499] == 1 && bytes[500] == 2 })
     }
 }

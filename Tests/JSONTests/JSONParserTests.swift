@@ -55,6 +55,19 @@ import Testing
         #expect(parser.sourceRange(ofTopLevel: "x") == .absent)
     }
 
+    @Test func `every kind of white space ends a scalar`() throws {
+        for space in [" ", "\t", "\r", "\n", "\r\n"] {
+            let root = try parse("{\"a\":1\(space),\"b\":true\(space),\"c\":[null\(space)]\(space)}\(space)")
+            #expect(root.member("a")?.int == 1)
+            #expect(root.member("b")?.bool == true)
+            #expect(root.member("c")?.count == 1)
+        }
+        for other in ["\u{0}", "\u{B}", "\u{C}", "\u{A0}", "\"a\"", "x", "."] {
+            #expect(throws: JSONError.self) { _ = try parse("[1\(other)]") }
+            #expect(throws: JSONError.self) { _ = try parse("[true\(other)]") }
+        }
+    }
+
     @Test(arguments: [
         ("", JSONError.Reason.empty), ("  \n", .empty), ("{", .malformed), ("{\"a\":1}x", .malformed),
         ("{\"a\":1} {}", .malformed), ("[1,]", .malformed), ("{\"a\" 1}", .malformed), ("{a:1}", .malformed),
@@ -129,8 +142,10 @@ import Testing
     @Test(arguments: [
         ("18446744073709551616", 1.8446744073709552e19),
         ("-9223372036854775809", -9.223372036854775808e18),
-        ("123456789012345678901234567890", 1.2345678901234568e29), ("1e400", 1e308), ("-1.5E+400", -1e308),
-        (String(repeating: "9", count: 400), 1e308), (String(repeating: "9", count: 400) + ".5", 1e308),
+        ("123456789012345678901234567890", 1.2345678901234568e29), ("1e400", .greatestFiniteMagnitude),
+        ("-1.5E+400", -.greatestFiniteMagnitude),
+        (String(repeating: "9", count: 400), .greatestFiniteMagnitude),
+        (String(repeating: "9", count: 400) + ".5", .greatestFiniteMagnitude),
         ("1e308", 1e308), ("1e-400", 0), ("123456789012345678.5", 123_456_789_012_345_680),
     ])
     func `a number beyond all types is the nearest there is`(text: String, value: Double) throws {
@@ -138,7 +153,7 @@ import Testing
         let root = try parse("{\"a\":\(text),\"b\":1e999,\"c\":\"1e999 \\\" 2\"}")
         let number = try #require(root.member("a")?.double)
         #expect(abs(number - value) <= abs(value) * 1e-15)
-        #expect(root.member("b")?.double == 1e308)
+        #expect(root.member("b")?.double == .greatestFiniteMagnitude)
         #expect(root.member("c")?.string == "1e999 \" 2")
     }
 
@@ -152,24 +167,15 @@ import Testing
         #expect(try parse("[\"\(text)\"]").elements.map(\.string) == [value])
     }
 
-    @Test func `what is narrowed keeps its place`() throws {
+    @Test func `what no type can hold has a place like everything else`() throws {
         let text = #"{"n":123456789012345678901,"s":"\ud800","model":"m","x":1e400}"#
-        let bytes = Array(text.utf8)
-        for padded in [false, true] {
-            let room = bytes + [UInt8](repeating: 0x20, count: padded ? JSONParser.padding : 0)
-            try room.withUnsafeBytes { room in
-                let view = UnsafeRawBufferPointer(rebasing: room[..<bytes.count])
-                let root = try parser.parse(view, padded: padded)
-                #expect(root.member("model")?.string == "m")
-                guard case .found(let range) = parser.sourceRange(ofTopLevel: "model") else {
-                    Issue.record("the model has no place")
-                    return
-                }
-                #expect(bytes[range].elementsEqual("\"m\"".utf8))
-                // The text itself is the caller's.
-                #expect(view.elementsEqual(bytes))
-            }
+        let root = try parse(text)
+        #expect(root.member("model")?.string == "m")
+        guard case .found(let range) = parser.sourceRange(ofTopLevel: "model") else {
+            Issue.record("the model has no place")
+            return
         }
+        #expect(Array(text.utf8)[range].elementsEqual("\"m\"".utf8))
     }
 
     @Test(arguments: [
@@ -178,7 +184,7 @@ import Testing
         "[\"\\ud83d\u{1}\"]",
         "[.1e400]", "[0x1e400]", "[1.1.5e400]",
     ])
-    func `what is no JSON stays none beside a value that is narrowed`(text: String) {
+    func `what is no JSON stays none beside a value that no type can hold`(text: String) {
         #expect(throws: JSONError.self) { _ = try parse(text) }
         #expect(throws: JSONError.self) { _ = try parse("[1e400,\(text)]") }
     }
@@ -191,17 +197,61 @@ import Testing
         _ = try parser.parse(text)
     }
 
-    @Test func `a padded text is parsed in place`() throws {
+    @Test func `a text is read in place and no further than its end`() throws {
         let text = Array("{\"a\":[1,2]}".utf8)
-        let padded = text + [UInt8](repeating: 0x7B, count: JSONParser.padding)
-        try padded.withUnsafeBytes { view in
-            let root = try parser.parse(UnsafeRawBufferPointer(rebasing: view[..<text.count]), padded: true)
+        let longer = text + [UInt8](repeating: 0x7B, count: 64)
+        try longer.withUnsafeBytes { view in
+            let root = try parser.parse(UnsafeRawBufferPointer(rebasing: view[..<text.count]))
             #expect(root.member("a")?.count == 2)
             #expect(parser.sourceRange(ofTopLevel: "a") == .found(5..<10))
         }
     }
 
-    @Test func `more elements than the tape can count are counted`() throws {
+    @Test func `names and texts are the same with and without escapes`() throws {
+        let root = try parse(
+            #"{"\u0061b":"\u0063cr1:x","ab\n":2,"abc":"pre \u003canalysis> \n","x":"\\u003canalysis>"}"#)
+        #expect(root.member("ab")?.isString("ccr1:x") == true)
+        #expect(root.member("ab")?.isString("ccr1:") == false)
+        #expect(root.member("ab")?.hasPrefix("ccr1:") == true)
+        #expect(root.member("ab")?.hasPrefix("cr1:") == false)
+        #expect(root.member("abc")?.contains("<analysis>") == true)
+        #expect(root.member("x")?.contains("<analysis>") == false)
+        #expect(root.members.map { String(decoding: $0.key, as: UTF8.self) } == ["ab", "ab\n", "abc", "x"])
+        #expect(parser.holdsString { $0.hasPrefix("ccr1:") })
+        #expect(!parser.holdsString { $0.hasPrefix("ccr2:") })
+    }
+
+    @Test func `the beginning of a string is decoded no further than asked`() throws {
+        let long = String(repeating: #"a\n"#, count: 1000)
+        let value = try #require(try parse("[\"\(long)\"]").elements.map { $0 }.first)
+        let prefix = try #require(value.stringPrefix(10))
+        #expect(prefix.count >= 10 && prefix.count < 20)
+        #expect(prefix.prefix(4).elementsEqual("a\na\n".utf8))
+        #expect(value.stringPrefix(5000)?.count == 2000)
+    }
+
+    /// Runs of backslashes of every length around the ends of the blocks in which they are looked at.
+    @Test(arguments: 55...75)
+    func `escapes are told from escaped backslashes wherever they stand`(offset: Int) throws {
+        for run in 1...6 {
+            let text = String(repeating: "x", count: offset) + String(repeating: #"\"#, count: run)
+            for (end, isValid) in [("n", true), ("q", run % 2 == 0), ("u12", run % 2 == 0), ("ud83d", true)] {
+                let document = "[\"\(text)\(end)\",1]"
+                guard isValid else {
+                    #expect(throws: JSONError.self) { _ = try parse(document) }
+                    continue
+                }
+                let root = try parse(document)
+                let escaped = ["n": "\n", "ud83d": "\u{FFFD}"][end] ?? end
+                let expected =
+                    String(repeating: "x", count: offset) + String(repeating: #"\"#, count: run / 2)
+                    + (run % 2 == 1 ? escaped : end)
+                #expect(root.elements.map(\.string).first == expected)
+            }
+        }
+    }
+
+    @Test func `elements are counted, however many`() throws {
         var elements = Array("0,".utf8)
         for _ in 0..<24 { elements += elements }
         let text = Array("[".utf8) + elements + Array("0]".utf8)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// simdjson's DOM tape for C and Swift: one call parses, everything else is read in place.
-// Source: simdjson 3.0, doc/tape.md and doc/dom.md; simdjson.h (dom::parser, dom::document).
+// The first stage of simdjson for C and Swift, which finds the tokens of a JSON text, and a check of its escapes.
+// Source: simdjson 3.0, doc/implementation-selection.md and simdjson.h; RFC 8259 section 7.
 #pragma once
 
 #include <stdbool.h>
@@ -11,50 +11,45 @@
 extern "C" {
 #endif
 
-/// A reusable parser with its buffers.
-typedef struct ccr_json_parser ccr_json_parser;
+/// Memory for the tokens of one text after the other.
+typedef struct ccr_json_indexer ccr_json_indexer;
 
-/// What the last successful parse left behind; valid until the next parse or release.
-typedef struct {
-    /// Words of the tape; word 0 is the root.
-    const uint64_t *tape;
-    /// Decoded strings: a 32-bit length, the bytes, a zero byte.
-    const uint8_t *strings;
-    /// Byte offsets of every bracket, colon, comma, opening quote and first byte of another scalar.
-    const uint32_t *structurals;
-    size_t structural_count;
-    /// The text that was parsed: the caller's bytes, or the parser's copy of them.
-    const uint8_t *source;
-} ccr_json_document;
+/// Null when there is no memory.
+ccr_json_indexer *ccr_json_indexer_create(void);
+void ccr_json_indexer_destroy(ccr_json_indexer *indexer);
 
-/// Bytes that must be readable behind a text that is parsed without copying.
-extern const size_t ccr_json_padding;
+/// Finds the tokens of a text: the byte offset of every bracket, colon and comma outside strings, of the opening quote
+/// of every string and of the first byte of everything else that is no white space. Two more entries behind them hold
+/// `size`. UTF-8, control characters in strings and the last closing quote are checked, grammar is not.
+/// Returns 0 or a simdjson error_code. `structurals` is valid until the next call. `size` is less than 4 GiB.
+int ccr_json_index(
+    ccr_json_indexer *indexer, const void *text, size_t size, const uint32_t **structurals, size_t *count);
 
-/// Null when there is no memory. `maximum_bytes` bounds a document, `maximum_depth` its nesting.
-ccr_json_parser *ccr_json_create(size_t maximum_bytes, size_t maximum_depth);
-void ccr_json_destroy(ccr_json_parser *parser);
-
-/// Parses one document. `padded`: ccr_json_padding bytes behind the text are readable; otherwise it is copied.
-/// Returns 0 and fills `document`, or a simdjson error_code.
-int ccr_json_parse(ccr_json_parser *parser, const void *bytes, size_t size, bool padded, ccr_json_document *document);
-
-/// Gives all buffers back; the parser stays usable.
-void ccr_json_release(ccr_json_parser *parser);
+/// Gives the memory back; the indexer stays usable.
+void ccr_json_indexer_release(ccr_json_indexer *indexer);
 
 /// The codes that the caller tells apart, else ccr_json_malformed.
 typedef enum {
     ccr_json_malformed,
     ccr_json_empty,
-    ccr_json_too_large,
     ccr_json_out_of_memory,
-    ccr_json_too_deep,
     ccr_json_bad_utf8,
     ccr_json_bad_string,
-    ccr_json_bad_number,
 } ccr_json_fault;
 
 /// Sorts a simdjson error_code.
 ccr_json_fault ccr_json_classify(int code);
+
+/// What the escapes of a text are like.
+typedef struct {
+    /// There is at least one.
+    bool any;
+    /// Some stand for half a surrogate pair, which is no character.
+    bool half_pairs;
+} ccr_json_escapes;
+
+/// Whether every backslash of the text begins an escape of JSON.
+bool ccr_json_check_escapes(const void *text, size_t size, ccr_json_escapes *found);
 
 #ifdef __cplusplus
 }

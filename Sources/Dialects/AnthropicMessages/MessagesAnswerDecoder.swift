@@ -36,7 +36,7 @@ package struct MessagesAnswerDecoder: AnswerDecoder {
         into events: inout [AnswerEvent]
     ) {
         // What is no JSON says nothing; if it was the end, the end of the stream tells.
-        guard !isOver, let root = try? parser.parse(data, padded: false) else { return }
+        guard !isOver, let root = try? parser.parse(data) else { return }
         guard let type = root.member("type")?.stringBytes else {
             // Compatible servers report errors without their dress.
             if name.equals("error") || root.member("error") != nil { fail(root, into: &events) }

@@ -23,7 +23,7 @@ struct MessagesBlockReader {
 
     private func part(_ block: JSONValue) throws(FieldError) -> Part {
         guard block.isObject else { throw FieldError("", "must be an object") }
-        guard let type = block.member("type"), type.stringBytes != nil else {
+        guard let type = block.member("type"), type.isString else {
             throw FieldError("type", block.field("type") == nil ? "is missing" : "must be a string")
         }
         if type.isString("text") { return .text(try text(block)) }

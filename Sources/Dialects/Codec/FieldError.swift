@@ -136,7 +136,7 @@ extension RequestSource {
 
     /// A string as it was written; nil for anything else.
     func string(_ value: JSONValue) -> JSONString? {
-        guard value.stringBytes != nil else { return nil }
+        guard value.isString else { return nil }
         guard map.holdsStrings else { return value.string.map { JSONString($0) } }
         return JSONString(written: text[map.range(of: value)].dropFirst().dropLast())
     }

@@ -35,7 +35,7 @@ enum MetaFreeSchema {
         guard value.isObject else { return value.copy(to: &writer) }
         writer.object { writer in
             for (key, value) in value.members {
-                if value.stringBytes != nil, keywords.contains(where: key.equals) { continue }
+                if value.isString, keywords.contains(where: key.equals) { continue }
                 if let bound = value.int, abs(bound) == largestInteger, bounds.contains(where: key.equals) {
                     continue
                 }

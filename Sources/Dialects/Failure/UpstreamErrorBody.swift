@@ -21,7 +21,7 @@ package enum UpstreamErrorBody {
         let meaning = FailureTable.meaning(ofStatus: status)
         let text = "provider \(provider) answered \(status)"
         let plain = GatewayError(meaning.kind, text, report: FailureReport(meaning.class, status: status))
-        guard body.count <= maximumBytes, let parsed = try? parser.parse(body, padded: false) else {
+        guard body.count <= maximumBytes, let parsed = try? parser.parse(body) else {
             // No JSON, often a page of a proxy in between: its words help nobody.
             return plain
         }

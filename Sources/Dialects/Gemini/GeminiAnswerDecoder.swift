@@ -39,7 +39,7 @@ package struct GeminiAnswerDecoder: AnswerDecoder {
         into events: inout [AnswerEvent]
     ) {
         // What does not parse says nothing; if it was the end, the end will be missed.
-        guard !isOver, let root = try? parser.parse(data, padded: false) else { return }
+        guard !isOver, let root = try? parser.parse(data) else { return }
         received(root, &events)
     }
 

@@ -47,7 +47,7 @@ package struct ChatAnswerDecoder: AnswerDecoder {
         guard !isOver else { return }
         if data.hasPrefix("[DONE]") { return finish(into: &events) }
         // What is no JSON says nothing; if it was the end, the end of the stream tells.
-        guard let root = try? parser.parse(data, padded: false) else { return }
+        guard let root = try? parser.parse(data) else { return }
         received(chunk: root, isDocument: false, into: &events)
     }
 

@@ -32,7 +32,7 @@ package struct ResponsesAnswerDecoder: AnswerDecoder {
         into events: inout [AnswerEvent]
     ) {
         // What does not parse says nothing; if it was the end, the end will be missed.
-        guard !isOver, let root = try? parser.parse(data, padded: false), root.isObject else { return }
+        guard !isOver, let root = try? parser.parse(data), root.isObject else { return }
         let type = root.member("type")?.stringBytes ?? name
         guard type.hasPrefix("response.") else {
             if type.equals("error") { fail(root.member("error"), in: root, &events) }

@@ -143,8 +143,8 @@ package final class AnswerTranslator {
         collected = []
         bytes.withUnsafeBytes { view in
             do throws(JSONError) {
-                let root = try parser.parse(view, padded: false)
-                guard let map = SourceMap(parser, text: view) else { return }
+                let root = try parser.parse(view)
+                guard let map = SourceMap(parser) else { return }
                 decoder.received(document: root, map: map, into: &events)
             } catch {
                 events.append(.failed(GatewayError(.upstreamUnreachable, "the provider's answer is no JSON")))

@@ -112,11 +112,11 @@ package final class Translation {
     ) throws(GatewayError) -> CanonicalRequest {
         let root: JSONValue
         do {
-            root = try parser.parse(view, padded: false)
+            root = try parser.parse(view)
         } catch {
             throw GatewayError(.invalidRequest, error.description)
         }
-        guard root.isObject, let map = SourceMap(parser, text: view) else {
+        guard root.isObject, let map = SourceMap(parser) else {
             throw GatewayError(.invalidRequest, "the request is not a JSON object")
         }
         return try CodecTable.requests(request.client).decode(

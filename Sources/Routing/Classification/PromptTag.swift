@@ -18,11 +18,16 @@ enum PromptTag {
     private static let closing: StaticString = "</CCR-SUBAGENT-MODEL>"
     /// Longest name that is taken for one.
     private static let maximumModelBytes = 512
+    /// White space in front of it that is passed over.
+    private static let maximumBlankBytes = 64
+    /// How much of a text has to be seen to find the tag of a subagent.
+    static let agentTagBytes =
+        maximumBlankBytes + opening.utf8CodeUnitCount + maximumModelBytes + closing.utf8CodeUnitCount
 
     /// The tag at the beginning of a text, behind white space.
     static func agent(in text: UnsafeRawBufferPointer) -> Agent? {
         var start = 0
-        while start < text.count, start < 64, text[start] <= 0x20 { start += 1 }
+        while start < text.count, start < maximumBlankBytes, text[start] <= 0x20 { start += 1 }
         let name = start + opening.utf8CodeUnitCount
         guard start < text.count, text.slice(start..<text.count).hasPrefix(opening) else { return nil }
         let rest = text.slice(name..<min(text.count, name + maximumModelBytes + closing.utf8CodeUnitCount))

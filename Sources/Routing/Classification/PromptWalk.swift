@@ -113,9 +113,7 @@ struct PromptWalk {
         var isFirst = true
         value.forEachElement { part in
             guard let text = part.member("text") else { return }
-            if isFirst, let bytes = text.stringBytes, bytes.hasPrefix("x-anthropic-billing-header:"),
-                bytes.firstIndex(of: "cc_is_subagent=true") != nil
-            {
+            if isFirst, text.hasPrefix("x-anthropic-billing-header:"), text.contains("cc_is_subagent=true") {
                 signs.insert(.agentSystem)
             }
             isFirst = false
@@ -169,23 +167,21 @@ struct PromptWalk {
     // MARK: - Texts
 
     private mutating func lookForAgentTag(_ value: JSONValue) {
-        guard agentTag == nil, let text = value.stringBytes, let tag = PromptTag.agent(in: text) else {
-            return
-        }
+        guard agentTag == nil, let text = value.stringPrefix(PromptTag.agentTagBytes),
+            let tag = PromptTag.agent(in: text)
+        else { return }
         agentTag = (value, tag)
     }
 
     private mutating func lookAtLastTexts() {
-        for value in lastTexts {
-            guard let text = value.stringBytes else { continue }
-            if probes.readsSearchTags, searchTag == nil, let range = PromptTag.search(in: text) {
+        if probes.readsSearchTags {
+            for value in lastTexts where searchTag == nil {
+                guard let text = value.stringBytes, let range = PromptTag.search(in: text) else { continue }
                 searchTag = (value, range)
             }
         }
         // Results of tools that quote the demand are no texts of the message.
-        if let text = lastTexts.last?.stringBytes, text.firstIndex(of: "<analysis>") != nil,
-            text.firstIndex(of: "<summary>") != nil
-        {
+        if let text = lastTexts.last, text.contains("<analysis>"), text.contains("<summary>") {
             signs.insert(.summaryDemand)
         }
     }

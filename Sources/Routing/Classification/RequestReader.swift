@@ -134,7 +134,7 @@ package struct RequestReader {
         _ walk: PromptWalk, _ parser: JSONParser, _ text: UnsafeRawBufferPointer
     ) -> [Splice] {
         guard walk.agentTag != nil || walk.searchTag != nil else { return [] }
-        guard let map = SourceMap(parser, text: text), let base = text.baseAddress else { return [] }
+        guard let map = SourceMap(parser), let base = text.baseAddress else { return [] }
         var splices: [Splice] = []
         if let (value, found) = walk.agentTag {
             traits.signs.insert(.agentTag)

@@ -26,8 +26,8 @@ struct RequestAdapterTests {
         var bytes = Array(body.utf8)
         let parser = JSONParser()
         let splices = try bytes.withUnsafeBytes { text in
-            let root = try parser.parse(text, padded: false)
-            let map = try #require(SourceMap(parser, text: text))
+            let root = try parser.parse(text)
+            let map = try #require(SourceMap(parser))
             return adapter.splices(root, text: text, map: map, &losses)
         }
         if adapter.isIdle { #expect(splices.isEmpty) }

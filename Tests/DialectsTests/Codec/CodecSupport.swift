@@ -51,8 +51,8 @@ enum CodecSupport {
     ) throws -> CanonicalRequest {
         let parser = JSONParser()
         return try body.withUnsafeBytes { view in
-            let root = try parser.parse(view, padded: false)
-            let map = try #require(SourceMap(parser, text: view))
+            let root = try parser.parse(view)
+            let map = try #require(SourceMap(parser))
             return try codec.decode(
                 RequestSource(root: root, text: body, map: map, model: model, streaming: streaming))
         }
@@ -115,8 +115,8 @@ enum CodecSupport {
         let parser = JSONParser()
         var events: [AnswerEvent] = []
         try Array(text.utf8).withUnsafeBytes { view in
-            let root = try parser.parse(view, padded: false)
-            let map = try #require(SourceMap(parser, text: view))
+            let root = try parser.parse(view)
+            let map = try #require(SourceMap(parser))
             decoder.received(document: root, map: map, into: &events)
         }
         decoder.ended(into: &events)
