@@ -51,7 +51,8 @@ enum BanCommands {
         return zip(["credential", "model"] as [StaticString], parts).map { ($0, String($1)) }
     }
 
-    private static func name(_ ban: JSONValue) -> String {
+    /// "credential two of provider pool for model m", of anything with these members.
+    static func name(_ ban: JSONValue) -> String {
         let provider = "provider \(ban.member("provider")?.string ?? "?")"
         let subject = ban.member("credential")?.string.map { "credential \($0) of \(provider)" } ?? provider
         return subject + (ban.member("model")?.string.map { " for model \($0)" } ?? "")

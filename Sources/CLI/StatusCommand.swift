@@ -54,7 +54,27 @@ enum StatusCommand {
             throw HTTPClient.Failure(message: "what answers is not ccr (no status)")
         }
         let version = root.member("version")?.string.map { ", version \($0)" } ?? ""
-        return ["\(status)\(version)"] + processes(root.member("processes"))
+        return ["\(status)\(version)"] + processes(root.member("processes")) + policy(root)
+    }
+
+    /// One line for each circuit that is not closed, each pause and each ban.
+    private static func policy(_ root: JSONValue) -> [String] {
+        func lines(_ list: StaticString, _ line: (JSONValue) -> String) -> [String] {
+            root.member(list)?.elements.map { entry in
+                let left = entry.member("remaining_seconds")?.int.flatMap {
+                    $0 > 0 ? ", \(TextTable.duration($0)) left" : nil
+                }
+                return line(entry) + (left ?? "")
+            } ?? []
+        }
+        let found =
+            lines("circuits") { entry in
+                let state = entry.member("state")?.string == "open" ? "open" : "half-open"
+                return "circuit \(state): \(BanCommands.name(entry))"
+            }
+            + lines("pauses") { "paused: \(BanCommands.name($0))" }
+            + lines("bans") { "banned by \($0.member("origin")?.string ?? "?"): \(BanCommands.name($0))" }
+        return found.isEmpty ? [] : [""] + found
     }
 
     private static func processes(_ list: JSONValue?) -> [String] {

@@ -129,6 +129,11 @@ final class Manager {
                 let batch: RecordBatch = try reader.get()
                 try reader.end()
                 receive(number, batch)
+            case .frontPolicy:
+                let report: PolicyReport = try reader.get()
+                try reader.end()
+                // A front's first message is a batch, which names it.
+                if let instance = links[number]?.instance { keeper.policyChanged(report, of: instance) }
             case .frontQuery:
                 let query: HandoffQuery = try reader.get()
                 try reader.end()

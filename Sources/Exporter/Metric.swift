@@ -52,10 +52,22 @@ enum Metric: String, CaseIterable {
     case credentialState = "ccr_credential_state"
     case credentialRefusals = "ccr_credential_401_total"
     case credentialCooldown = "ccr_credential_cooldown_seconds"
+    case retries = "ccr_retries_total"
+    case retriesDenied = "ccr_retries_denied_total"
+    case retryBudget = "ccr_retry_budget"
+    case requestWait = "ccr_request_wait_seconds"
+    case circuitState = "ccr_circuit_state"
+    case circuitsOpened = "ccr_circuit_opened_total"
+    case circuitProbes = "ccr_circuit_probes_total"
+    case pauses = "ccr_credential_pauses_total"
+    case pauseSeconds = "ccr_credential_pause_seconds"
+    case bansOfRules = "ccr_fail2ban_total"
+    case bans = "ccr_bans"
     case storeUp = "ccr_usage_store_up"
 
     /// Upper bounds in seconds; CCR-Rust's up to 60, so that its dashboards read ccr, and two for long turns.
     static let durationBounds = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 600]
+    static let waitBounds = [0.1, 0.5, 1, 2, 5, 10, 20, 30, 60]
     static let firstByteBounds = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30]
     static let rateBounds = [1.0, 5, 10, 20, 40, 60, 80, 100, 150, 200]
 
@@ -144,6 +156,29 @@ enum Metric: String, CaseIterable {
             gauge(
                 ["credential", "provider"],
                 "Seconds for which the provider wants the credential to be left alone.")
+        case .retries:
+            counter(
+                ["tier", "reason"],
+                "Attempts at this provider after another attempt of the request had failed.")
+        case .retriesDenied:
+            counter(
+                ["tier", "reason"], "Failures that were not repeated because the retry budget was spent.")
+        case .retryBudget: gauge(["tier"], "Repetitions that the provider's retry budget has left.")
+        case .requestWait:
+            histogram(
+                Metric.waitBounds, [], "Seconds that requests waited inside ccr; only those that did.")
+        case .circuitState:
+            gauge(["tier", "model"], "0 for a circuit that is closed, 1 for half-open, 2 for open.")
+        case .circuitsOpened: counter(["tier"], "Openings of circuits of the provider's models.")
+        case .circuitProbes: counter(["tier"], "Requests let through circuits that were not closed.")
+        case .pauses:
+            counter(["tier", "reason"], "Times a credential of the provider was left alone, by reason.")
+        case .pauseSeconds:
+            gauge(
+                ["credential", "provider", "scope"],
+                "Seconds for which front leaves the credential alone, for every model or for one.")
+        case .bansOfRules: counter(["tier"], "Bans of the provider's credentials by fail2ban.")
+        case .bans: gauge(["tier", "origin"], "Bans in force.")
         case .storeUp: gauge([], "1 when the counts are kept in usage.db, 0 while they are in memory only.")
         }
     }

@@ -115,8 +115,13 @@ final class UsageKeeper {
     /// How every credential is, as the refresher says it.
     func credentialsChanged(_ reports: [CredentialReport]) { credentials = reports }
 
-    /// The state as it is shown now: what is left of tokens changes by itself.
+    func policyChanged(_ report: PolicyReport, of instance: UInt64) {
+        state.policyChanged(report, of: instance)
+    }
+
+    /// The state as it is shown now: what is left of tokens and pauses changes by itself.
     func shownState(nowUsec: UInt64) -> UsageState {
+        state.showPolicy(now: nowUsec)
         state.show(credentials, now: Int(nowUsec / 1_000_000))
         return state
     }

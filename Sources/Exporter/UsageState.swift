@@ -33,6 +33,7 @@ struct UsageState {
     private struct Front {
         var row: FrontRow
         var gauges: FrontGauges?
+        var policy = PolicyReport()
         var isChanged = false
         /// Records came since the last acknowledgement.
         var awaitsAck = false
@@ -124,6 +125,7 @@ struct UsageState {
         if record.streaming, record.firstByteUsec > 0 { noteStream(record, tierPosition) }
         countFailures(record, failure, tierPosition)
         countMoney(record, tierPosition)
+        countPolicy(record)
         for name in record.transformers { registry.add(registry.series(.transformerRuns, [name])) }
         daily.count(
             record, provider: tierLabels.values[tierPosition],
@@ -155,6 +157,23 @@ struct UsageState {
             usage.input + usage.cacheRead + usage.cacheWrite + usage.output)
         let dollars = Double(record.cost) / Double(Calendar.nanoPerUSD)
         if record.cost > 0 { registry.add(registry.series(.shadowCost, [tier]), dollars) }
+    }
+
+    private mutating func countPolicy(_ record: RequestRecord) {
+        if record.waitedUsec > 0 {
+            registry.observe(registry.series(.requestWait), Double(record.waitedUsec) / 1e6)
+        }
+        for event in record.policyEvents {
+            let tier = tierLabels.values[tierLabels.position(event.provider)]
+            switch event.kind {
+            case .retried: registry.add(registry.series(.retries, [tier, event.reason.name]))
+            case .denied: registry.add(registry.series(.retriesDenied, [tier, event.reason.name]))
+            case .circuitOpened: registry.add(registry.series(.circuitsOpened, [tier]))
+            case .probed: registry.add(registry.series(.circuitProbes, [tier]))
+            case .paused: registry.add(registry.series(.pauses, [tier, event.reason.name]))
+            case .banned: registry.add(registry.series(.bansOfRules, [tier]))
+            }
+        }
     }
 
     private mutating func countMoney(_ record: RequestRecord, _ tierPosition: Int) {
@@ -270,6 +289,7 @@ struct UsageState {
     /// A front's channel has closed: what goes on in it is no longer known.
     mutating func frontLeft(_ instance: UInt64) {
         fronts[instance]?.gauges = nil
+        fronts[instance]?.policy = PolicyReport()
         fronts[instance]?.knowsSpends = false
         sumGauges()
     }
@@ -328,6 +348,48 @@ struct UsageState {
             registry.add(
                 registry.series(.credentialCooldown, labels), Double(max(0, credential.cooldownUntil - now)))
         }
+    }
+
+    /// A front tells how its policy is.
+    mutating func policyChanged(_ report: PolicyReport, of instance: UInt64) {
+        fronts[instance]?.policy = report
+    }
+
+    /// Shows how the policy is; while two fronts serve, during a reload, the worse of them.
+    ///
+    /// - Parameter now: microseconds since 1970.
+    mutating func showPolicy(now: UInt64) {
+        for metric in [Metric.circuitState, .pauseSeconds, .bans, .retryBudget] {
+            registry.hideAll(metric.rawValue)
+        }
+        for report in fronts.values.map(\.policy) {
+            var bans: [[String]: Int] = [:]
+            for circuit in report.circuits {
+                raise(
+                    .circuitState, [tier(circuit.provider), circuit.model],
+                    Double(circuit.state(now).rawValue))
+            }
+            for pause in report.pauses where pause.untilUsec > now {
+                raise(
+                    .pauseSeconds, [pause.credential, pause.provider, pause.model.isEmpty ? "all" : "model"],
+                    Double(pause.untilUsec - now) / 1e6)
+            }
+            for ban in report.bans where ban.untilUsec ?? .max > now {
+                bans[[tier(ban.provider), ban.origin], default: 0] += 1
+            }
+            for (labels, count) in bans { raise(.bans, labels, Double(count)) }
+            for budget in report.budgets {
+                let id = registry.series(.retryBudget, [tier(budget.provider)])
+                registry.set(id, budget.left)
+            }
+        }
+    }
+
+    private func tier(_ provider: String) -> String { tierLabels.values[tierLabels.position(provider)] }
+
+    private mutating func raise(_ metric: Metric, _ labels: [String], _ value: Double) {
+        let id = registry.series(metric, labels)
+        registry.set(id, max(value, registry.value(id)))
     }
 
     /// Shows whether counts are kept on disk.

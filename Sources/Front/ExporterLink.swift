@@ -20,6 +20,8 @@ final class ExporterLink {
     private var questions: [UInt64: ClientRequest] = [:]
     /// What the exporter knows of this front.
     private var sentGauges = FrontGauges()
+    /// The policy's changes of which it has been told.
+    private var sentChanges: UInt64?
     private var onFinished: (() -> Void)?
 
     /// Records wait this long for company.
@@ -37,12 +39,14 @@ final class ExporterLink {
     func attach(_ descriptor: consuming FileDescriptor) throws(Errno) {
         channel?.close()
         queue.resendAll()
+        sentChanges = nil
         channel = try MessageChannel(
             loop, descriptor,
             onMessage: { [unowned self] bytes, _ in self.handle(bytes) },
             onClose: { [unowned self] in self.exporterEnded() })
         // The exporter answers the first message with what client keys have spent.
         sendBatch([])
+        reportPolicy()
         arm()
     }
 
@@ -89,6 +93,22 @@ final class ExporterLink {
         if front.gauges != sentGauges { sendBatch([]) }
     }
 
+    /// Tells how the failure policy is when that has changed.
+    func reportPolicy() {
+        guard sentChanges != front.policy.changes, !front.isDraining else { return }
+        sentChanges = front.policy.changes
+        send(front.policyMetrics)
+    }
+
+    /// Another front decides from now on.
+    func endPolicy() { send(PolicyReport()) }
+
+    private func send(_ report: PolicyReport) {
+        IPC.begin(.frontPolicy, in: &buffer)
+        buffer.put(report)
+        channel?.send(buffer.bytes)
+    }
+
     // MARK: - Questions
 
     /// Lets the exporter answer a request.
@@ -97,6 +117,7 @@ final class ExporterLink {
         // The answer should know everything up to now.
         flush()
         sendBatch([])
+        reportPolicy()
         IPC.begin(.frontQuery, in: &buffer)
         buffer.put(
             HandoffQuery(

@@ -196,6 +196,7 @@ extension FrontProcess {
                 estimatedInput: request.facts?.estimatedTokens ?? 0, losses: losses,
                 key: request.clientKey.map { config.clients[$0].name } ?? "",
                 kind: request.decision?.kindName ?? "",
-                cost: cost(of: request, usage, status: status, at: candidate)))
+                cost: cost(of: request, usage, status: status, at: candidate),
+                waitedUsec: request.course.waited(now), policyEvents: request.course.events))
     }
 }

@@ -54,11 +54,11 @@ extension FrontProcess {
 
     private func ban(_ wanted: BanRequest) throws(GatewayError) -> Ban {
         let subject = try wanted.subject(among: config.policy.providers)
-        if let provider = config.policy.providers.firstIndex(where: { $0.name == subject.provider }) {
-            let models = models.routes.models(of: provider)
-            if !models.isEmpty {
-                try wanted.checkModel(models + policy.models(askedOf: provider), of: subject.provider)
-            }
+        if let provider = config.policy.providers.firstIndex(where: { $0.name == subject.provider }),
+            models.routes.listsModels(provider)
+        {
+            let known = models.routes.models(of: provider) + policy.models(askedOf: provider)
+            try wanted.checkModel(known, of: subject.provider)
         }
         let ban = Ban(
             provider: subject.provider, credential: subject.credential ?? "", model: wanted.model ?? "",

@@ -209,7 +209,7 @@ extension FrontProcess {
         }
         tell(policy.committed(&request.course, now))
         if message.exhaustedMsec > 0 {
-            tell(policy.exhausted(request.course, forMsec: message.exhaustedMsec, now))
+            tell(policy.exhausted(&request.course, forMsec: message.exhaustedMsec, now))
         }
     }
 

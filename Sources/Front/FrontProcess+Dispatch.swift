@@ -34,7 +34,7 @@ extension FrontProcess {
 
     private var healthBody: [UInt8] {
         HealthReport.body(
-            processes, refresher.credentials, nowSeconds: Int(Clock.realtimeUsec() / 1_000_000))
+            processes, refresher.credentials, policyReport, nowUsec: Clock.realtimeUsec())
     }
 
     private func route(_ request: ClientRequest, _ endpoint: Endpoint, preset: String?) {

@@ -64,6 +64,10 @@ package final class FrontProcess {
     var shadows: [UInt64: Shadow] = [:]
     var policy: Policy
     private var policyStore: PolicyStore?
+    /// By provider.
+    private lazy var modelLabels = config.routes.providers.indices.map { number in
+        Set(config.routes.models(of: number).filter { $0.utf8.count <= FrontProcess.longestLabel })
+    }
     private var saving: Timer?
     private var isSaving = false
     var handoffBuffer = WireWriter(capacity: 65_536)
@@ -311,6 +315,7 @@ package final class FrontProcess {
         expireWaiting(now)
         expireQueue(now)
         exporter?.reportGauges()
+        exporter?.reportPolicy()
         if gauges.activeRequests == 0 { bodies.empty() }
         if heapPeak.hasHalved(connections.count) { ProcessMemory.trim() }
         return !connections.isEmpty
@@ -333,6 +338,24 @@ package final class FrontProcess {
     }
 
     // MARK: - The policy's state
+
+    /// How the policy is, with times as dates.
+    var policyReport: PolicyReport { dated(policy.report(now)) }
+
+    /// The same for metrics.
+    var policyMetrics: PolicyReport {
+        dated(policy.metrics(now) { modelLabels[$0].contains($1) ? $1 : FrontProcess.otherModel })
+    }
+
+    private func dated(_ report: PolicyReport) -> PolicyReport {
+        let realtime = Clock.realtimeUsec()
+        return report.moved { $0 > now ? realtime + ($0 - now) : realtime - min(realtime, now - $0) }
+    }
+
+    /// The label of models that are not of the configuration.
+    private static let otherModel = "other"
+    /// Longer names are no labels, so that a report fits into a message.
+    private static let longestLabel = 128
 
     /// Goes on with what the front before this one knew.
     private func remember(_ descriptor: consuming FileDescriptor) {
@@ -427,6 +450,7 @@ package final class FrontProcess {
         savePolicy()
         // The next front goes on from here.
         policyStore = nil
+        exporter?.endPolicy()
         Notifier.stopping()
         cancelShadows()
         for watch in listenerWatches { watch.cancel() }

@@ -73,6 +73,10 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
     /// What it cost by the configured prices, in billionths of a US dollar.
     package var cost: Int
     package var origin: RecordOrigin
+    /// Microseconds that it waited inside ccr until somebody could be asked.
+    package var waitedUsec: UInt64
+    /// What the failure policy did for it or noticed by it.
+    package var policyEvents: [PolicyEvent]
 
     package init(
         sequence: UInt64, requestID: String, startedUsec: UInt64, durationUsec: UInt64, firstByteUsec: UInt64,
@@ -81,7 +85,8 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         streaming: Bool, usage: Usage, backpressureCount: UInt32, failedAttempts: [FailedAttempt],
         rejection: ErrorKind?, transformers: [String] = [], estimatedInput: Int = 0,
         losses: Losses = Losses(), key: String = "", kind: String = "", cost: Int = 0,
-        origin: RecordOrigin = .client
+        origin: RecordOrigin = .client,
+        waitedUsec: UInt64 = 0, policyEvents: [PolicyEvent] = []
     ) {
         self.sequence = sequence
         self.requestID = requestID
@@ -106,6 +111,8 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         self.kind = kind
         self.cost = cost
         self.origin = origin
+        self.waitedUsec = waitedUsec
+        self.policyEvents = policyEvents
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -135,6 +142,8 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         writer.put(kind)
         writer.put(UInt64(max(0, cost)))
         writer.put(origin.rawValue)
+        writer.put(waitedUsec)
+        writer.put(list: policyEvents) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -163,6 +172,8 @@ package struct RequestRecord: Equatable, Sendable, WireCodable {
         kind = try reader.getString()
         cost = Int(clamping: try reader.get(UInt64.self))
         origin = try reader.getCase()
+        waitedUsec = try reader.get()
+        policyEvents = try reader.getList { (reader) throws(WireError) in try reader.get() }
     }
 }
 

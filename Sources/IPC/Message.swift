@@ -56,6 +56,8 @@ package enum MessageKind: UInt8, CaseIterable {
     case frontModels = 24
     /// worker → front: these.
     case workerModels = 25
+    /// front → exporter: how the failure policy is.
+    case frontPolicy = 26
 }
 
 package enum IPC {

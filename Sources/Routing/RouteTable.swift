@@ -183,11 +183,12 @@ extension RouteTable {
     /// What the account of a provider may use, if that is known.
     package func offered(by number: Int) -> [String]? { providers[number].offered }
 
-    /// The models that a provider is known to have: those it lists or offers and those that a name leads to. None when it
-    /// lists none and takes whatever clients pin.
+    /// Whether a provider has a list of models; one without takes whatever clients pin.
+    package func listsModels(_ number: Int) -> Bool { !providers[number].known.isEmpty }
+
+    /// The models that a provider is known to have: those it lists or offers and those that a name leads to.
     package func models(of number: Int) -> [String] {
         let provider = providers[number]
-        guard !provider.known.isEmpty else { return [] }
         let choices =
             clients.flatMap { [$0.standard] + $0.kinds }.compactMap { $0?.choice }
             + rules.compactMap(\.choice)

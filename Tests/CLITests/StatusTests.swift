@@ -80,6 +80,27 @@ struct StatusTests {
             ])
     }
 
+    @Test("tells each circuit that is not closed, each pause and each ban in a line")
+    func policy() throws {
+        let health = """
+            {"status":"healthy","circuits":[{"provider":"up","model":"m","state":"open","remaining_seconds":12},\
+            {"provider":"up","model":"n","state":"half_open","remaining_seconds":0}],\
+            "pauses":[{"provider":"up","credential":"two","model":null,"remaining_seconds":600}],\
+            "bans":[{"provider":"up","credential":null,"model":"m","origin":"admin","remaining_seconds":null}]}
+            """
+        let outcome = status(try ScriptedServer([plain(health), plain("[]")]))
+        #expect(
+            outcome.output == """
+                healthy
+
+                circuit open: provider up for model m, 12 s left
+                circuit half-open: provider up for model n
+                paused: credential two of provider up, 10 min left
+                banned by admin: provider up for model m
+
+                """)
+    }
+
     @Test("gives both answers to programs, and null for latencies that are missing")
     func json() throws {
         let both = status(try ScriptedServer([plain(Self.health), plain(Self.latencies)]), "--json")

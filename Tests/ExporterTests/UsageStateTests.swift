@@ -121,6 +121,75 @@ import Testing
         #expect(state.value(.requests, "none") == 2)
     }
 
+    @Test mutating func `what the policy did is counted by provider and reason`() {
+        var first = record(1, provider: "anthropic")
+        first.waitedUsec = 1_500_000
+        first.policyEvents = [
+            PolicyEvent(.paused, "openai", .rate), PolicyEvent(.retried, "anthropic", .rate),
+            PolicyEvent(.probed, "anthropic", .held), PolicyEvent(.banned, "openai", .rate),
+        ]
+        var second = record(2, provider: "openai", status: 500)
+        second.policyEvents = [
+            PolicyEvent(.circuitOpened, "openai", .server), PolicyEvent(.denied, "openai", .server),
+            PolicyEvent(.retried, "gone", .server),
+        ]
+        state.apply(batch([first, second, record(3)]), nowUsec: 0)
+        #expect(state.value(.pauses, "openai", "rate") == 1)
+        #expect(state.value(.retries, "anthropic", "rate") == 1)
+        #expect(state.value(.retries, "other", "server") == 1)
+        #expect(state.value(.retriesDenied, "openai", "server") == 1)
+        #expect(state.value(.circuitsOpened, "openai") == 1)
+        #expect(state.value(.circuitProbes, "anthropic") == 1)
+        #expect(state.value(.bansOfRules, "openai") == 1)
+        #expect(state.summary(.requestWait) == [1, 1.5], "who did not wait is not in it")
+    }
+
+    @Test
+    mutating func `the policy is shown as it is now, of two fronts the worse, of a front that left nothing`()
+    {
+        var report = PolicyReport()
+        report.circuits = [
+            .init(provider: "openai", model: "m", state: .open, untilUsec: 5),
+            .init(provider: "openai", model: "n", state: .closed, untilUsec: 0),
+        ]
+        report.pauses = [
+            .init(provider: "openai", credential: "c", model: "-", untilUsec: 2_000_000),
+            .init(provider: "openai", credential: "c", model: "-", untilUsec: 4_000_000),
+            .init(provider: "openai", credential: "c", model: "", untilUsec: 1_000_000),
+        ]
+        report.bans = [
+            .init(provider: "openai", credential: "c", model: "", origin: "admin", untilUsec: nil),
+            .init(provider: "openai", credential: "d", model: "", origin: "admin", untilUsec: 3),
+        ]
+        report.budgets = [("openai", 2.5)]
+        for front in [1, 2] as [UInt64] { state.apply(batch([], front: front), nowUsec: 0) }
+        state.policyChanged(report, of: 1)
+        report.circuits[1].state = .open
+        report.circuits[1].untilUsec = 9_000_000
+        report.pauses = []
+        state.policyChanged(report, of: 2)
+        state.policyChanged(report, of: 3)
+        state.showPolicy(now: 1)
+        #expect(state.value(.circuitState, "openai", "m") == 2)
+        #expect(state.value(.circuitState, "openai", "n") == 2)
+        #expect(state.value(.pauseSeconds, "c", "openai", "model") == 3.999999)
+        #expect(state.value(.pauseSeconds, "c", "openai", "all") == 0.999999)
+        #expect(state.value(.bans, "openai", "admin") == 2)
+        #expect(state.value(.retryBudget, "openai") == 2.5)
+        state.showPolicy(now: 3_000_000)
+        #expect(state.value(.circuitState, "openai", "m") == 1, "its time is over")
+        #expect(state.value(.bans, "openai", "admin") == 1)
+        #expect(state.registry.shown(.pauseSeconds).map(\.labels) == [["c", "openai", "model"]])
+        state.frontLeft(2)
+        state.showPolicy(now: 3_000_000)
+        #expect(state.value(.circuitState, "openai", "n") == 0)
+        state.frontLeft(1)
+        state.showPolicy(now: 3_000_000)
+        for metric in [Metric.circuitState, .pauseSeconds, .bans, .retryBudget] {
+            #expect(state.registry.shown(metric).isEmpty)
+        }
+    }
+
     @Test mutating func `only completed answers have a duration`() {
         state.apply(
             batch([

@@ -88,4 +88,28 @@ import Testing
         #expect(processes.map { $0.member("resident_bytes")?.int } == [4096, 4096])
         withExtendedLifetime(parser) {}
     }
+
+    @Test("The report tells whom the policy leaves alone, and nothing when that is nobody")
+    func policy() throws {
+        var policy = PolicyReport()
+        let parser = JSONParser()
+        defer { withExtendedLifetime(parser) {} }
+        let well = try parser.parse(HealthReport.body([], [], policy, nowUsec: 1))
+        for name in ["circuits", "pauses", "bans"] as [StaticString] { #expect(well.member(name) == nil) }
+        policy.circuits = [
+            .init(provider: "p", model: "m", state: .open, untilUsec: 5_000_000),
+            .init(provider: "p", model: "n", state: .open, untilUsec: 1_000_000),
+        ]
+        policy.pauses = [.init(provider: "p", credential: "c", model: "", untilUsec: 2_500_000)]
+        policy.bans = [.init(provider: "p", credential: "", model: "m", origin: "admin", untilUsec: nil)]
+        let text = String(
+            decoding: HealthReport.body([], [], policy, nowUsec: 2_000_000), as: UTF8.self)
+        #expect(
+            text.hasSuffix(
+                #""circuits":[{"provider":"p","model":"m","state":"open","remaining_seconds":3},"#
+                    + #"{"provider":"p","model":"n","state":"half_open","remaining_seconds":0}],"#
+                    + #""pauses":[{"provider":"p","credential":"c","model":null,"remaining_seconds":1}],"#
+                    + #""bans":[{"provider":"p","credential":null,"model":"m","origin":"admin","remaining_seconds":null}]}"#
+            ))
+    }
 }

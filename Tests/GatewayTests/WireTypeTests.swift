@@ -60,7 +60,20 @@ struct Sample: Sendable, CustomTestStringConvertible {
         failedAttempts: [
             FailedAttempt(provider: "a", reason: .rateLimited),
             FailedAttempt(provider: "b", reason: .upstreamTimeout),
-        ], rejection: .overloaded, transformers: ["glm", "maxtoken"])
+        ], rejection: .overloaded, transformers: ["glm", "maxtoken"], waitedUsec: 10,
+        policyEvents: [PolicyEvent(.retried, "b", .timeout), PolicyEvent(.banned, "a", .rate)])
+
+    static var policy: PolicyReport {
+        var report = PolicyReport()
+        report.circuits = [.init(provider: "p", model: "m", state: .open, untilUsec: 1)]
+        report.pauses = [.init(provider: "p", credential: "c", model: "", untilUsec: 2)]
+        report.bans = [
+            .init(provider: "p", credential: "", model: "m", origin: "admin", untilUsec: nil),
+            .init(provider: "p", credential: "c", model: "", origin: "fail2ban", untilUsec: 3),
+        ]
+        report.budgets = [("p", 2.5)]
+        return report
+    }
 
     static let status = ProcessStatus(
         role: "worker", provider: "p", pid: -1, state: .backOff, restarts: 3, residentBytes: 4,
@@ -172,7 +185,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
                 tag: 3, outcome: .aborted, status: 200, usage: record.usage, keepAlive: true,
                 firstByteUsec: 5,
                 bodyBytes: 6, backpressureCount: 7, transformers: ["glm"])),
-        Sample("RequestRecord", record),
+        Sample("RequestRecord", record), Sample("PolicyReport", policy),
         Sample("ProviderProfile", profile),
         Sample("ModelRules", model),
         Sample(

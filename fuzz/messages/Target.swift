@@ -52,6 +52,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     case 11: roundTrip(AdminRequest.self, body)
     case 12: roundTrip(AdminAnswer.self, body)
     case 13: roundTrip(OfferedModels.self, body)
+    case 14: roundTrip(PolicyReport.self, body)
     case 20: roundTrip(WorkerKeys.self, body)
     case 21: roundTrip(CredentialNotice.self, body)
     case 22: roundTrip(TokenRefusal.self, body)

@@ -49,6 +49,9 @@ package struct Breaker: Equatable, Sendable {
         }
     }
 
+    /// Whether nothing may pass before a time that is known.
+    func isShut(_ now: UInt64) -> Bool { state == .open && now < openUntil }
+
     /// When a request may pass, as far as is known: a probe that is under way may change it at any time.
     package func opensAt(_ now: UInt64) -> UInt64 { state == .open ? max(now, openUntil) : now }
 

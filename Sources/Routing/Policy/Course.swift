@@ -67,6 +67,9 @@ package struct Course: Sendable {
         let tokens: Int
     }
 
+    /// The most events that are kept.
+    private static let maximumEvents = 64
+
     var entries: [Entry]
     var attempt: Attempt?
     /// The attempt that goes on beside `attempt`: none or one.
@@ -90,6 +93,8 @@ package struct Course: Sendable {
     /// The last failure of a provider.
     package var lastFailure: FailureReport?
     var dropped: [String] = []
+    /// What the policy did for this request or noticed by it.
+    package private(set) var events: [PolicyEvent] = []
 
     package init(
         _ candidates: [RouteCandidate], session: UInt64 = 0, tokens: Int = 0, isStream: Bool = false,
@@ -136,6 +141,28 @@ package struct Course: Sendable {
     mutating func endWait(_ now: UInt64) {
         if let since = waitsSince { waitedUsec += now - min(since, now) }
         waitsSince = nil
+    }
+
+    /// Microseconds of all its waits, one that is under way included.
+    package func waited(_ now: UInt64) -> UInt64 {
+        waitedUsec + (waitsSince.map { now - min($0, now) } ?? 0)
+    }
+
+    mutating func note(_ kind: PolicyEvent.Kind, _ candidate: RouteCandidate, _ reason: FailureClass) {
+        // A request with more is lost anyway; its record has to fit into a message.
+        guard events.count < Self.maximumEvents else { return }
+        events.append(PolicyEvent(kind, candidate.provider, reason))
+    }
+
+    mutating func note(_ notices: [PolicyNotice], _ candidate: RouteCandidate, _ reason: FailureClass) {
+        for notice in notices {
+            switch notice {
+            case .circuitOpened: note(.circuitOpened, candidate, reason)
+            case .credentialPaused: note(.paused, candidate, reason)
+            case .banned: note(.banned, candidate, reason)
+            case .circuitClosed: break
+            }
+        }
     }
 
     /// Ends everything: what failed would fail everywhere.

@@ -35,10 +35,17 @@ extension Policy {
         course.begin(attempt)
         changes += 1
         counters.calls += 1
-        if course.calls > 1 { counters.repeats += 1 }
         let hedgeAfterMsec =
             config.hedges && !lastResort
             ? hedgeDelayMsec(course, index, lane, hasCredential: others & ~entry.refused != 0) : 0
+        if attempt.probes.circuit { course.note(.probed, candidate, .held) }
+        if course.calls > 1 {
+            counters.repeats += 1
+            // Who is asked beside an attempt is asked for no failure.
+            if course.rivals.isEmpty {
+                course.note(.retried, candidate, course.lastFailure?.class ?? .held)
+            }
+        }
         return Grant(
             candidate: candidate, credential: credential,
             credentialName: credentialName(candidate, credential),

@@ -116,6 +116,9 @@ extension Policy {
         // A request that ends workers must not end them for ever.
         if report.class == .worker { return entry.repetitions == 0 ? .again(notBefore: now) : .none }
         guard entry.repetitions < retry.maximum || rule.wait else { return .none }
+        if providers[entry.candidate.providerIndex].budget.isEmpty {
+            course.note(.denied, entry.candidate, report.class)
+        }
         let backOff =
             now
             + retry.backOffUsec(

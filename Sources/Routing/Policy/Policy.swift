@@ -120,6 +120,7 @@ package struct Policy: Sendable {
         // The request went out, its tokens did not come back.
         settle(attempt, candidate, &lane, actual: 0, now)
         let notices = mark(report, candidate, attempt, &lane, now)
+        course.note(notices, candidate, report.class)
         if FailureRule.of(report.class).mark != .none {
             affinity.failed(course.session, at: candidate.providerIndex, candidate.model)
         }
@@ -178,6 +179,7 @@ package struct Policy: Sendable {
             affinity.answered(course.session, by: place, now)
         } else if lane.circuit.failed(probe: false, now, random: random.fraction()) {
             notices = [opened(candidate, lane.circuit, now)]
+            course.note(notices, candidate, .network)
         }
         lanes[key] = lane
         return notices
@@ -235,7 +237,7 @@ package struct Policy: Sendable {
 
     /// The provider's answer says that the credential has nothing left for so long.
     package mutating func exhausted(
-        _ course: Course, forMsec: Int, _ now: UInt64
+        _ course: inout Course, forMsec: Int, _ now: UInt64
     ) -> [PolicyNotice] {
         guard let attempt = course.attempt else { return [] }
         let candidate = course.entries[attempt.entry].candidate
@@ -245,6 +247,7 @@ package struct Policy: Sendable {
         lane.pauses[attempt.credential].open(now, until: until, firm: true, random: 0)
         lanes[LaneKey(candidate)] = lane
         counters.pauses += 1
+        course.note(.paused, candidate, .rate)
         return [
             .credentialPaused(
                 provider: candidate.providerIndex, credential: attempt.credential, model: candidate.model,

@@ -12,6 +12,9 @@ package struct RetryBudget: Equatable, Sendable {
 
     package init() {}
 
+    /// Repetitions that may be made now.
+    package var left: Double { balance }
+
     package var isEmpty: Bool { balance < 1 }
 
     package mutating func requested() { balance = min(balance + Self.deposit, Self.most) }
