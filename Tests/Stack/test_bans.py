@@ -15,6 +15,7 @@ from test_manager import Managed, ask
 
 ADMIN = "test-admin-key"
 BUSY = b'{"error":{"message":"busy","type":"requests","code":"rate_limit_exceeded"}}'
+OVERLOADED = b'{"error":{"message":"overloaded","type":"overloaded_error"}}'
 RULE = {"max_attempts": 3, "error_codes": [429]}
 
 
@@ -173,6 +174,86 @@ class Bans(Case):
         self.assertEqual(self.bans(), [])
         self.assertIn("allowed are times such as", self.ccr("ban", "one", "--for", "10", status=2))
         self.assertIn("did you mean “two”", self.ccr("ban", "twoo", status=1))
+
+
+class Sight(Case):
+    """What the policy does, in metrics, in /health and in ccr status."""
+
+    def setUp(self):
+        self.up = self.enterContext(Upstream())
+        urls = [self.up.url] * 2
+        pool = [provider(f"p{n}", url + "/v1", ["m", "n"], api_key=f"sk-{n}") for n, url in enumerate(urls)]
+        self.stack = self.enterContext(Stack(*pool, ECHO, crashes=True, ADMIN_API_KEY=ADMIN, fail2ban=RULE))
+
+    def ask(self, model):
+        return self.stack.post(CHAT.path, CHAT.request(model, stream=False)).status
+
+    def refuse_first(self, status, body):
+        def script(request):
+            if request.header("authorization") == "Bearer sk-0":
+                return whole(body, status, [JSON, ("retry-after", "600")])
+            return self.up.standard(request)
+
+        return script
+
+    def test_a_circuit_a_pause_and_a_ban(self):
+        metric = self.stack.metric
+        self.up.scripts["m"] = self.refuse_first(529, OVERLOADED)
+        self.up.scripts["n"] = self.refuse_first(429, BUSY)
+        self.assertEqual([self.ask(m) for m in ("m", "n", "m")], [200, 200, 200])
+        key = [("Authorization", f"Bearer {ADMIN}")]
+        body = {"credential": "echo", "ttl": "1h", "reason": "secret"}
+        self.assertEqual(self.stack.post("/api/ban", body, key).status, 200)
+        for series, labels, value in (
+            ("ccr_circuit_state", {"tier": "p0", "model": "m"}, 2),
+            ("ccr_circuit_state", {"tier": "p1", "model": "m"}, 0),
+            ("ccr_circuit_opened_total", {"tier": "p0"}, 1),
+            ("ccr_credential_pauses_total", {"tier": "p0", "reason": "rate"}, 1),
+            ("ccr_retries_total", {"tier": "p1", "reason": "overload"}, 1),
+            ("ccr_retries_total", {"tier": "p1", "reason": "rate"}, 1),
+            ("ccr_bans", {"tier": "echo", "origin": "admin"}, 1),
+            ("ccr_fail2ban_total", {}, 0),
+            ("ccr_retry_budget", {"tier": "p1"}, 10),
+        ):
+            with self.subTest(series, **labels):
+                self.assertEqual(metric(series, **labels), value)
+        left = metric("ccr_credential_pause_seconds", provider="p0", scope="model")
+        self.assertTrue(500 < left <= 600, left)
+        health = self.stack.get("/health")
+        self.assertNotIn(b"secret", health.body)
+        told = health.json()
+        self.assertEqual([(c["provider"], c["model"], c["state"]) for c in told["circuits"]], [("p0", "m", "open")])
+        self.assertEqual([(p["provider"], p["credential"], p["model"]) for p in told["pauses"]], [("p0", None, "n")])
+        self.assertEqual([(b["provider"], b["origin"]) for b in told["bans"]], [("echo", "admin")])
+        done = subprocess.run(
+            [PROGRAM, "status", "--config", str(self.stack.path)],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            env={"PATH": os.environ["PATH"], "HOME": self.stack.folder.name},
+        )
+        for line in ("circuit open: provider p0 for model m", "paused: provider p0 for model n", "banned by admin:"):
+            self.assertIn(line, done.stdout)
+        # The next front goes on with it, and what was counted stays counted.
+        self.stack.reload(Presets={"p": {"route": "p1,m"}})
+        self.assertEqual(metric("ccr_circuit_state", tier="p0", model="m"), 2)
+        self.assertEqual(metric("ccr_circuit_opened_total", tier="p0"), 1)
+
+    def test_waits_are_measured_and_unknown_models_are_no_labels(self):
+        left = iter(range(2))
+
+        def script(request):
+            return self.up.standard(request) if next(left, None) is None else whole(
+                BUSY, 429, [JSON, ("retry-after-ms", "300")])
+
+        self.up.scripts["invented-by-a-client"] = script
+        self.assertEqual([self.ask("p0,invented-by-a-client") for _ in range(2)], [200, 200])
+        count = wait_for("the wait", 5, lambda: self.stack.metric("ccr_request_wait_seconds_count"))
+        self.assertEqual(count, 1)
+        self.assertGreaterEqual(self.stack.metric("ccr_request_wait_seconds_sum"), 0.59)
+        text = self.stack.get("/metrics").body
+        self.assertNotIn(b"invented", text)
+        self.assertIn(b'ccr_circuit_state{tier="p0",model="other"} 0', text)
 
 
 class Administrators(Case):
