@@ -58,6 +58,14 @@ package enum FailureClass: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// Asking again, whoever does it, changes nothing.
+    package var isFinal: Bool {
+        switch self {
+        case .quota, .authentication, .forbidden, .missing, .context, .capability, .parameter, .client: true
+        case .network, .timeout, .server, .overload, .rate, .worker, .held: false
+        }
+    }
+
     /// What a client is told of it when nothing better is known.
     package var errorKind: ErrorKind {
         switch self {

@@ -386,6 +386,9 @@ package struct Answer {
         appendField("x-ccr-request-id", request.requestID)
         appendField("x-ccr-tier", request.provider)
         if !request.routeNote.isEmpty { appendField("x-ccr-route", request.routeNote) }
+        if translation == nil, failure?.class.isFinal == true, !retryHeaders.saysWhetherToRepeat {
+            appendField("x-should-retry", "false")
+        }
         if let seconds = retryHeaders.missingSeconds { appendField("retry-after", String(seconds)) }
         if translator?.isUsageEstimated == true, !isTranslatedStream {
             appendField("x-ccr-usage", "estimated")

@@ -58,6 +58,9 @@ package struct RetryHeaders: Equatable, Sendable {
     /// False when the provider says that trying again is in vain.
     package var mayRepeat: Bool { value("x-should-retry") != "false" }
 
+    /// Whether the provider says anything about it.
+    package var saysWhetherToRepeat: Bool { value("x-should-retry") != nil }
+
     /// Milliseconds until some limit is filled again: the weakest evidence of when to come back.
     package func resetMsec(nowMsec: Int) -> Int? { reset(nowMsec, onlyExhausted: false) }
 

@@ -46,6 +46,15 @@ class ClaudeCodeFailures(unittest.TestCase):
         self.assertIn("429", result["result"])
         self.assertEqual(requests, 1)
 
+    def test_a_refusal_that_no_retry_mends_ends_it_with_one_request(self):
+        """The provider speaks Claude Code's dialect and says nothing about trying again."""
+        for status, kind in ((401, "authentication_error"), (403, "permission_error")):
+            with self.subTest(status):
+                result, requests = self.ask(status, kind, "this account is closed", {})
+                self.assertTrue(result["is_error"])
+                self.assertIn("this account is closed", result["result"])
+                self.assertEqual(requests, 1)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -108,6 +108,23 @@ import Testing
             lines(player).dropFirst().prefix(2) == ["content-type: text/event-stream", "x-before-all: 3"])
     }
 
+    @Test(
+        "A refusal that no other try mends says so, unless the provider has said something about it",
+        arguments: [
+            (401, "", true), (403, "", true), (404, "", true), (400, "", true), (429, "", false),
+            (500, "", false),
+            (529, "", false), (401, "x-should-retry: true", false), (401, "X-Should-Retry: false", false),
+        ])
+    func finality(status: Int, field: String, isAdded: Bool) {
+        var player = Player(.messages, isLast: true)
+        let body = #"{"type":"error","error":{"type":"x","message":"no"}}"#
+        _ = player.play([.head(status, "content-type: application/json\n" + field), .body(body), .completed])
+        #expect(lines(player).contains("x-should-retry: false") == isAdded)
+        #expect(player.held == body)
+        let told = lines(player).filter { $0.lowercased().hasPrefix("x-should-retry") }
+        #expect(told.count <= 1)
+    }
+
     @Test("The length of a stream is not told, because pings may be added")
     func streamLength() {
         var player = Player(.chatCompletions)
