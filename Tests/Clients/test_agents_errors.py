@@ -21,10 +21,9 @@ def holds_image(body):
 
 @needs_gateway
 class Errors(unittest.TestCase):
-    def setUp(self):
-        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="ccr-errors.")))
-
     def stack(self, dialect, *turns):
+        """A provider and a gateway of their own, and in `self.folder` a place for the client."""
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="ccr-errors.")))
         # What Codex sends to its own dialect passes as it is; here only the refusals matter.
         upstream = self.enterContext(StrictUpstream(dialect, turns, lenient=dialect == "responses"))
         strict = provider("strict", upstream.url + "/v1", [MODEL, "gpt-5.5"], dialects=[dialect])
@@ -33,7 +32,6 @@ class Errors(unittest.TestCase):
     def test_codex_sees_that_the_conversation_is_too_long(self):
         for dialect in ("responses", "chat"):
             with self.subTest(dialect):
-                self.setUp()
                 upstream, gateway = self.stack(dialect, Turn((Text("never"),)))
                 upstream.refuse = lambda body: (400, {"message": TOO_LONG, "code": "context_length_exceeded"})
                 done = Codex(self.folder, gateway.url, "gpt-5.5").exec("hello", proxy=upstream.url)
@@ -51,7 +49,6 @@ class Errors(unittest.TestCase):
     def test_claude_code_sees_that_the_conversation_is_too_long(self):
         for dialect in ("messages", "chat"):
             with self.subTest(dialect):
-                self.setUp()
                 upstream, gateway = self.stack(dialect, Turn((Text("never"),)))
                 upstream.refuse = lambda body: (400, {"message": TOO_LONG, "type": "invalid_request_error"})
                 _, result = Claude(self.folder, gateway.url, MODEL).print("hello")
@@ -61,11 +58,9 @@ class Errors(unittest.TestCase):
     def test_claude_code_leaves_out_an_image_that_the_provider_cannot_take(self):
         for dialect in ("messages", "chat"):
             with self.subTest(dialect):
-                self.setUp()
+                upstream, gateway = self.stack(dialect)
                 image = self.folder / "work" / "pixel.png"
-                upstream, gateway = self.stack(
-                    dialect, Turn((Call("Read", {"file_path": str(image)}),)), Turn((Text("No picture, then."),))
-                )
+                upstream.begin([Turn((Call("Read", {"file_path": str(image)}),)), Turn((Text("No picture, then."),))])
                 upstream.refuse = lambda body: (
                     (400, {"message": "image input is not supported", "type": "invalid_request_error"})
                     if holds_image(body)
