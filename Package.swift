@@ -178,7 +178,10 @@ let package = Package(
             "DialectsTests", ["Dialects", "EventStream", "Gateway", "JSON", "Bytes"], exclude: ["Golden"]),
         tests(
             "FrontTests",
-            ["Front", "Gateway", "Routing", "HTTP1", "JSON", "Compression", "CCompression", "Posix"]),
+            [
+                "Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "Posix", "Routing",
+                "Runtime",
+            ]),
         tests(
             "WorkerTests",
             [

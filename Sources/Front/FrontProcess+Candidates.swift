@@ -14,7 +14,7 @@ extension FrontProcess {
     /// How long a request waits for a provider's worker that is being restarted.
     private static let workerWaitUsec: UInt64 = 2_000_000
     /// Output tokens that are set aside for a request until its real number is known.
-    private static let assumedOutputTokens = 1_000
+    static let assumedOutputTokens = 1_000
 
     /// A limit that lasts longer is told as a quota, after which clients do not try again by themselves.
     private static let longestRateSeconds = 600
@@ -38,7 +38,7 @@ extension FrontProcess {
 
     /// Asks whoever is next, waits, or gives up.
     func proceed(_ request: ClientRequest) {
-        switch policy.next(&request.course, now) {
+        switch withPolicy({ $0.next(&request.course, now) }) {
         case .ask(let grant):
             request.grant = grant
             request.waitUntilUsec = now + FrontProcess.workerWaitUsec
@@ -167,7 +167,7 @@ extension FrontProcess {
     private func unsent(_ request: ClientRequest, _ text: String) {
         let error = GatewayError(.overloaded, text, retryAfter: 1)
         noteFailure(request, error, .held)
-        policy.unsent(&request.course, now)
+        withPolicy { $0.unsent(&request.course, now) }
         proceed(request)
     }
 
@@ -185,7 +185,7 @@ extension FrontProcess {
             return
         }
         noteFailure(request, FrontProcess.wording(error, report, for: request), report.class)
-        tell(policy.failed(&request.course, report, now))
+        tell(withPolicy { $0.failed(&request.course, report, now) })
         proceed(request)
     }
 
@@ -205,7 +205,7 @@ extension FrontProcess {
     func committed(_ request: ClientRequest, _ message: HandoffCommitted) {
         if let failure = message.failure {
             // The provider's error is the answer.
-            return tell(policy.failed(&request.course, failure, now))
+            return tell(withPolicy { $0.failed(&request.course, failure, now) })
         }
         tell(policy.committed(&request.course, now))
         if message.exhaustedMsec > 0 {
@@ -219,9 +219,9 @@ extension FrontProcess {
         let tokens = usage.input + usage.output + usage.cacheRead + usage.cacheWrite
         switch done.outcome {
         case .completed where request.course.isCommitted:
-            tell(policy.finished(&request.course, isWhole: true, tokens: tokens, now))
+            tell(withPolicy { $0.finished(&request.course, isWhole: true, tokens: tokens, now) })
         case .upstreamFailed where request.course.isCommitted:
-            tell(policy.finished(&request.course, isWhole: false, tokens: tokens, now))
+            tell(withPolicy { $0.finished(&request.course, isWhole: false, tokens: tokens, now) })
         default: policy.abandoned(&request.course, now)
         }
     }

@@ -16,10 +16,11 @@ extension FrontProcess {
     ) throws(GatewayError) -> [RouteCandidate] {
         guard let client = request.clientKey else { return decision.candidates }
         let allowed = try config.clients[client].allowed(decision.candidates, model: facts.model)
-        rememberMore()
-        request.hold = try ledger.admit(
-            client, tokens: facts.estimatedTokens, now: now, realtime: Clock.realtimeUsec())
-        policyChanged()
+        request.hold = try withLedger { (ledger) throws(GatewayError) in
+            try ledger.admit(
+                client, input: facts.estimatedTokens, output: FrontProcess.assumedOutputTokens, now: now,
+                realtime: Clock.realtimeUsec())
+        }
         return allowed
     }
 
@@ -68,8 +69,9 @@ extension FrontProcess {
         if let hold = request.hold {
             request.hold = nil
             let used = usage.input + usage.cacheRead + usage.cacheWrite + usage.output
-            ledger.settle(hold, tokens: used > 0 ? used : nil, wasAsked: request.wasAsked, now: now)
-            policyChanged()
+            withLedger {
+                $0.settle(hold, tokens: used > 0 ? used : nil, wasAsked: request.wasAsked, now: now)
+            }
         }
         leaveTurn(request)
     }

@@ -40,14 +40,14 @@ extension FrontProcess {
     private func join(_ request: ClientRequest) {
         // A second request takes no turn, so it must not take one from those that wait.
         guard let race = request.race, gate.waiting == 0,
-            let grant = policy.hedge(&request.course, now)
+            let grant = withPolicy({ $0.hedge(&request.course, now) })
         else { return }
         let tag = nextTag()
         guard let link = workers.leastBusy(grant.candidate.providerIndex),
             let body = post(request, grant, tag: tag, token: race.token, to: link)
         else {
             request.course.swapAttempts()
-            return policy.unsent(&request.course, now)
+            return withPolicy { $0.unsent(&request.course, now) }
         }
         race.other = Race.Attempt(tag: tag, grant: grant, link: link, bodyFile: body.memory)
         policyChanged()
@@ -96,7 +96,7 @@ extension FrontProcess {
         if request.isOther(tag) { request.swapAttempts() }
         returnBodyFile(request)
         noteFailure(request, FrontProcess.wording(error, report, for: request), report.class)
-        tell(policy.failed(&request.course, report, now))
+        tell(withPolicy { $0.failed(&request.course, report, now) })
         goOnAlone(request)
         return true
     }

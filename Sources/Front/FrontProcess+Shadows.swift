@@ -29,12 +29,14 @@ extension FrontProcess {
             gauges.activeRequests * 2 < config.limits.requestsInFlight,
             let endpoint = request.endpoint, let body = request.body, body.count <= BodyPool.maximumBytes,
             let link = workers.leastBusy(target.candidate.providerIndex),
-            let (course, grant) = policy.shadow(target.candidate, tokens: request.course.tokens, now)
+            let (course, grant) = withPolicy({
+                $0.shadow(target.candidate, tokens: request.course.tokens, now)
+            })
         else { return }
         let tag = nextTag()
         guard let posted = post(request, grant, tag: tag, token: nil, isDiscarded: true, to: link) else {
             var course = course
-            return policy.unsent(&course, now)
+            return withPolicy { $0.unsent(&course, now) }
         }
         shadows[tag] = Shadow(
             course: course, grant: grant, link: link, bodyFile: posted.memory, requestID: request.id,

@@ -68,6 +68,9 @@ package final class FrontProcess {
     private lazy var modelLabels = config.routes.providers.indices.map { number in
         Set(config.routes.models(of: number).filter { $0.utf8.count <= FrontProcess.longestLabel })
     }
+    /// The limits per minute of providers and of client keys, as all fronts count them; nil without any.
+    private var policyMinutes: SharedMinutes?
+    private var ledgerMinutes: SharedMinutes?
     private var saving: Timer?
     private var isSaving = false
     var handoffBuffer = WireWriter(capacity: 65_536)
@@ -360,7 +363,11 @@ package final class FrontProcess {
     /// Goes on with what the front before this one knew.
     private func remember(_ descriptor: consuming FileDescriptor) {
         do {
-            let store = try PolicyStore(descriptor)
+            let memory = try SharedMemory(adopting: descriptor)
+            guard let minutes = MinuteMemory(memory) else { return }
+            policyMinutes = SharedMinutes(policy.minutes, in: minutes)
+            ledgerMinutes = SharedMinutes(ledger.minutes, in: minutes)
+            let store = PolicyStore(memory)
             if let bytes = store.load() { try takeOver(bytes) }
             policyStore = store
             // From now on the next front knows which half this one writes.
@@ -380,28 +387,30 @@ package final class FrontProcess {
         }
     }
 
-    /// What this front knows and the next one needs: the policy's state, then the windows of client keys.
-    private var keptState: [UInt8] {
-        var writer = WireWriter()
-        writer.put(policy.snapshot())
-        ledger.write(to: &writer)
-        return writer.bytes
+    private func takeOver(_ bytes: [UInt8]) throws(WireError) {
+        if policy.counters.calls == 0 {
+            try policy.restore(bytes)
+        } else {
+            try policy.restoreBans(bytes)
+        }
     }
 
-    private func takeOver(_ bytes: [UInt8]) throws(WireError) {
-        try bytes.withUnsafeBytes { view in
-            Result { () throws(WireError) in
-                var reader = WireReader(view)
-                let snapshot: [UInt8] = try reader.getArray()
-                if policy.counters.calls == 0 {
-                    try policy.restore(snapshot)
-                } else {
-                    try policy.restoreBans(snapshot)
-                }
-                try ledger.merge(from: &reader)
-                try reader.end()
-            }
-        }.get()
+    /// Asks the policy, or tells it, what may change what is left of a minute.
+    func withPolicy<Answer>(_ body: (inout Policy) -> Answer) -> Answer {
+        guard let policyMinutes else { return body(&policy) }
+        policyMinutes.begin(&policy.minutes)
+        defer { policyMinutes.end(&policy.minutes) }
+        return body(&policy)
+    }
+
+    /// The same with the client keys.
+    func withLedger<Answer, Failure>(
+        _ body: (inout ClientLedger) throws(Failure) -> Answer
+    ) throws(Failure) -> Answer {
+        guard let ledgerMinutes else { return try body(&ledger) }
+        ledgerMinutes.begin(&ledger.minutes)
+        defer { ledgerMinutes.end(&ledger.minutes) }
+        return try body(&ledger)
     }
 
     /// The policy has learnt something, which is kept soon; seldom when there is much of it.
@@ -415,7 +424,7 @@ package final class FrontProcess {
     func savePolicy() {
         isSaving = false
         tick()
-        policyStore?.save(policy.changes &+ ledger.changes, nowUsec: now) { keptState }
+        policyStore?.save(policy.changes, nowUsec: now) { policy.snapshot() }
     }
 
     // MARK: - Channels

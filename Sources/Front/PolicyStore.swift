@@ -5,6 +5,7 @@
 import Bytes
 import IPC
 import Posix
+import Runtime
 
 final class PolicyStore {
     private let memory: SharedMemory
@@ -16,11 +17,11 @@ final class PolicyStore {
 
     /// Stamp and checksum of 8 bytes each, then the length in 4.
     private static let headerBytes = 20
-    private var halfBytes: Int { memory.capacity / 2 }
+    private static let halfBytes = PolicyMemory.snapshotBytes / 2
 
-    /// - Parameter descriptor: of a file that cannot shrink, `PolicyStore.bytes` long.
-    init(_ descriptor: consuming FileDescriptor) throws(Errno) {
-        memory = try SharedMemory(adopting: descriptor)
+    /// - Parameter memory: as PolicyMemory makes it.
+    init(_ memory: SharedMemory) {
+        self.memory = memory
         own = PolicyStore.stamp(memory, 0) > PolicyStore.stamp(memory, 1) ? 1 : 0
     }
 
@@ -31,14 +32,14 @@ final class PolicyStore {
 
     /// What the front before this one left; nil when there was none, or it ended in the middle of writing.
     func load() -> [UInt8]? {
-        let start = (1 - own) * halfBytes
-        let half = UnsafeRawBufferPointer(memory.mapped).slice(start..<(start + halfBytes))
+        let start = (1 - own) * Self.halfBytes
+        let half = UnsafeRawBufferPointer(memory.mapped).slice(start..<(start + Self.halfBytes))
         let count = Int(half.loadUnaligned(fromByteOffset: 16, as: UInt32.self))
-        guard PolicyStore.stamp(memory, 1 - own) > 0, count <= halfBytes - Self.headerBytes else {
+        guard PolicyStore.stamp(memory, 1 - own) > 0, count <= Self.halfBytes - Self.headerBytes else {
             return nil
         }
         let bytes = half.slice(Self.headerBytes..<(Self.headerBytes + count))
-        guard half.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == Self.checksum(bytes) else {
+        guard half.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == Checksum.of(bytes) else {
             return nil
         }
         loadedStamp = PolicyStore.stamp(memory, 1 - own)
@@ -52,13 +53,13 @@ final class PolicyStore {
         guard changes != savedChanges else { return }
         savedChanges = changes
         let bytes = bytes()
-        guard bytes.count <= halfBytes - Self.headerBytes else { return }
-        let start = own * halfBytes
-        let half = UnsafeMutableRawBufferPointer(rebasing: memory.mapped[start..<(start + halfBytes)])
+        guard bytes.count <= Self.halfBytes - Self.headerBytes else { return }
+        let start = own * Self.halfBytes
+        let half = UnsafeMutableRawBufferPointer(rebasing: memory.mapped[start..<(start + Self.halfBytes)])
         UnsafeMutableRawBufferPointer(rebasing: half[Self.headerBytes...]).copyBytes(from: bytes)
         half.storeBytes(of: UInt32(bytes.count), toByteOffset: 16, as: UInt32.self)
         bytes.withUnsafeBytes {
-            half.storeBytes(of: Self.checksum($0), toByteOffset: 8, as: UInt64.self)
+            half.storeBytes(of: Checksum.of($0), toByteOffset: 8, as: UInt64.self)
         }
         half.storeBytes(of: nowUsec, toByteOffset: 0, as: UInt64.self)
         costUsec = Clock.monotonicUsec() - nowUsec
@@ -66,11 +67,13 @@ final class PolicyStore {
 
     private static func stamp(_ memory: SharedMemory, _ half: Int) -> UInt64 {
         UnsafeRawBufferPointer(memory.mapped).loadUnaligned(
-            fromByteOffset: half * (memory.capacity / 2), as: UInt64.self)
+            fromByteOffset: half * halfBytes, as: UInt64.self)
     }
+}
 
-    /// FNV-1a of 64 bits: tells a half that was not written to its end.
-    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+/// FNV-1a of 64 bits: tells a half that was not written to its end, and names apart.
+enum Checksum {
+    static func of(_ bytes: some Sequence<UInt8>) -> UInt64 {
         bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 }

@@ -52,14 +52,11 @@ final class Stack {
     var startedRealtimeUsec = Clock.realtimeUsec()
     /// The files that workers are allowed to read one by one.
     var workerFiles = WatchedFiles(ProcessTable.entry(.worker).rights.reads)
-    /// Where fronts leave what they know of providers for the next one; nil when there is no memory for it.
-    let policyMemory: SharedMemory?
+    /// Where fronts leave what they know of providers for the next one, and count what limits per minute allow.
+    let policyMemory = PolicyMemory.make()
     /// The next version of the supervisor, while it says whether it can take over.
     var check: UpgradeCheck?
     var exitCode: Int32 = 0
-
-    /// Room for two snapshots, of the front before and of the present one.
-    private static let policyBytes = 1 << 20
 
     /// Status lines are refreshed this often, for resident memory.
     private static let statusIntervalUsec: UInt64 = 10_000_000
@@ -73,7 +70,6 @@ final class Stack {
         self.journal = journal
         self.listeners = listeners
         self.loop = loop
-        policyMemory = try? SharedMemory(name: "ccr-policy", capacity: Stack.policyBytes)
         executables = try Executables(directory: options.executableDirectory)
         if let handover {
             notifySocket = NotifySocket(

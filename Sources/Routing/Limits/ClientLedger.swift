@@ -4,7 +4,6 @@
 
 import Config
 package import Gateway
-package import IPC
 
 package struct ClientLedger {
     /// What a request has taken until it is over.
@@ -16,7 +15,8 @@ package struct ClientLedger {
     }
 
     private struct Account {
-        var minute: MinuteBudget
+        /// The place of its limit in `minutes`; nil without one.
+        let minute: Int?
         /// As the exporter knows it.
         var stored: KeySpend
         /// What the exporter has not acknowledged yet.
@@ -26,34 +26,39 @@ package struct ClientLedger {
     package let rules: [ClientRule]
     private var accounts: [Account]
     private var places: [String: Int] = [:]
-    /// Grows with every change of a window.
-    package private(set) var changes: UInt64 = 0
+    /// The limits per minute of the keys.
+    package var minutes = MinuteTable()
 
     package init(_ rules: [ClientRule]) {
         self.rules = rules
+        var minutes = MinuteTable()
         accounts = rules.map {
             Account(
-                minute: MinuteBudget($0.minute), stored: KeySpend(key: $0.name, day: 0, today: 0, month: 0))
+                minute: minutes.add("client,\($0.name)", $0.minute),
+                stored: KeySpend(key: $0.name, day: 0, today: 0, month: 0))
         }
+        self.minutes = minutes
         for (place, rule) in rules.enumerated() { places[rule.name] = place }
     }
 
     /// Lets a request of a client go on and takes what it is thought to use.
     ///
     /// - Parameters:
+    ///   - input: its tokens.
+    ///   - output: those of its answer, set aside as far as the limit allows.
     ///   - now: CLOCK_MONOTONIC microseconds.
     ///   - realtime: CLOCK_REALTIME microseconds, for days and months.
     /// - Throws: 402 when a budget is spent, 429 when a window is full.
     package mutating func admit(
-        _ client: Int, tokens: Int, now: UInt64, realtime: UInt64
+        _ client: Int, input: Int, output: Int, now: UInt64, realtime: UInt64
     ) throws(GatewayError) -> Hold {
         let rule = rules[client]
         let spent = spent(client, realtime)
         if let daily = rule.daily, spent.today >= daily { throw refusal(rule, "daily", daily) }
         if let monthly = rule.monthly, spent.month >= monthly { throw refusal(rule, "monthly", monthly) }
-        switch accounts[client].minute.admit(tokens: tokens, at: now) {
+        let tokens = max(input, min(input + output, rule.minute.tokens ?? .max))
+        switch minutes.admit(accounts[client].minute, tokens: tokens, at: now) {
         case .admitted:
-            changes += 1
             return Hold(client: client, tokens: tokens, takenAt: now)
         case .wait(let usec, let limit):
             let what = limit == .requests ? "requests" : "tokens"
@@ -63,7 +68,7 @@ package struct ClientLedger {
         case .never:
             throw GatewayError(
                 .tooLarge,
-                "the request has about \(tokens) tokens, more than the key of "
+                "the request has about \(input) tokens, more than the key of "
                     + "\(quoted(rule.name)) may use in a minute")
         }
     }
@@ -72,34 +77,11 @@ package struct ClientLedger {
     ///
     /// - Parameter tokens: what was used, or nil when nothing went out or nobody counted it.
     package mutating func settle(_ hold: Hold, tokens: Int?, wasAsked: Bool, now: UInt64) {
-        changes += 1
+        let place = accounts[hold.client].minute
         if !wasAsked {
-            accounts[hold.client].minute.cancel(tokens: hold.tokens, takenAt: hold.takenAt)
+            minutes.cancel(place, tokens: hold.tokens, takenAt: hold.takenAt)
         } else if let tokens {
-            accounts[hold.client].minute.settle(
-                tokens: hold.tokens, takenAt: hold.takenAt, actual: tokens, at: now)
-        }
-    }
-
-    // MARK: - What outlives a front
-
-    /// The windows by the names of their keys, so that another configuration can go on with them.
-    package func write(to writer: inout WireWriter) {
-        writer.put(list: rules.indices.filter { !rules[$0].minute.isEmpty }) { writer, place in
-            writer.put(rules[place].name)
-            writer.put(accounts[place].minute)
-        }
-    }
-
-    /// Goes on from the windows of another front; keys that this configuration does not have are left out.
-    ///
-    /// - Throws: when the bytes are none; then nothing has changed.
-    package mutating func merge(from reader: inout WireReader) throws(WireError) {
-        let windows = try reader.getList { (reader) throws(WireError) in
-            (name: try reader.getString(), minute: try MinuteBudget(from: &reader))
-        }
-        for window in windows {
-            if let place = places[window.name] { accounts[place].minute.merge(window.minute) }
+            minutes.settle(place, tokens: hold.tokens, takenAt: hold.takenAt, actual: tokens, at: now)
         }
     }
 

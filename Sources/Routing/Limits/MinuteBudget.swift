@@ -112,29 +112,20 @@ package struct MinuteBudget: Equatable, Sendable {
         tokens?.giveBack(amount, takenAt: then)
     }
 
-    /// Goes on from what another process has counted; its limits do not matter.
-    package mutating func merge(_ other: MinuteBudget) {
-        if let counted = other.requests { requests?.merge(counted) }
-        if let counted = other.tokens { tokens?.merge(counted) }
+    // MARK: - What fronts share
+
+    /// Bytes of what `store` writes.
+    package static let storedBytes = 2 * SlidingWindow.storedBytes
+
+    /// Writes what was taken into `storedBytes` bytes; what has no limit here is left as it is there.
+    package func store(into bytes: UnsafeMutableRawBufferPointer) {
+        requests?.store(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<SlidingWindow.storedBytes]))
+        tokens?.store(into: UnsafeMutableRawBufferPointer(rebasing: bytes[SlidingWindow.storedBytes...]))
     }
 
-    /// The same history under other limits, for a configuration that has changed.
-    package func limited(to limits: MinuteLimits) -> MinuteBudget {
-        var copy = MinuteBudget(limits)
-        if let limit = limits.requests, let requests { copy.requests = requests.limited(to: limit) }
-        if let limit = limits.tokens, let tokens { copy.tokens = tokens.limited(to: limit) }
-        return copy
-    }
-}
-
-extension MinuteBudget: WireCodable {
-    package func encode(to writer: inout WireWriter) {
-        writer.put(requests) { $0.put($1) }
-        writer.put(tokens) { $0.put($1) }
-    }
-
-    package init(from reader: inout WireReader) throws(WireError) {
-        requests = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
-        tokens = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
+    /// Goes on from what another front has taken, under the limits of this one.
+    package mutating func load(from bytes: UnsafeRawBufferPointer) {
+        requests?.load(from: UnsafeRawBufferPointer(rebasing: bytes[..<SlidingWindow.storedBytes]))
+        tokens?.load(from: UnsafeRawBufferPointer(rebasing: bytes[SlidingWindow.storedBytes...]))
     }
 }

@@ -2,8 +2,6 @@
 // Counts what happened in the last minute and says whether more may happen: the window behind every limit per minute.
 // In no minute, wherever it begins, is more taken than the limit allows.
 
-package import IPC
-
 /// A limit on the sum of amounts (requests, tokens) in any 60 s.
 ///
 /// The minute is cut into seconds. Each second counts until it is wholly past, so that the window covers 60 to 61 s and
@@ -17,6 +15,9 @@ package struct SlidingWindow: Equatable, Sendable {
     private var total = 0
     /// The latest second that was looked at.
     private var second: UInt64 = 0
+
+    /// Bytes of what `store` writes.
+    package static let storedBytes = (1 + slotCount) * 8
 
     private static let slotCount = 61
     private static let slotUsec: UInt64 = 1_000_000
@@ -67,20 +68,23 @@ package struct SlidingWindow: Equatable, Sendable {
         total -= returned
     }
 
-    /// The same history under another limit, for a configuration that has changed.
-    package func limited(to limit: Int) -> SlidingWindow {
-        var copy = self
-        copy.limit = max(1, limit)
-        return copy
+    // MARK: - What fronts share
+
+    /// Writes what was taken, not the limit, into `storedBytes` bytes.
+    package func store(into bytes: UnsafeMutableRawBufferPointer) {
+        bytes.storeBytes(of: second, toByteOffset: 0, as: UInt64.self)
+        for index in slots.indices {
+            bytes.storeBytes(of: UInt64(slots[index]), toByteOffset: (1 + index) * 8, as: UInt64.self)
+        }
     }
 
-    /// Goes on from what another process has counted: of each second the higher count.
-    package mutating func merge(_ other: SlidingWindow) {
-        var other = other
-        let latest = max(second, other.second) * Self.slotUsec
-        advance(to: latest)
-        other.advance(to: latest)
-        for index in slots.indices { slots[index] = max(slots[index], other.slots[index]) }
+    /// Goes on from what another front has taken, under the limit of this one.
+    package mutating func load(from bytes: UnsafeRawBufferPointer) {
+        second = bytes.load(fromByteOffset: 0, as: UInt64.self)
+        for index in slots.indices {
+            // A bound that no sum of 61 of them overflows.
+            slots[index] = Int(min(bytes.load(fromByteOffset: (1 + index) * 8, as: UInt64.self), 1 << 56))
+        }
         total = slots.reduce(0, +)
     }
 
@@ -98,26 +102,5 @@ package struct SlidingWindow: Equatable, Sendable {
             }
         }
         second = next
-    }
-}
-
-extension SlidingWindow: WireCodable {
-    package func encode(to writer: inout WireWriter) {
-        writer.put(UInt64(limit))
-        writer.put(second)
-        writer.put(list: slots) { $0.put(UInt64($1)) }
-    }
-
-    package init(from reader: inout WireReader) throws(WireError) {
-        limit = max(1, Int(clamping: try reader.get(UInt64.self)))
-        second = try reader.get()
-        slots = try reader.getList { (reader) throws(WireError) in
-            // A bound that no sum of 61 of them overflows.
-            Int(clamping: min(try reader.get(UInt64.self), 1 << 56))
-        }
-        guard slots.count == Self.slotCount else {
-            throw .invalidValue("a window of \(slots.count) seconds")
-        }
-        total = slots.reduce(0, +)
     }
 }

@@ -13,7 +13,8 @@ extension Policy {
         let key = LaneKey(candidate)
         var lane = lane(key)
         guard lane.circuit.admits(now) || (lastResort && !lane.circuit.isFirm) else { return nil }
-        guard lane.minute?.check(tokens: course.tokens, at: now) ?? .admitted == .admitted else { return nil }
+        let ofModel = providers[candidate.providerIndex].models[candidate.model]
+        guard minutes.check(ofModel, tokens: course.tokens, at: now) == .admitted else { return nil }
         let usable = usableCredentials(entry, lane, course.tokens, now, lastResort: lastResort)
         guard let credential = choose(usable, candidate, course.session, now) else { return nil }
         let isFirst = course.calls == 0
@@ -26,9 +27,8 @@ extension Policy {
             ),
             tokens: course.tokens)
         lane.inFlight += 1
-        _ = lane.minute?.admit(tokens: course.tokens, at: now)
-        withCredential(candidate.providerIndex, credential) {
-            _ = $0.minute?.admit(tokens: course.tokens, at: now)
+        for place in limits(candidate, credential) {
+            _ = minutes.admit(place, tokens: course.tokens, at: now)
         }
         lanes[key] = lane
         if isFirst { providers[candidate.providerIndex].budget.requested() }
@@ -71,7 +71,7 @@ extension Policy {
                 providers[provider].credentials[index].gate.admits(now)
                     || lastResort && !providers[provider].credentials[index].gate.isFirm,
                 !isBanned(candidate, index, now),
-                providers[provider].credentials[index].minute?.check(tokens: tokens, at: now) ?? .admitted
+                minutes.check(providers[provider].credentials[index].minute, tokens: tokens, at: now)
                     == .admitted
             else { continue }
             usable |= 1 << UInt64(index)
@@ -186,7 +186,7 @@ extension Policy {
 
     /// When a candidate may be asked, or nil when that is not known or not worth a wait.
     private mutating func opensAt(_ entry: Course.Entry, _ course: Course, _ now: UInt64) -> UInt64? {
-        var lane = lane(LaneKey(entry.candidate))
+        let lane = lane(LaneKey(entry.candidate))
         let tokens = course.tokens
         var circuit = lane.circuit.opensAt(now)
         // How long a provider stays broken nobody knows; who has asked nobody yet may ask it all the same.
@@ -201,22 +201,24 @@ extension Policy {
                 providers[provider].credentials[index].gate.admits(now) || course.calls == 0
                     || providers[provider].credentials[index].gate.isFirm,
                 !isBanned(entry.candidate, index, now),
-                let minute = Self.fits(&providers[provider].credentials[index].minute, tokens, now)
+                let minute = fits(providers[provider].credentials[index].minute, tokens, now)
             else { continue }
             let gate = providers[provider].credentials[index].gate
             let opening = gate.isFirm ? gate.opensAt(now) : now
             best = min(best ?? .max, max(minute, lane.pauses[index].opensAt(now), opening))
         }
-        guard let best, let minute = Self.fits(&lane.minute, tokens, now) else { return nil }
+        guard let best,
+            let minute = fits(providers[provider].models[entry.candidate.model], tokens, now)
+        else { return nil }
         let time = max(best, minute, circuit)
         // Something may be asked now and was not: a probe of another request is under way.
         return time > now ? time : now + Self.probeWaitUsec
     }
 
     /// When a request of so many tokens fits; nil for never.
-    private static func fits(_ minute: inout MinuteBudget?, _ tokens: Int, _ now: UInt64) -> UInt64? {
-        switch minute?.check(tokens: tokens, at: now) {
-        case .admitted, nil: now
+    private mutating func fits(_ place: Int?, _ tokens: Int, _ now: UInt64) -> UInt64? {
+        switch minutes.check(place, tokens: tokens, at: now) {
+        case .admitted: now
         case .wait(let usec, _): now + usec
         case .never: nil
         }

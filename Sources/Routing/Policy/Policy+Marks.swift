@@ -136,21 +136,16 @@ extension Policy {
     }
 
     func lane(_ key: LaneKey) -> Lane {
-        lanes[key]
-            ?? Lane(
-                credentials: providers[key.provider].credentials.count,
-                limits: config.providers[key.provider].modelLimits[key.model])
+        lanes[key] ?? Lane(credentials: providers[key.provider].credentials.count)
     }
 
     /// Counts what an attempt cost in place of what was set aside for it.
     mutating func settle(
-        _ attempt: Course.Attempt, _ candidate: RouteCandidate, _ lane: inout Lane, actual: Int, _ now: UInt64
+        _ attempt: Course.Attempt, _ candidate: RouteCandidate, actual: Int, _ now: UInt64
     ) {
-        lane.minute?.settle(
-            tokens: attempt.tokens, takenAt: attempt.startedUsec, actual: actual, at: now)
-        withCredential(candidate.providerIndex, attempt.credential) {
-            $0.minute?.settle(
-                tokens: attempt.tokens, takenAt: attempt.startedUsec, actual: actual, at: now)
+        for place in limits(candidate, attempt.credential) {
+            minutes.settle(
+                place, tokens: attempt.tokens, takenAt: attempt.startedUsec, actual: actual, at: now)
         }
     }
 
@@ -158,6 +153,15 @@ extension Policy {
         var lane = lane(LaneKey(candidate))
         body(&lane)
         lanes[LaneKey(candidate)] = lane
+    }
+
+    /// The places in `minutes` of the limits that an attempt is counted against.
+    func limits(_ candidate: RouteCandidate, _ credential: Int) -> [Int] {
+        let provider = providers[candidate.providerIndex]
+        let (ofModel, ofCredential) = (
+            provider.models[candidate.model], provider.credentials[credential].minute
+        )
+        return [ofModel, ofCredential].compactMap { $0 }
     }
 
     mutating func withCredential(_ provider: Int, _ credential: Int, _ body: (inout CredentialState) -> Void)

@@ -16,11 +16,8 @@ extension Policy {
         else { return nil }
         var course = Course([candidate], tokens: tokens, deadlineUsec: now)
         guard let grant = grant(&course, 0, now), let attempt = course.attempt else { return nil }
-        var lane = lane(LaneKey(candidate))
-        var credential = providers[candidate.providerIndex].credentials[grant.credential]
         let isProbe = attempt.probes.circuit || attempt.probes.pause || attempt.probes.credential
-        let isNear =
-            lane.minute?.isHalfUsed(at: now) ?? false || credential.minute?.isHalfUsed(at: now) ?? false
+        let isNear = limits(candidate, grant.credential).contains { minutes.isHalfUsed($0, at: now) }
         if isProbe || isNear {
             unsent(&course, now)
             return nil

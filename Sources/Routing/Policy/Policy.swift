@@ -16,6 +16,8 @@ package struct Policy: Sendable {
     var providers: [ProviderState]
     var affinity = Affinity()
     package internal(set) var bans = BanList()
+    /// The limits per minute of credentials and models.
+    package var minutes = MinuteTable()
     var random: RandomSource
     package internal(set) var counters = PolicyCounters()
     /// Grows whenever something changes that a snapshot holds.
@@ -34,24 +36,23 @@ package struct Policy: Sendable {
         var strikes: [Int]
         var latency = Latency()
         var inFlight = 0
-        /// Of the model, whichever credential asks; nil without a limit.
-        var minute: MinuteBudget?
 
-        init(credentials: Int, limits: MinuteLimits? = nil) {
-            minute = limits.map { MinuteBudget($0) }
+        init(credentials: Int) {
             pauses = Array(repeating: Breaker(), count: credentials)
             strikes = Array(repeating: 0, count: credentials)
         }
 
         /// Whether nothing would be lost if it were forgotten.
         var isFresh: Bool {
-            inFlight == 0 && minute == nil && circuit.isFresh && pauses.allSatisfy(\.isFresh)
+            inFlight == 0 && circuit.isFresh && pauses.allSatisfy(\.isFresh)
         }
     }
 
     struct ProviderState: Sendable {
         var budget = RetryBudget()
         var credentials: [CredentialState]
+        /// The places in `minutes` of the limits of its models, whichever credential asks.
+        let models: [String: Int]
     }
 
     struct CredentialState: Sendable {
@@ -60,19 +61,25 @@ package struct Policy: Sendable {
         var strikes = 0
         /// For smooth weighted round robin.
         var current = 0
-        /// Nil without a limit.
-        var minute: MinuteBudget?
+        /// The place of its limit in `minutes`; nil without one.
+        let minute: Int?
     }
 
     package init(_ config: PolicyConfig, seed: UInt64) {
         self.config = config
         random = RandomSource(seed: seed)
-        providers = config.providers.map {
-            ProviderState(
-                credentials: $0.credentials.map {
-                    CredentialState(minute: $0.limit.isEmpty ? nil : MinuteBudget($0.limit))
-                })
+        var minutes = MinuteTable()
+        providers = config.providers.map { provider in
+            let credentials = provider.credentials.map {
+                CredentialState(minute: minutes.add("credential,\(provider.name),\($0.name)", $0.limit))
+            }
+            var models: [String: Int] = [:]
+            for (model, limits) in provider.modelLimits {
+                models[model] = minutes.add("model,\(provider.name),\(model)", limits)
+            }
+            return ProviderState(credentials: credentials, models: models)
         }
+        self.minutes = minutes
     }
 
     // MARK: - The way of a request
@@ -118,7 +125,7 @@ package struct Policy: Sendable {
         lane.inFlight -= 1
         counters.failures[Int(report.class.rawValue), default: 0] += 1
         // The request went out, its tokens did not come back.
-        settle(attempt, candidate, &lane, actual: 0, now)
+        settle(attempt, candidate, actual: 0, now)
         let notices = mark(report, candidate, attempt, &lane, now)
         course.note(notices, candidate, report.class)
         if FailureRule.of(report.class).mark != .none {
@@ -171,7 +178,7 @@ package struct Policy: Sendable {
         let key = LaneKey(candidate)
         var lane = lane(key)
         lane.inFlight -= 1
-        if tokens > 0 { settle(attempt, candidate, &lane, actual: tokens, now) }
+        if tokens > 0 { settle(attempt, candidate, actual: tokens, now) }
         var notices: [PolicyNotice] = []
         if isWhole {
             let place = Affinity.Place(
@@ -225,11 +232,8 @@ package struct Policy: Sendable {
     package mutating func unsent(_ course: inout Course, _ now: UInt64) {
         guard let attempt = course.attempt else { return }
         let candidate = course.entries[attempt.entry].candidate
-        withLane(candidate) {
-            $0.minute?.cancel(tokens: attempt.tokens, takenAt: attempt.startedUsec)
-        }
-        withCredential(candidate.providerIndex, attempt.credential) {
-            $0.minute?.cancel(tokens: attempt.tokens, takenAt: attempt.startedUsec)
+        for place in limits(candidate, attempt.credential) {
+            minutes.cancel(place, tokens: attempt.tokens, takenAt: attempt.startedUsec)
         }
         abandoned(&course, now)
         course.entries[attempt.entry].hope = .none

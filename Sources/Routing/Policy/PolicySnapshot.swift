@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What of the policy's state outlives a front: circuits, pauses, limits, latencies and bans, by name and not by number, so
+// What of the policy's state outlives a front: circuits, pauses, latencies and bans, by name and not by number, so
 // that another configuration can go on with what it knows as well.
 
 package import IPC
 
 extension Policy {
-    private static let snapshotVersion: UInt8 = 2
+    private static let snapshotVersion: UInt8 = 3
 
     /// The state in bytes. Sessions and requests under way are not in it.
     package func snapshot() -> [UInt8] {
@@ -20,7 +20,6 @@ extension Policy {
                 writer.put(provider.credentials[credential].name)
                 writer.put(state.gate)
                 writer.put(UInt32(clamping: state.strikes))
-                writer.put(state.minute) { $0.put($1) }
             }
         }
         writer.put(list: lanes.map { (key: $0.key, lane: $0.value) }) { writer, entry in
@@ -28,7 +27,6 @@ extension Policy {
             writer.put(entry.key.model)
             writer.put(entry.lane.circuit)
             writer.put(entry.lane.latency)
-            writer.put(entry.lane.minute) { $0.put($1) }
             writer.put(list: Array(entry.lane.pauses.indices)) { writer, credential in
                 writer.put(config.providers[entry.key.provider].credentials[credential].name)
                 writer.put(entry.lane.pauses[credential])
@@ -86,19 +84,14 @@ extension Policy {
                 let credential = try reader.getString()
                 let gate: Breaker = try reader.get()
                 let strikes = Int(try reader.get(UInt32.self))
-                let minute = try reader.getOptional { (reader) throws(WireError) in
-                    try reader.get(MinuteBudget.self)
-                }
                 guard let provider,
                     let index = config.providers[provider].credentials.firstIndex(where: {
                         $0.name == credential
                     })
                 else { continue }
-                let limit = config.providers[provider].credentials[index].limit
                 withCredential(provider, index) {
                     $0.gate = gate
                     $0.strikes = strikes
-                    if !limit.isEmpty, let minute { $0.minute = minute.limited(to: limit) }
                 }
             }
         }
@@ -111,16 +104,10 @@ extension Policy {
             let model = try reader.getString()
             let circuit: Breaker = try reader.get()
             let latency: Latency = try reader.get()
-            let minute = try reader.getOptional { (reader) throws(WireError) in
-                try reader.get(MinuteBudget.self)
-            }
             var lane: Lane?
             if let provider { lane = self.lane(LaneKey(provider: provider, model: model)) }
             lane?.circuit = circuit
             lane?.latency = latency
-            if let provider, let limit = config.providers[provider].modelLimits[model], let minute {
-                lane?.minute = minute.limited(to: limit)
-            }
             for _ in 0..<Int(try reader.get(UInt32.self)) {
                 let credential = try reader.getString()
                 let pause: Breaker = try reader.get()
