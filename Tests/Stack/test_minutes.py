@@ -12,10 +12,10 @@ from scripted import whole
 OFFERED = 500
 SECONDS = 10
 LIMIT = 200
-# What each answer cost. Front sets aside 1,000 and the request's own tokens until it knows, so that a request more
-# would fit into half of it and none does.
+# What each answer cost. Front sets aside 1,000 and the request's own tokens until it knows; what is left over is room for
+# those, and too little for a request more.
 TOKENS = 1_000
-TOKEN_LIMIT = LIMIT * TOKENS + TOKENS // 2
+TOKEN_LIMIT = LIMIT * TOKENS + TOKENS - 1
 
 
 class Crowd:
