@@ -15,7 +15,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest
 BENCH := build/bench
 
 .PHONY: help setup setup-build setup-package build binaries docs deb demo test swift-test debug-binaries stack-test client-test \
-        test-systemd soak check lint layers bench bench-tools fuzz format clean
+        test-systemd soak failover check lint layers bench bench-tools fuzz format clean
 
 help: ## list the targets
 	@echo "ccr: one local address for every coding agent and SDK"
@@ -79,6 +79,10 @@ layers:
 soak: setup build ## tokens of a second under 100 requests/s for ten minutes, then 300 kills (SECONDS=N KILLS=N)
 	CCR=$(abspath $(RELEASE)/ccr) PYTHONPATH=Tests/Stack:Tests/Clients PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) Tests/Stack/soak.py $(or $(SECONDS),600) $(or $(KILLS),300)
+
+failover: setup build ## what a dead provider of three adds to streams, in milliseconds (STREAMS=N)
+	CCR=$(abspath $(RELEASE)/ccr) PYTHONPATH=Tests/Stack:Tests/Clients PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) Tests/Stack/added_latency.py $(or $(STREAMS),1000)
 
 bench: setup build bench-tools ## measure against nginx and haproxy (ARGS="--quick", "--only TEST,...")
 	$(PYTHON) bench/run_bench.py $(ARGS)
