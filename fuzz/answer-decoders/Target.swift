@@ -43,7 +43,7 @@ private func streamed(_ choice: UInt8, _ body: UnsafeRawBufferPointer, step: Int
 }
 
 private func documented(_ choice: UInt8, _ body: UnsafeRawBufferPointer) -> [AnswerEvent]? {
-    guard let root = try? parser.parse(body, padded: false), let map = SourceMap(parser, text: body) else {
+    guard let root = try? parser.parse(body), let map = SourceMap(parser) else {
         return nil
     }
     var decoder = decoder(choice)

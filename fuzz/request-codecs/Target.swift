@@ -21,7 +21,7 @@ private func read(_ codec: any RequestCodec.Type, _ body: [UInt8]) -> CanonicalR
 private func read(_ codec: any RequestCodec.Type, _ body: [UInt8], _ view: UnsafeRawBufferPointer)
     -> CanonicalRequest?
 {
-    guard let root = try? parser.parse(view, padded: false), let map = SourceMap(parser, text: view) else {
+    guard let root = try? parser.parse(view), let map = SourceMap(parser) else {
         return nil
     }
     do throws(GatewayError) {
