@@ -38,7 +38,8 @@ enum JSONNumber {
             let (tens, isTooLarge) = value.multipliedReportingOverflow(by: 10)
             let (sum, isTooLargeNow) =
                 isNegative ? tens.subtractingReportingOverflow(digit) : tens.addingReportingOverflow(digit)
-            guard !isTooLarge, !isTooLargeNow else { return nil }
+            // Its nearest double may be whole and fit, as if it were written with an exponent.
+            guard !isTooLarge, !isTooLargeNow else { return Int(exactly: double(written)) }
             value = sum
         }
         return value

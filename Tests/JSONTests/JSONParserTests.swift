@@ -55,6 +55,14 @@ import Testing
         #expect(parser.sourceRange(ofTopLevel: "x") == .absent)
     }
 
+    @Test func `an integer is the same however it is written`() throws {
+        for text in ["-9223372036854775808", "-9223372036854775809", "-9.223372036854775808e18"] {
+            #expect(try parse(text).int == .min)
+        }
+        for text in ["9223372036854775808", "9.3e18", "0.5"] { #expect(try parse(text).int == nil) }
+        #expect(try parse("9223372036854775807").int == .max)
+    }
+
     @Test func `every kind of white space ends a scalar`() throws {
         for space in [" ", "\t", "\r", "\n", "\r\n"] {
             let root = try parse("{\"a\":1\(space),\"b\":true\(space),\"c\":[null\(space)]\(space)}\(space)")
