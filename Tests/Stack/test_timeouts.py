@@ -131,7 +131,7 @@ class SignsOfLife(Case):
 
         def make(d):
             events = d.events(3)
-            return Script([*events[: split(d)], Pause(1.4), *events[split(d) :]])
+            return Script([*events[: split(d)], Pause(3), *events[split(d) :]])
 
         for d, answer in self.asked(make):
             with self.subTest(d.name):
