@@ -39,6 +39,7 @@ enum JSONEscape {
         return count
     }
 
+    /// Decodes a string whose escapes have been checked.
     static func string(_ written: UnsafeRawBufferPointer) -> String {
         guard written.firstIndex(of: UInt8(ascii: "\\"), from: 0) != nil else {
             return String(decoding: written, as: UTF8.self)
@@ -81,7 +82,7 @@ enum JSONEscape {
         guard start + 4 <= written.count else { return 0xFFFD }
         var unit: UInt32 = 0
         for byte in written.slice(start..<(start + 4)) {
-            unit = unit << 4 | UInt32(byte < 0x3A ? byte & 0xF : (byte & 0xF) + 9)
+            unit = unit << 4 | UInt32(ASCII.hexDigit(byte) ?? 0)
         }
         return unit
     }

@@ -36,6 +36,23 @@ import Testing
         #expect(try texts("  \(text)\n") == [text])
     }
 
+    @Test(arguments: [
+        (#"plain \n \u00e9"#, true), (#"\ud83d\ude00"#, true), (#"\\ud83d"#, true),
+        (#"\\\ud83d\ude00"#, true),
+        (#"\ud83d"#, false), (#"\ude00"#, false), (#"\ud83dx\ude00"#, false), (#"\ud83d\ud83d\ude00"#, false),
+        (#"\ud83d\ude00\ude00"#, false), (#"\\ud83d\ude00"#, false), (#"\ud83d\u0041"#, false),
+    ])
+    func `a text with half a surrogate pair does not hold the strings that it means`(
+        written: String, holdsStrings: Bool
+    ) throws {
+        let parser = JSONParser()
+        _ = try parser.parse(Array("[\"\(written)\"]".utf8))
+        #expect(try #require(SourceMap(parser)).holdsStrings == holdsStrings)
+        // What one document was like says nothing of the next.
+        _ = try parser.parse(Array("[1]".utf8))
+        #expect(try #require(SourceMap(parser)).holdsStrings)
+    }
+
     @Test func `a parser without a document has no map`() {
         #expect(SourceMap(JSONParser()) == nil)
     }
