@@ -62,23 +62,18 @@ package enum PrivateFile {
         if status.st_mode & 0o077 != 0, !acceptsOpenMode {
             throw .file("\(path) has mode \(octal(status.st_mode)); make it 0600 (chmod 600)")
         }
-        var bytes = [UInt8](repeating: 0, count: limit + 1)
-        var count = 0
-        while count < bytes.count {
-            let room = bytes.count - count
-            let part = bytes.withUnsafeMutableBytes {
-                Glibc.read(raw, $0.baseAddress?.advanced(by: count), room)
-            }
-            if part == 0 { break }
-            guard part > 0 else {
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: min(limit + 1, 64 << 10))
+        while bytes.count <= limit {
+            let count = Glibc.read(descriptor.raw, &piece, piece.count)
+            if count == 0 { return bytes }
+            guard count > 0 else {
                 if errno == EINTR { continue }
                 throw .system(path, Errno("read"))
             }
-            count += part
+            bytes += piece[..<count]
         }
-        _ = descriptor.raw
-        guard count <= limit else { throw .file("\(path) is larger than \(limit) bytes") }
-        return Array(bytes.prefix(count))
+        throw .file("\(path) is larger than \(limit) bytes")
     }
 
     /// Makes an empty file with mode 0600, whatever the umask is; false when there is one already.
