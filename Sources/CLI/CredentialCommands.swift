@@ -6,6 +6,7 @@ import Config
 import CredentialStore
 import Credentials
 import JSON
+import Posix
 import SecretService
 
 enum CredentialCommands {
@@ -23,9 +24,9 @@ enum CredentialCommands {
 
     @Sendable static func rotateKey(_ context: CommandContext) -> Int32 { ask(context, .rotateKey) }
 
-    @Sendable static func backUp(_ context: CommandContext) -> Int32 { ask(context, .backUp) }
+    @Sendable static func backUp(_ context: CommandContext) -> Int32 { ask(context, .backUp, isPath: true) }
 
-    @Sendable static func restore(_ context: CommandContext) -> Int32 { ask(context, .restore) }
+    @Sendable static func restore(_ context: CommandContext) -> Int32 { ask(context, .restore, isPath: true) }
 
     @Sendable static func remove(_ context: CommandContext) -> Int32 { ask(context, .remove) }
 
@@ -48,7 +49,9 @@ enum CredentialCommands {
             return ask(
                 context, CredentialCommand(.store, name: credential.name, payload: tokens), configuration)
         case .file(let path): return importFile(path, context, credential, configuration)
-        case .contents(let contents): return take(contents, context, credential, configuration)
+        case .contents(let contents):
+            return take(
+                contents, from: "what the desktop's keyring holds", context, credential, configuration)
         }
     }
 
@@ -116,7 +119,7 @@ enum CredentialCommands {
         do throws(StoreError) {
             let bytes = try PrivateFile.read(
                 path, limit: maximumFileBytes, acceptsOpenMode: context.has("--accept-open-mode"))
-            return take(Secret(bytes: bytes), context, credential, configuration)
+            return take(Secret(bytes: bytes), from: path, context, credential, configuration)
         } catch {
             return complain(context, "\(error)")
         }
@@ -124,9 +127,17 @@ enum CredentialCommands {
 
     /// Hands what another program wrote to the refresher.
     private static func take(
-        _ contents: Secret, _ context: CommandContext, _ credential: ProviderCredential,
+        _ contents: Secret, from place: String, _ context: CommandContext, _ credential: ProviderCredential,
         _ configuration: Configuration
     ) -> Int32 {
+        do throws(ImportError) {
+            // The refresher does not know where it stood.
+            _ = try ImportedFile(
+                contents.expose(), kind: credential.kind, follows: credential.settings["mode"] == "follow",
+                parser: JSONParser())
+        } catch {
+            return complain(context, "\(place) \(error); nothing was changed")
+        }
         let verb: CredentialCommand.Verb =
             context.has("--replace")
             ? .replace : context.has("--disable-migrate-refresh") ? .importQuietly : .importFile
@@ -144,8 +155,13 @@ enum CredentialCommands {
                 command, socket: socket(context, configuration), step: { _ in })
             guard reply.succeeded else { return complain(context, reply.text) }
             try LoginFile.write(context.operands[1], tokens: reply.json)
-            context.terminal.print(reply.text.isEmpty ? "wrote \(context.operands[1])" : reply.text)
-            return ExitStatus.success
+            context.terminal.print("wrote \(context.operands[1])")
+            guard context.has("--move") else { return ExitStatus.success }
+            // Only now that the file holds the login it is taken from the vault.
+            return ask(
+                context,
+                CredentialCommand(.givenAway, name: command.name, payload: Secret(bytes: reply.json)),
+                configuration)
         } catch let error as RefresherClient.Failure {
             return complain(context, error.message)
         } catch {
@@ -181,10 +197,6 @@ enum CredentialCommands {
         do throws(RefresherClient.Failure) {
             let reply = try RefresherClient.ask(
                 CredentialCommand(.status), socket: socket(context, configuration), step: { _ in })
-            if context.has("--json") {
-                context.terminal.print(String(decoding: reply.json, as: UTF8.self))
-                return ExitStatus.success
-            }
             let parser = JSONParser()
             guard let list = try? parser.parse(reply.json) else {
                 return complain(context, "the refresher's answer cannot be read")
@@ -194,24 +206,35 @@ enum CredentialCommands {
             for entry in list.elements {
                 let state = entry.member("state")?.string ?? ""
                 needsLogin = needsLogin || state == CredentialState.needsLogin.rawValue
+                let isUsable = entry.member("usable")?.bool == true
                 rows.append([
                     entry.member("name")?.string ?? "", entry.member("provider")?.string ?? "",
                     entry.member("kind")?.string ?? "", state,
-                    entry.member("expires_in_seconds")?.int.map(TextTable.duration) ?? "never",
+                    entry.member("expires_in_seconds")?.int.map(TextTable.duration)
+                        ?? (isUsable ? "never" : ""),
                     entry.member("reason")?.string ?? "",
                 ])
             }
             withExtendedLifetime(parser) {}
-            for line in TextTable.lines(rows) { context.terminal.print(line) }
+            if context.has("--json") {
+                context.terminal.print(String(decoding: reply.json, as: UTF8.self))
+            } else {
+                for line in TextTable.lines(rows) { context.terminal.print(line) }
+            }
             return needsLogin ? ExitStatus.failure : ExitStatus.success
         } catch {
             return complain(context, error.message)
         }
     }
 
-    private static func ask(_ context: CommandContext, _ verb: CredentialCommand.Verb) -> Int32 {
+    /// - Parameter isPath: the operand is a path, which may be relative to where the person is.
+    private static func ask(_ context: CommandContext, _ verb: CredentialCommand.Verb, isPath: Bool = false)
+        -> Int32
+    {
         guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
-        return ask(context, CredentialCommand(verb, name: context.operands.first ?? ""), configuration)
+        let operand = context.operands.first ?? ""
+        let name = isPath ? Paths.join(OwnProcess.workingDirectory, operand) : operand
+        return ask(context, CredentialCommand(verb, name: name), configuration)
     }
 
     private static func ask(

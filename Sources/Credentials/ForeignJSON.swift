@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // JSON of other programs and services: only whether it is an object matters.
 
-import JSON
+package import JSON
 
 extension JSONParser {
     /// The object that the text is, or nil for anything else. What is wrong with a foreign text helps nobody.
-    func object(_ text: [UInt8]) -> JSONValue? {
+    package func object(_ text: [UInt8]) -> JSONValue? {
         guard let value = try? parse(text), value.isObject else { return nil }
         return value
     }

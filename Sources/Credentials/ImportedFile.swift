@@ -79,6 +79,7 @@ package struct ImportedFile: Equatable, Sendable {
             claims?.accountID == nil
             ? identity.flatMap { WebToken(Array($0.utf8), parser: parser) } : claims
         file.accountID = account ?? accountClaims?.accountID
+        guard claims?.isSigned ?? true, accountClaims?.isSigned ?? true else { throw .unsigned }
         if accountClaims?.isFedRAMP == true { file.headers["X-OpenAI-Fedramp"] = "true" }
         if let access, TokenAnswer.isUsable(access) {
             file.access = Secret(access)
@@ -88,10 +89,12 @@ package struct ImportedFile: Equatable, Sendable {
     }
 }
 
+/// What is wrong with a file; the text goes on behind its name.
 package enum ImportError: Error, Equatable, CustomStringConvertible {
     case empty
     case noJSON
     case noSecret
+    case unsigned
     case noKey
     case noKeyFile
 
@@ -100,11 +103,15 @@ package enum ImportError: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .empty: "the file is empty; the program that writes it may be in the middle of it"
-        case .noJSON: "the file is no JSON object"
-        case .noSecret: "the file holds no usable token"
-        case .noKey: "the file does not hold one line with a key"
-        case .noKeyFile: "the file is no key file of a service account, or its key is shorter than 2048 bits"
+        case .empty:
+            "is empty: the program that writes it may be in the middle of it; try again, or log in there"
+        case .noJSON:
+            "is no JSON object: half written, damaged, or not a login at all; log in where it is written"
+        case .noSecret: "holds no usable token; log in where it is written"
+        case .unsigned:
+            "holds a token without a signature, which no service gives out; log in where it is written"
+        case .noKey: "does not hold one line with a key: no blanks, no second line, only ASCII"
+        case .noKeyFile: "is no key file of a service account, or its key is shorter than 2048 bits"
         }
     }
 }

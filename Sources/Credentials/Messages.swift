@@ -123,7 +123,7 @@ package struct CredentialCommand: Equatable, Sendable, WireCodable {
         case remove = 10
         /// The token as a file of other programs holds it.
         case export = 11
-        /// The same with the refresh token, which ccr forgets.
+        /// The same with the refresh token.
         case handOver = 12
         /// A login in a browser on this machine.
         case loginInBrowser = 13
@@ -133,6 +133,8 @@ package struct CredentialCommand: Equatable, Sendable, WireCodable {
         case replace = 15
         /// Stores an access token, with or without what renews it: `payload` is a JSON object.
         case store = 16
+        /// What `handOver` answered is in a file now, so that ccr forgets it: `payload` is that answer.
+        case givenAway = 17
     }
 
     package var verb: Verb

@@ -251,13 +251,14 @@ package struct RefreshMachine: Equatable, Sendable {
     /// An attempt came to something else than a token.
     ///
     /// - Parameters:
+    ///   - text: the reason for people; the outcome's own when nil.
     ///   - mayBeLost: an earlier request with this secret was sent and its answer never came.
     ///   - afterResume: the machine has just woken up; its network may not be there yet.
     package mutating func failed(
-        _ outcome: TokenOutcome, mayBeLost: Bool = false, afterResume: Bool = false, now: UInt64,
-        random: Double
+        _ outcome: TokenOutcome, text: String? = nil, mayBeLost: Bool = false, afterResume: Bool = false,
+        now: UInt64, random: Double
     ) {
-        reason = outcome.reason
+        reason = text ?? outcome.reason
         switch outcome {
         case .granted: break
         case .notSent, .transient, .indeterminate:
@@ -334,7 +335,9 @@ package struct RefreshMachine: Equatable, Sendable {
     }
 
     /// Judges a report about the token of a generation.
-    package mutating func rejected(_ refused: UInt64, now: UInt64) -> Rejection {
+    ///
+    /// - Parameter restingUntil: the server that would be asked wants to be left alone until then.
+    package mutating func rejected(_ refused: UInt64, restingUntil: UInt64 = 0, now: UInt64) -> Rejection {
         if refused < generation { return .newer }
         if refused > generation { return .impossible }
         switch state {
@@ -351,6 +354,7 @@ package struct RefreshMachine: Equatable, Sendable {
         if let nextAttemptAt, nextAttemptAt > now, state == .backoff || state == .indeterminate, hasForced {
             return .wait(nextAttemptAt - now)
         }
+        if restingUntil > now { return .wait(restingUntil - now) }
         let recent = spent.filter { $0 + Self.budgetWindow > now }
         if recent.count >= Self.budget, let oldest = recent.first {
             return .wait(oldest + Self.budgetWindow - now)

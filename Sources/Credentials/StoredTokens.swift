@@ -39,6 +39,7 @@ package struct StoredTokens: Equatable, Sendable {
         access = Secret(token)
         let account = root.member("userID")?.string
         let claims = WebToken(Array(token.utf8), parser: parser)
+        guard claims?.isSigned ?? true else { throw Fault(message: "accessToken is not signed") }
         accountID = claims?.accountID ?? account
         expiresAt = claims?.expiresAt ?? expiresAt
     }

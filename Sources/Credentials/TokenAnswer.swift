@@ -82,7 +82,7 @@ package struct TokenAnswer: Sendable {
         if !error.notification.isEmpty {
             if error.notification == "server_error" { return .transient("server_error", retryAfter: nil) }
             let mayProbe = !Self.clientObjections.contains(error.notification)
-            return .denied(error.shown(error.notification), mayProbe: mayProbe)
+            return .denied(error.explanation, mayProbe: mayProbe)
         }
         if profile.grant == .signedAssertion, error.code == "invalid_grant" {
             if error.message.contains("reasonable timeframe"),
@@ -148,6 +148,10 @@ package struct TokenAnswer: Sendable {
         }
         if profile.expiry == .tokenClaims {
             let claims = WebToken(Array(token.utf8), parser: parser)
+            if claims?.isSigned == false { return .protocolError("the token is not signed") }
+            if let end = claims?.expiresAt, let server = date.flatMap({ HTTPTime.parse($0) }), end <= server {
+                return .protocolError("the token has expired already")
+            }
             if let lifetime = claims?.lifetime ?? claims?.expiresAt.map({ $0 - now }) {
                 guard lifetime > 0 else { return .protocolError("the token has expired already") }
                 grant.lifetime = min(lifetime, Self.maximumLifetime)
@@ -197,8 +201,9 @@ package struct TokenAnswer: Sendable {
     private struct ErrorCode {
         var code = ""
         var message = ""
-        /// GitHub's error_details.notification_id.
+        /// GitHub's error_details.notification_id, and the page that tells more.
         var notification = ""
+        var page = ""
 
         init(_ body: [UInt8], _ parser: JSONParser) {
             guard let root = parser.object(body) else { return }
@@ -210,6 +215,7 @@ package struct TokenAnswer: Sendable {
             if let details = root.member("error_details") {
                 notification = details.member("notification_id")?.string ?? ""
                 message = details.member("message")?.string ?? message
+                page = details.member("url")?.string ?? ""
             }
             // What is shown to people comes from outside: short, and nothing that could be a token.
             if !Self.isPlain(code) { code = "" }
@@ -220,6 +226,19 @@ package struct TokenAnswer: Sendable {
             text.utf8.count <= 64
                 && text.utf8.allSatisfy { $0 == 0x5F || ($0 | 0x20) &- 0x61 < 26 || $0 &- 0x30 < 10 }
         }
+
+        /// The notification in the service's own words, for people.
+        var explanation: String {
+            let words = Redaction.line(Array(message.utf8.prefix(Self.maximumShown)))
+            let text = words.isEmpty ? notification : "\(notification): \(words)"
+            // A query may hold anything.
+            let isShown =
+                page.utf8.count <= Self.maximumShown && SafeURL.isAllowed(page) && !page.contains("?")
+            return isShown ? "\(text) (\(page))" : text
+        }
+
+        /// Bytes of a text from outside.
+        private static let maximumShown = 120
 
         /// The code, for people.
         func shown(_ fallback: String) -> String { code.isEmpty ? fallback : code }

@@ -18,6 +18,8 @@ package struct WebToken: Equatable, Sendable {
     package var plan: String?
     /// The account lives in the FedRAMP cloud.
     package var isFedRAMP = false
+    /// There is a signature, of whatever kind: no service gives out a token that says of itself that it has none.
+    package var isSigned: Bool
 
     /// The largest token that is looked at.
     private static let maximumBytes = 64 << 10
@@ -29,6 +31,7 @@ package struct WebToken: Equatable, Sendable {
         guard parts.count == 3, let body = Base64.decodeURL(parts[1].filter { $0 != UInt8(ascii: "=") }),
             let claims = parser.object(body)
         else { return nil }
+        isSigned = !parts[2].isEmpty
         expiresAt = claims.member("exp")?.int
         issuedAt = claims.member("iat")?.int
         if let auth = claims.member("https://api.openai.com/auth") {
@@ -36,6 +39,9 @@ package struct WebToken: Equatable, Sendable {
             plan = auth.member("chatgpt_plan_type")?.string
             isFedRAMP = auth.member("chatgpt_account_is_fedramp")?.bool ?? false
         }
+        // Views of the claims end with this parse.
+        let header = Base64.decodeURL(parts[0]).flatMap { parser.object($0) }
+        if header?.member("alg")?.string?.lowercased() == "none" { isSigned = false }
     }
 
     /// The whole life in seconds, if the token says when it began: independent of anybody's clock.

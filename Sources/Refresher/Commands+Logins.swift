@@ -24,7 +24,7 @@ extension Commands {
         let flow = LoginFlow(
             login, environment, show: { [unowned self] in self.show($0, $1, reply) },
             done: { [unowned self] in self.finish($0, runner, reply) })
-        logins[name] = flow
+        logins[name] = Login(flow: flow, reply: reply)
         flow.start()
     }
 
@@ -38,7 +38,7 @@ extension Commands {
                 profile, clientSecret: clientSecret, environment,
                 show: { [unowned self] in self.show($0, nil, reply) },
                 done: { [unowned self] in self.finish($0, runner, reply) })
-            logins[runner.spec.name] = flow
+            logins[runner.spec.name] = Login(flow: flow, reply: reply)
             flow.start()
         } catch {
             reply(no("no loopback port for the login is free: \(error)"))
@@ -50,8 +50,7 @@ extension Commands {
         TokenProfile, Secret?
     )? {
         guard let profile = runner.profile else { return nil }
-        // Whoever starts a second one has given the first one up.
-        logins[runner.spec.name] = nil
+        abandonLogin(runner, "another login of \(runner.spec.name) was begun")
         var clientSecret: Secret?
         if let source = runner.spec.clientSecret {
             clientSecret = try SecretReader.secret(source, kind: runner.spec.kind)
@@ -60,6 +59,12 @@ extension Commands {
             reply(CredentialReply(isLast: false, succeeded: true, text: notice))
         }
         return (profile, clientSecret)
+    }
+
+    /// Whoever waits for a login that is under way learns why it ends.
+    private func abandonLogin(_ runner: Runner, _ why: String) {
+        guard let login = logins.removeValue(forKey: runner.spec.name) else { return }
+        login.reply(no(why))
     }
 
     private func show(_ url: String, _ code: String?, _ reply: @escaping Reply) {
@@ -92,7 +97,7 @@ extension Commands {
     // MARK: - Logout
 
     func logOut(_ runner: Runner) throws(StoreError) -> CredentialReply {
-        logins[runner.spec.name] = nil
+        abandonLogin(runner, "\(runner.spec.name) was logged out meanwhile")
         // One that does not open is forgotten like any other.
         let secret = try? environment.vault.secret(runner.spec.name, "refresh")
         try environment.vault.forget(runner.spec.name, now: environment.seconds)
@@ -127,6 +132,14 @@ extension Commands {
             environment.journal.log(.notice, .credentialTrouble, "a logout was not reported: \(error)")
         }
     }
+}
+
+/// A login that is under way.
+struct Login {
+    /// Ends when nobody holds it.
+    let flow: AnyObject
+    /// Who waits for its end.
+    let reply: Commands.Reply
 }
 
 /// How a login ends.

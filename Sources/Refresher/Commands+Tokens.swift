@@ -19,7 +19,7 @@ extension Commands {
                 command.payload.expose(), kind: runner.spec.kind, follows: runner.spec.followedFile != nil,
                 parser: environment.parser)
         } catch {
-            return reply(no("\(error); nothing was changed"))
+            return reply(no("the file \(error); nothing was changed"))
         }
         let held = try environment.vault.row(name)?.accountID ?? ""
         if command.verb != .replace, let account = file.accountID, !held.isEmpty, account != held {
@@ -34,14 +34,22 @@ extension Commands {
             runner.secretChanged()
             return refresh(runner, reply)
         }
-        guard command.verb == .importQuietly, let access = file.access else {
+        guard command.verb == .importQuietly, let access = file.access, lives(file.expiresAt) else {
             return try keep(file.secret, account: file.accountID, "import", runner, reply)
         }
+        guard !runner.isRunning else { return reply(busy(runner)) }
         try environment.vault.setSecrets(
             name, ["refresh": file.secret], accountID: file.accountID, event: "import", note: "",
             now: environment.seconds)
         try runner.adopt(access, account: file.accountID, expiresAt: file.expiresAt, headers: file.headers)
         reply(CredentialReply(succeeded: true, text: "\(name) has token \(runner.machine.generation)"))
+    }
+
+    /// Whether a token with this end, in seconds since 1970, is worth taking.
+    private func lives(_ end: Int?) -> Bool { end.map { $0 > environment.seconds } ?? true }
+
+    private func busy(_ runner: Runner) -> CredentialReply {
+        no("a refresh of \(runner.spec.name) is under way; nothing was changed, try again")
     }
 
     /// Stores a long-lived secret and asks for a token at once: for one that rotates this makes it ours alone.
@@ -68,6 +76,16 @@ extension Commands {
         guard runner.spec.followedFile == nil, runner.spec.command.isEmpty else {
             return reply(no("the tokens of \(runner.spec.name) come from elsewhere"))
         }
+        guard lives(tokens.expiresAt) else {
+            guard let refresh = tokens.refresh else {
+                return reply(
+                    no(
+                        "accessToken has expired; nothing was changed: send one that lives, or a refreshToken with it"
+                    ))
+            }
+            return try keep(refresh, account: tokens.accountID, "import", runner, reply)
+        }
+        guard !runner.isRunning else { return reply(busy(runner)) }
         var secrets: [String: Secret] = [:]
         if let refresh = tokens.refresh { secrets["refresh"] = refresh }
         try environment.vault.setSecrets(
@@ -105,6 +123,9 @@ extension Commands {
         }
         var json = JSONWriter()
         let refresh = withSecret ? try environment.vault.secret(runner.spec.name, "refresh") : nil
+        if withSecret, refresh == nil {
+            return no("the vault holds nothing of \(runner.spec.name) that could be given away")
+        }
         json.object { json in
             json.member("access_token", text)
             if let refresh {
@@ -113,14 +134,23 @@ extension Commands {
             if !row.accountID.isEmpty { json.member("account_id", row.accountID) }
             if let end = row.expiresAt { json.member("expiresAt", end * 1000) }
         }
-        if withSecret {
-            try environment.vault.forget(runner.spec.name, now: environment.seconds)
-            try runner.forgotten()
+        return CredentialReply(succeeded: true, text: "", json: json.bytes)
+    }
+
+    /// Forgets what `export` has given away, now that it stands in a file.
+    func giveAway(_ tokens: Secret, _ runner: Runner) throws(StoreError) -> CredentialReply {
+        let given = environment.parser.object(tokens.expose())?.member("refresh_token")?.string
+        guard !runner.isRunning, let given,
+            try environment.vault.secret(runner.spec.name, "refresh") == Secret(given)
+        else {
+            return no(
+                "\(runner.spec.name) was renewed meanwhile, so that the refresh token in the file is dead; ccr keeps "
+                    + "the login, repeat the export")
         }
+        try environment.vault.forget(runner.spec.name, now: environment.seconds)
+        try runner.forgotten()
         return CredentialReply(
-            succeeded: true,
-            text: withSecret ? "\(runner.spec.name) is given away; ccr has logged out of it" : "",
-            json: json.bytes)
+            succeeded: true, text: "\(runner.spec.name) is given away; ccr has logged out of it")
     }
 
     // MARK: - Admin paths

@@ -17,8 +17,8 @@ final class Commands {
 
     unowned let keeper: Keeper
     private let masterKey: MasterKeyFile
-    /// What ends a login that is under way, by credential.
-    var logins: [String: AnyObject] = [:]
+    /// Logins that are under way, by credential.
+    var logins: [String: Login] = [:]
     /// Revocations under way.
     var revocations: [ObjectIdentifier: TokenExchange] = [:]
 
@@ -35,11 +35,14 @@ final class Commands {
             case .status: reply(try status())
             case .rotateKey: reply(try rotateKey())
             case .backUp:
+                if let objection = objection(command.name) { return reply(objection) }
                 try environment.vault.copy(to: command.name)
                 reply(
                     CredentialReply(
                         succeeded: true, text: "copied to \(command.name); keep the master key elsewhere"))
-            case .restore: reply(try restore(command.name))
+            case .restore:
+                if let objection = objection(command.name) { return reply(objection) }
+                reply(try restore(command.name))
             case .remove: reply(try remove(command.name))
             default:
                 guard let runner = keeper.runners[command.name] else {
@@ -66,6 +69,7 @@ final class Commands {
         case .store: try store(command.payload, runner, reply)
         case .printToken: reply(try token(runner))
         case .export, .handOver: reply(try export(runner, withSecret: command.verb == .handOver))
+        case .givenAway: reply(try giveAway(command.payload, runner))
         case .status, .rotateKey, .backUp, .restore, .remove: break
         }
     }
@@ -88,6 +92,13 @@ final class Commands {
     }
 
     // MARK: - The vault
+
+    /// The sandbox lets the refresher reach no other places.
+    private func objection(_ path: String) -> CredentialReply? {
+        let directory = Paths.join(OwnProcess.workingDirectory, environment.directory)
+        guard !path.hasPrefix(directory + "/") else { return nil }
+        return no("the refresher reads and writes below \(directory) alone; name a file there")
+    }
 
     private func rotateKey() throws(StoreError) -> CredentialReply {
         let both = environment.vault.keys.rotated()

@@ -19,6 +19,9 @@ final class Keeper: RunnerOwner {
     private var isReportQueued = false
     private var timer: Timer?
     private var cooling: [String: UInt64] = [:]
+    /// Credentials whose token was refused and whose turn to be renewed has not come.
+    private var wanted: Set<String> = []
+    private var nextTrim: UInt64 = 0
     private var lastTick: (boot: UInt64, wall: UInt64, awake: UInt64) = (0, 0, 0)
     private var isDraining = false
     private let onDrained: () -> Void
@@ -31,6 +34,8 @@ final class Keeper: RunnerOwner {
     /// The clocks are compared at least this often.
     private static let tickUsec: UInt64 = 5_000_000
     private static let movedTickUsec: UInt64 = 50_000
+    /// How often the audit table is made to fit its bounds.
+    private static let trimMsec: UInt64 = 3_600_000
 
     init(_ specs: [CredentialSpec], _ environment: KeeperEnvironment, onDrained: @escaping () -> Void) throws
     {
@@ -39,7 +44,6 @@ final class Keeper: RunnerOwner {
         for spec in specs { runners[spec.name] = try Runner(spec, self) }
         try environment.tokens.keepOnly(Set(specs.map(\.name)))
         for runner in runners.values { try runner.recover() }
-        try environment.vault.trimAudit(now: environment.seconds)
         timer = try Timer(environment.loop) { [unowned self] in self.tick() }
         lastTick = readClocks()
         tick()
@@ -60,7 +64,17 @@ final class Keeper: RunnerOwner {
         let difference = Int64(clocks.wall) - Int64(lastTick.wall) - Int64(boot)
         if abs(difference) > 2000 { clockJumped(by: difference) }
         lastTick = clocks
+        if clocks.boot >= nextTrim { trimAudit(clocks.boot) }
         startDue()
+    }
+
+    private func trimAudit(_ now: UInt64) {
+        nextTrim = now + Self.trimMsec
+        do throws(StoreError) {
+            try environment.vault.trimAudit(now: environment.seconds)
+        } catch {
+            environment.journal.log(.error, .credentialTrouble, "audit: \(error)")
+        }
     }
 
     /// The wall clock was set. Deadlines count on another clock, so nothing follows but a note.
@@ -82,15 +96,21 @@ final class Keeper: RunnerOwner {
         guard !isDraining else { return }
         let now = environment.bootMsec
         // Those whose token ends first come first.
-        let due = runners.values.filter { $0.isDue() }
+        let due = runners.values.filter { $0.isDue() || isWanted($0) }
             .sorted {
                 ($0.machine.validUntil ?? 0, $0.spec.name) < ($1.machine.validUntil ?? 0, $1.spec.name)
             }
         for runner in due where mayStart(runner, now) {
-            runner.start(cause: environment.hasJustResumed ? "resume" : "timer", forced: false)
+            if wanted.remove(runner.spec.name) != nil {
+                runner.start(cause: "reactive", forced: true)
+            } else {
+                runner.start(cause: environment.hasJustResumed ? "resume" : "timer", forced: false)
+            }
         }
         arm()
     }
+
+    private func isWanted(_ runner: Runner) -> Bool { wanted.contains(runner.spec.name) && !runner.isRunning }
 
     private func mayStart(_ runner: Runner, _ now: UInt64) -> Bool {
         let running = runners.values.filter(\.isRunning)
@@ -103,7 +123,7 @@ final class Keeper: RunnerOwner {
     private func arm() {
         let now = environment.bootMsec
         let next = runners.values.filter { !$0.isRunning }.compactMap { runner -> UInt64? in
-            guard let at = runner.machine.nextAttemptAt else { return nil }
+            guard let at = isWanted(runner) ? 0 : runner.machine.nextAttemptAt else { return nil }
             return max(at, cooling[runner.host] ?? 0)
         }.min()
         let longest = environment.clock.isMoved ? Self.movedTickUsec : Self.tickUsec
@@ -215,7 +235,7 @@ final class Keeper: RunnerOwner {
                 .error, .protocolViolation, "a worker of \(link.provider) names an unknown credential")
             return
         }
-        switch runner.refused(refusal.generation) {
+        switch runner.refused(refusal.generation, restingUntil: cooling[runner.host] ?? 0) {
         case .newer, .hopeless: link.tell(runner, always: true)
         case .join: break
         case .wait(let msec): link.tell(runner, always: true, retryAfterMsec: msec)
@@ -224,7 +244,9 @@ final class Keeper: RunnerOwner {
                 .error, .protocolViolation,
                 "a worker of \(link.provider) names a token that was never given out")
             link.tell(runner, always: true)
-        case .start: runner.start(cause: "reactive", forced: true)
+        case .start:
+            wanted.insert(refusal.credential)
+            startDue()
         }
     }
 

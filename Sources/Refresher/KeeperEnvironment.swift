@@ -17,7 +17,8 @@ final class KeeperEnvironment {
     let tokens: TokenDatabase
     let transfers: TransferPool
     let parser = JSONParser()
-    let spoolDirectory: String
+    /// What the refresher may reach; vault, tokens and spool are below it.
+    let directory: String
     let clock: KeeperClock
     private let helper: HelperClient?
     /// Outcomes of attempts by credential and class, and refused tokens by credential.
@@ -33,7 +34,7 @@ final class KeeperEnvironment {
 
     init(
         loop: EventLoop, journal: Journal, clock: KeeperClock, vault: Vault, tokens: TokenDatabase,
-        spoolDirectory: String, helper: HelperClient?
+        directory: String, helper: HelperClient?
     ) throws(Errno) {
         self.clock = clock
         self.helper = helper
@@ -41,7 +42,7 @@ final class KeeperEnvironment {
         self.journal = journal
         self.vault = vault
         self.tokens = tokens
-        self.spoolDirectory = spoolDirectory
+        self.directory = directory
         transfers = try TransferPool(loop, unusedConnectionMsec: 1_000)
     }
 

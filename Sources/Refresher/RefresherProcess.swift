@@ -97,7 +97,7 @@ private final class State {
         }
         let environment = try KeeperEnvironment(
             loop: child.loop, journal: child.journal, clock: clock, vault: vault, tokens: tokens,
-            spoolDirectory: vaultDirectory + "/spool", helper: helper)
+            directory: config.directory, helper: helper)
         keeper = try Keeper(
             config.credentials, environment, onDrained: { [unowned child] in child.loop.exit(0) })
         let socket: FileDescriptor

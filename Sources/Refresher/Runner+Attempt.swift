@@ -115,10 +115,7 @@ extension Runner {
             default:
                 // A token that a person brought without what renews it is used to its end.
                 if machine.useUp(now: environment.bootMsec) { return nil }
-                let remedy =
-                    spec.secret == .vault
-                    ? "run ccr login \(spec.name) or ccr credentials import" : "\(error)"
-                settle { machine.awaitLogin(remedy) }
+                settle { machine.awaitLogin(spec.secret == .vault ? "no login yet; \(remedy)" : "\(error)") }
             }
             return nil
         }
@@ -150,7 +147,7 @@ extension Runner {
             if isSame, !livesOn || attempt.cause == "reactive" {
                 guard attempt.cause == "reactive" else {
                     machine.unchanged(now: environment.bootMsec)
-                    return finish("ok")
+                    return finish("ok", counts: !spec.command.isEmpty)
                 }
                 return end(.denied("the provider refuses the key", mayProbe: true))
             }
@@ -178,7 +175,7 @@ extension Runner {
                     "credential \(self.spec.name): its program said: \(Redaction.line(answer.errors))",
                     [LogField("CCR_CREDENTIAL", self.spec.name)])
             }
-            self.end(outcome)
+            self.end(outcome, of: self.spec.command[0])
         }
         owner.changed(self)
     }
@@ -187,8 +184,8 @@ extension Runner {
 
     private func answered(_ result: ExchangeResult, _ profile: TokenProfile) {
         switch result {
-        case .notSent(let text): end(.notSent(text))
-        case .lost(let text): end(.indeterminate(text))
+        case .notSent(let text): end(.notSent(text), of: endpoint)
+        case .lost(let text): end(.indeterminate(text), of: endpoint)
         case .answered(let answer):
             Faults.pass("after_body")
             attempt.status = answer.status
@@ -201,13 +198,13 @@ extension Runner {
             case .clockSkew(let seconds) where !hasCorrectedSkew && abs(seconds) > 2:
                 hasCorrectedSkew = true
                 skew = seconds
-                guard let sent = attempt.sent else { return end(outcome) }
-                do throws(StoreError) { try send(profile, sent) } catch { end(outcome) }
+                guard let sent = attempt.sent else { return end(outcome, of: endpoint) }
+                do throws(StoreError) { try send(profile, sent) } catch { end(outcome, of: endpoint) }
             case .permanent, .suspectPermanent: judge(outcome)
             case .transient(_, let seconds?):
                 owner.coolDown(host: host, msec: UInt64(seconds) * 1000)
-                end(outcome)
-            default: end(outcome)
+                end(outcome, of: endpoint)
+            default: end(outcome, of: endpoint)
             }
         }
     }
@@ -217,7 +214,7 @@ extension Runner {
         do throws(StoreError) {
             let held = try vault.row(spec.name)?.accountID ?? ""
             if let account = grant.accountID, !held.isEmpty, account != held {
-                return end(.denied("the answer is for another account", mayProbe: false))
+                return end(.denied("the answer is for another account", mayProbe: false), of: endpoint)
             }
             let spooled = SpooledGrant(
                 intent: attempt.intent?.id ?? 0, baseGeneration: machine.generation,

@@ -33,14 +33,18 @@ extension Runner {
         } catch {
             return end(.transient("\(error)", retryAfter: nil))
         }
-        guard profile?.rotates == true, attempt.judgings < Self.judgingMsec.count else { return end(outcome) }
+        guard profile?.rotates == true, attempt.judgings < Self.judgingMsec.count else {
+            return end(outcome, of: endpoint)
+        }
         let delay = Self.judgingMsec[attempt.judgings] * 1000
         attempt.judgings += 1
         later(delay) { [unowned self] in self.judge(outcome) }
     }
 
     /// An attempt brought no token.
-    func end(_ outcome: TokenOutcome) {
+    ///
+    /// - Parameter source: the endpoint or program that was asked; "" when the outcome itself says what is wrong.
+    func end(_ outcome: TokenOutcome, of source: String = "") {
         let before = attempt.before
         do throws(StoreError) {
             var mayBeLost = false
@@ -53,8 +57,9 @@ extension Runner {
                 }
             }
             machine.failed(
-                outcome, mayBeLost: mayBeLost, afterResume: environment.hasJustResumed,
-                now: environment.bootMsec, random: environment.random())
+                outcome, text: source.isEmpty ? nil : "\(source): \(outcome.reason)\(advice(outcome))",
+                mayBeLost: mayBeLost, afterResume: environment.hasJustResumed, now: environment.bootMsec,
+                random: environment.random())
             var entry = AuditEntry(
                 credential: spec.name, event: outcome.name, cause: attempt.cause, intent: attempt.intent?.id,
                 outcome: outcome.name,
@@ -71,6 +76,32 @@ extension Runner {
         let isThirdOddAnswer = outcome.name == "protocol_error" && machine.failures == 3
         if machine.state != before && machine.state != .needsLogin || isThirdOddAnswer { tell(outcome) }
         finish(outcome.name)
+    }
+
+    /// What a person can do about an endpoint or a program.
+    private func advice(_ outcome: TokenOutcome) -> String {
+        switch outcome {
+        case .protocolError where !spec.command.isEmpty: "; run it by hand to see what it prints"
+        case .configError where !spec.command.isEmpty: ""
+        case .notSent: "; check the address and the network"
+        case .protocolError: "; check the address, and what may answer in its place (a proxy, a portal)"
+        case .wall: "; if this goes on, ask from another network"
+        case .configError: "; check client_id, client_secret, scope and the address"
+        case .clockSkew: "; set this machine's clock"
+        case .denied: "; look at the account: its plan and its rights"
+        case .granted, .indeterminate, .permanent, .suspectPermanent, .transient: ""
+        }
+    }
+
+    /// How a person brings another secret.
+    var remedy: String {
+        if spec.followedFile != nil { return "log in where the file is written" }
+        if profile?.device != nil { return "run ccr login \(spec.name)" }
+        if profile?.browser != nil { return "run ccr login \(spec.name) --browser" }
+        if spec.secret == .vault || profile?.rotates == true {
+            return "run ccr credentials import \(spec.name) FILE"
+        }
+        return spec.command.isEmpty ? "renew \(spec.secret.text)" : "log in with the program"
     }
 
     /// Records a state that the machine has taken on.
@@ -95,10 +126,7 @@ extension Runner {
         case .needsLogin:
             environment.journal.log(
                 .error, .credentialTrouble,
-                "credential \(spec.name) needs a login (\(machine.reason)): "
-                    + (spec.followedFile == nil
-                        ? "run ccr login \(spec.name)" : "log in where the file is written"),
-                fields)
+                "credential \(spec.name) needs a login (\(machine.reason)): \(remedy)", fields)
         case .denied, .configError:
             environment.journal.log(
                 .error, .credentialTrouble,

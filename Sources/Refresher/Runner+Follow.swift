@@ -4,6 +4,7 @@
 
 import CredentialStore
 import Credentials
+import Journal
 import Posix
 
 extension Runner {
@@ -33,27 +34,36 @@ extension Runner {
             file = try ImportedFile(bytes, kind: spec.kind, follows: true, parser: environment.parser)
         } catch {
             unreadableLooks += 1
-            // The writer is in the middle of it, or has gone in the middle of it: nothing changes but the next look.
-            let isHalf = (error as? ImportError)?.mayBeHalfWritten == true
-            if isHalf || machine.holdsToken(now: environment.bootMsec) {
+            let problem = (error as? ImportError).map { "\(path) \($0)" } ?? "\(error)"
+            let isLasting = unreadableLooks >= Self.unreadableUsec.count
+            if machine.holdsToken(now: environment.bootMsec) {
                 machine.unchanged(now: environment.bootMsec)
-                return finish("unreadable")
+                if unreadableLooks == Self.unreadableUsec.count {
+                    environment.journal.log(
+                        .warning, .credentialTrouble,
+                        "credential \(spec.name): \(problem); its token is used to its end",
+                        [LogField("CCR_CREDENTIAL", spec.name)])
+                }
+            } else if (error as? ImportError)?.mayBeHalfWritten == true, !isLasting {
+                // The writer is in the middle of it: nothing changes but the next look.
+                machine.unchanged(now: environment.bootMsec)
+            } else {
+                settle(from: attempt.before) { machine.awaitLogin(problem) }
             }
-            settle(from: attempt.before) { machine.awaitLogin("\(error)") }
             return finish("unreadable")
         }
         seenFile = stamp
         unreadableLooks = 0
-        adopt(file)
+        adopt(file, from: path)
     }
 
-    private func adopt(_ file: ImportedFile) {
+    private func adopt(_ file: ImportedFile, from path: String) {
         do throws(StoreError) {
             let held = try vault.row(spec.name)?.accountID ?? ""
             if let account = file.accountID, !held.isEmpty, account != held {
                 return end(
                     .denied(
-                        "the file is of another account; ccr credentials import --replace \(spec.name) takes it",
+                        "\(path) is of another account; ccr credentials import --replace \(spec.name) takes it",
                         mayProbe: false))
             }
         } catch {
@@ -62,7 +72,7 @@ extension Runner {
         let left = file.expiresAt.map { $0 - now }
         guard let access = file.access, left.map({ $0 > 0 }) ?? true else {
             settle(from: attempt.before) {
-                machine.awaitLogin("the token in the file has expired; run the program that writes it")
+                machine.awaitLogin("the token in \(path) has expired; run the program that writes it")
             }
             return finish("expired")
         }

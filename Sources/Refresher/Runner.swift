@@ -65,9 +65,12 @@ final class Runner {
         profile = spec.followedFile == nil ? spec.profile : nil
         spool =
             profile?.rotates == true
-            ? try Spool(directory: environment.spoolDirectory, credential: spec.name) : nil
+            ? try Spool(directory: environment.directory + "/vault/spool", credential: spec.name) : nil
         machine = RefreshMachine(timing: spec.timing)
     }
+
+    /// The token endpoint, for people.
+    var endpoint: String { String((profile?.tokenURL ?? "").prefix { $0 != "?" }) }
 
     var host: String { profile.map { SafeURL.host($0.tokenURL) } ?? "" }
 
@@ -155,12 +158,15 @@ final class Runner {
 
     // MARK: - The end of an attempt
 
-    func finish(_ outcome: String) {
+    /// An attempt is over.
+    ///
+    /// - Parameter counts: false when nobody was asked for a token.
+    func finish(_ outcome: String, counts: Bool = true) {
         isRunning = false
         if case .file = spec.secret, spec.followedFile == nil {
             machine.look(againAt: environment.bootMsec + Self.fileLookMsec)
         }
-        environment.count(spec.name, outcome)
+        if counts { environment.count(spec.name, outcome) }
         owner.changed(self)
         owner.finished(self, outcome: outcome)
     }
@@ -188,9 +194,10 @@ final class Runner {
     func isDue() -> Bool { !isRunning && machine.isDue(now: environment.bootMsec) }
 
     /// The provider refused the token of a generation.
-    func refused(_ generation: UInt64) -> RefreshMachine.Rejection {
+    func refused(_ generation: UInt64, restingUntil: UInt64) -> RefreshMachine.Rejection {
         let before = machine.state
-        let verdict = machine.rejected(generation, now: environment.bootMsec)
+        let verdict = machine.rejected(
+            generation, restingUntil: restingUntil, now: environment.bootMsec)
         environment.countRefusal(spec.name)
         if machine.state == .denied, before != .denied {
             settle(from: before) {}
@@ -204,18 +211,11 @@ final class Runner {
         machine.renewed(now: environment.bootMsec)
     }
 
-    /// A person brought a token.
+    /// A person brought a token that lives; no attempt is under way.
     func adopt(_ token: Secret, account: String?, expiresAt: Int?, headers: [String: String])
         throws(StoreError)
     {
-        guard !isRunning else { throw .file("a refresh of \(spec.name) is under way; try again") }
-        let left = expiresAt.map { $0 - now }
-        if let left, left <= 0 {
-            // Only what renews it counts.
-            machine.renewed(now: environment.bootMsec)
-            owner.finished(self, outcome: "superseded")
-            return
-        }
+        let left = expiresAt.map { max(1, $0 - now) }
         let grant = TokenGrant(token: token, lifetime: left, accountID: account, headers: headers)
         let held = try vault.row(spec.name)?.accountID ?? ""
         let spooled = SpooledGrant(

@@ -180,7 +180,10 @@ final class CredentialSource {
 
     private func unavailable() -> GatewayError {
         let states = tokens.map { "\($0.name): \($0.state.rawValue)" }.joined(separator: ", ")
-        let text = "no credential of \(provider) can be used (\(states))"
+        var text = "no credential of \(provider) can be used (\(states))"
+        if let lost = tokens.first(where: { $0.state == .needsLogin }) {
+            text += "; run ccr login \(lost.name)"
+        }
         let isPassing = tokens.indices.contains { mayCome($0) }
         return GatewayError(isPassing ? .overloaded : .upstreamUnreachable, text)
     }

@@ -95,6 +95,7 @@ struct StoredTokensTests {
             (#"{"accessToken":"a b"}"#, "accessToken is missing or not usable"),
             (#"{"accessToken":"a","refreshToken":7}"#, "refreshToken is not usable"),
             (#"{"accessToken":"a","expiresAt":"soon"}"#, "expiresAt is no point in time"),
+            (#"{"accessToken":"e30.e30."}"#, "accessToken is not signed"),
             ("[]", "the body is no JSON object"),
         ])
     func form(_ text: String, _ fault: String) {

@@ -111,6 +111,20 @@ struct LoginTests {
     }
 
     @Test(
+        "what is wrong with another program's file is told apart",
+        arguments: [
+            ("", .empty), ("{\"tokens\":{\"acc", .noJSON), ("<html>", .noJSON), ("[]", .noJSON),
+            ("{\"tokens\":{\"access_token\":\"a\"}}", .noSecret),
+            ("{\"refresh_token\":\"r\",\"access_token\":\"e30.e30.\"}", .unsigned),
+            ("{\"refresh_token\":\"r\",\"access_token\":\"a\",\"id_token\":\"e30.e30.\"}", .unsigned),
+        ] as [(String, ImportError)])
+    func badFiles(text: String, problem: ImportError) {
+        #expect(throws: problem) {
+            try ImportedFile(Array(text.utf8), kind: .codex, parser: parser)
+        }
+    }
+
+    @Test(
         "times of other programs' files",
         arguments: [
             ("1700000000", 1_700_000_000), ("1700000000123", 1_700_000_000),

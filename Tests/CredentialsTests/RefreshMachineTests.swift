@@ -197,6 +197,14 @@ struct RefreshMachineTests {
         #expect(machine.isDue(now: 0))
     }
 
+    @Test("C8: while the server rests, a refused token starts nothing and is told how long")
+    func restingServer() {
+        let machine = granted(lifetime: 100)
+        #expect(machine.rejected(1, restingUntil: 1_027_000, now: 1_020_000) == .wait(7000))
+        #expect(machine.state == .fresh, "the token in hand goes on")
+        #expect(machine.rejected(1, restingUntil: 1_027_000, now: 1_027_000) == .start)
+    }
+
     @Test("C14: 401 without a reason is asked once more after a minute, then a person is needed")
     func suspectPermanent() {
         let machine = granted(lifetime: 3600)
@@ -305,8 +313,8 @@ private final class Subject {
 
     func isUsable(now: UInt64) -> Bool { machine.isUsable(now: now) }
     func isDue(now: UInt64) -> Bool { machine.isDue(now: now) }
-    func rejected(_ generation: UInt64, now: UInt64) -> RefreshMachine.Rejection {
-        machine.rejected(generation, now: now)
+    func rejected(_ generation: UInt64, restingUntil: UInt64 = 0, now: UInt64) -> RefreshMachine.Rejection {
+        machine.rejected(generation, restingUntil: restingUntil, now: now)
     }
     func begin(forced: Bool, now: UInt64) { machine.begin(forced: forced, now: now) }
     func renewed(now: UInt64) { machine.renewed(now: now) }

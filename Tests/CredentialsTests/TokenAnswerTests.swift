@@ -174,8 +174,8 @@ struct TokenAnswerTests {
                 == "config_error")
     }
 
-    private func webToken(_ claims: String) -> String {
-        let parts = ["{\"alg\":\"none\"}", claims].map { Base64.encodeURL(Array($0.utf8)) }
+    private func webToken(_ claims: String, algorithm: String = "RS256") -> String {
+        let parts = ["{\"alg\":\"\(algorithm)\"}", claims].map { Base64.encodeURL(Array($0.utf8)) }
         return parts.joined(separator: ".") + ".x"
     }
 
@@ -196,6 +196,38 @@ struct TokenAnswerTests {
             grant.lifetime == 1000 && grant.accountID == "acct" && grant.headers["X-OpenAI-Fedramp"] == "true"
         )
         #expect(lifetime(outcome(200, "{\"access_token\":\"opaque\"}", Self.codex)) == 3600)
+    }
+
+    @Test("a ChatGPT token without a signature, or one that had ended by the server's own clock, is no token")
+    func badWebTokens() {
+        func answer(_ token: String, date: String? = nil) -> TokenOutcome {
+            outcome(200, "{\"access_token\":\"\(token)\"}", Self.codex, date: date)
+        }
+        let claims = "{\"iat\":1000000,\"exp\":1000600}"
+        let unsigned = [webToken(claims, algorithm: "None"), String(webToken(claims).dropLast())]
+        for token in unsigned { #expect(answer(token) == .protocolError("the token is not signed")) }
+        // 1,000,599 and 1,000,600.
+        #expect(lifetime(answer(webToken(claims), date: "Mon, 12 Jan 1970 13:56:39 GMT")) == 600)
+        #expect(
+            answer(webToken(claims), date: "Mon, 12 Jan 1970 13:56:40 GMT")
+                == .protocolError("the token has expired already"))
+    }
+
+    @Test(
+        "C20: GitHub's words and page are shown, short and without anything that could be a secret",
+        arguments: [
+            ("No access.", "https://github.com/x", "no_copilot_access: No access. (https://github.com/x)"),
+            ("", "https://github.com/x?token=CANARY", "no_copilot_access"),
+            ("gho_CANARY is bad", "javascript:1", "no_copilot_access: [redacted] is bad"),
+            (
+                String(repeating: "no ", count: 99), "",
+                "no_copilot_access:" + String(repeating: " no", count: 40)
+            ),
+        ])
+    func words(message: String, page: String, shown: String) {
+        let details = "\"message\":\"\(message)\",\"url\":\"\(page)\""
+        let body = "{\"error_details\":{\"notification_id\":\"no_copilot_access\",\(details)}}"
+        #expect(outcome(403, body, Self.copilot).reason == shown)
     }
 
     @Test("no error text holds what a server sent in a field that is not a plain code")

@@ -167,11 +167,11 @@ class Refresher:
         return str(file)
 
     def answers(self):
-        return self.command("credentials", "status", "--json")[0] == 0
+        return self.command("credentials", "status", "--json")[1].startswith("[")
 
     def statuses(self):
-        code, out, err = self.command("credentials", "status", "--json")
-        return json.loads(out) if code == 0 else []
+        out = self.command("credentials", "status", "--json")[1]
+        return json.loads(out) if out else []
 
     def status(self, name="main"):
         found = [entry for entry in self.statuses() if entry["name"] == name]

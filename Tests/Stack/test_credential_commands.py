@@ -4,13 +4,18 @@
 import hashlib
 import json
 import os
+import socket
+import struct
 import subprocess
 import unittest
 
 from harness import PROGRAM
 from keyring_service import Bus, Keyring
 from oauth import web_token
-from refresher import Scenario, oauth
+from refresher import VERSION, Scenario, oauth
+
+# The kind of a command's message, and the verb of one.
+COMMAND, GIVEN_AWAY = 15, 17
 
 
 class Commands(Scenario):
@@ -97,7 +102,7 @@ class Commands(Scenario):
                 ([self.item("canary-rt-0", locked=True)], "is locked; unlock it"),
                 ([self.item("canary-rt-0"), self.item("canary-rt-0")], "holds 2 logins"),
                 ([{**self.item("x"), "secret": "canary" * 30_000}], "larger than 131072 bytes"),
-                ([{**self.item("x"), "secret": "canary, no JSON"}], "is no JSON object; nothing was changed"),
+                ([{**self.item("x"), "secret": "canary, no JSON"}], "holds is no JSON object"),
             ]:
                 with self.subTest(reason), Keyring(bus, *items):
                     code, _, err = self.adopt(*named, **where)
@@ -155,6 +160,100 @@ class Commands(Scenario):
         code, _, err = self.ccr("credentials", "export", "main", str(file))
         self.assertEqual(code, 1)
         self.assertEqual(file.read_text(), "no object")
+
+    def test_a_login_that_cannot_be_given_away_stays(self):
+        token = self.login()
+        folder = self.home / "folder"
+        folder.mkdir()
+        for place in (folder, self.home / "nowhere/auth.json"):
+            code, out, err = self.ccr("credentials", "export", "main", str(place), "--move")
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn(str(place), err)
+            self.assertEqual(self.refresher.token(), token)
+        # What is in the file by now is not what the vault holds.
+        tokens = json.dumps({"refresh_token": "canary-rt-older"})
+        self.assertIn("renewed meanwhile", self.give_away(tokens))
+        self.assertEqual(self.refresher.token(), token)
+        self.assertEqual(self.ccr("credentials", "refresh", "main")[0], 0, "the secret is still there")
+        self.assertEqual(self.ccr("logout", "main")[0], 0)
+        self.assertEqual(self.ccr("credentials", "export", "main", str(self.home / "x.json"), "--move")[0], 1)
+
+    def give_away(self, tokens):
+        """What the refresher says to who wrote these tokens into a file."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.connect(str(self.refresher.state / "credentials/refresher.sock"))
+            name, body = b"main", tokens.encode()
+            parts = [struct.pack("<I", len(part)) + part for part in (name, body)]
+            s.send(bytes([VERSION, COMMAND, GIVEN_AWAY]) + b"".join(parts))
+            return s.recv(4096).decode(errors="replace")
+
+    def test_bad_files_are_refused_with_their_name_and_change_nothing(self):
+        token = self.login()
+        unsigned = web_token("acc-1", 900).rsplit(".", 1)[0] + "."
+        login = {"refresh_token": "canary-rt-x", "account_id": "acc-1"}
+        for text, reason in [
+            ("", "is empty"),
+            ('{"tokens": {"access_tok', "is no JSON object"),
+            ("<html>canary</html>", "is no JSON object"),
+            (json.dumps({"tokens": {"access_token": "canary"}}), "holds no usable token"),
+            (json.dumps({"tokens": {**login, "access_token": unsigned}}), "holds a token without a signature"),
+        ]:
+            with self.subTest(reason):
+                file = self.home / "bad.json"
+                file.write_text(text)
+                file.chmod(0o600)
+                code, _, err = self.adopt(str(file))
+                self.assertEqual(code, 1)
+                self.assertIn(f"{file} {reason}", err)
+                self.assertIn("nothing was changed", err)
+                self.assertEqual(self.refresher.token(), token)
+        self.assertEqual(self.authority.calls, 0)
+        self.assertEqual(self.ccr("credentials", "refresh", "main")[0], 0)
+        self.assertEqual(self.authority.sent, ["canary-rt-0"])
+
+    def test_a_login_whose_token_has_ended_is_renewed_at_once(self):
+        old = web_token("acc-1", -100)
+        file = self.put("one.json", refresh_token="canary-rt-0", access_token=old, account_id="acc-1")
+        code, out, err = self.adopt(str(file), "--disable-migrate-refresh")
+        self.assertEqual((code, out, err), (0, "main has token 1", ""))
+        self.assertEqual(self.authority.sent, ["canary-rt-0"])
+
+    def test_a_status_tells_programs_the_same_as_people(self):
+        for words in ([], ["--json"]):
+            code, out, _ = self.ccr("credentials", "status", *words)
+            self.assertEqual(code, 1, "it needs a login")
+            self.assertIn("run ccr login main", out)
+        self.assertNotIn("never", self.ccr("credentials", "status")[1], "there is no token that could end")
+        self.login()
+        for words in ([], ["--json"]):
+            self.assertEqual(self.ccr("credentials", "status", *words)[0], 0)
+
+    def test_a_second_login_ends_the_first_one(self):
+        self.refresher.stop(self.process)
+        self.refresher.configure(oauth(self.authority, secret="vault"))
+        self.authority.device_answers = ["authorization_pending"] * 1000
+        self.start()
+        words = [PROGRAM, "login", "main", "--config", str(self.refresher.config)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as first:
+            self.assertIn("ABCD-1234", first.stdout.readline())
+            with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
+                self.assertIn("ABCD-1234", second.stdout.readline())
+                self.assertEqual((first.wait(10), first.stderr.read()), (1, "ccr: another login of main was begun\n"))
+                self.assertEqual(self.ccr("logout", "main")[0], 0)
+                self.assertEqual((second.wait(10), second.stderr.read()), (1, "ccr: main was logged out meanwhile\n"))
+
+    def test_copies_of_the_vault_are_below_the_state_directory(self):
+        self.login()
+        folder = self.refresher.state / "credentials"
+        for words in (["backup", "/tmp/copy.db"], ["restore", str(self.home / "copy.db")], ["backup", "copy.db"]):
+            code, _, err = self.ccr("vault", *words)
+            self.assertEqual(code, 1)
+            self.assertIn(f"below {folder} alone", err)
+        done = subprocess.run(
+            [PROGRAM, "vault", "backup", "copy.db", "--config", str(self.refresher.config)],
+            cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((folder / "copy.db").stat().st_mode & 0o777, 0o600)
 
     def test_a_list_names_what_the_vault_holds_beside_the_configuration_and_rm_removes_it(self):
         self.login()

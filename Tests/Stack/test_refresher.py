@@ -90,7 +90,10 @@ class Outcomes(Scenario):
     def test_c10_a_redirect_is_not_followed(self):
         other = self.enterContext(Authority())
         self.start({"status": 307, "headers": [("Location", other.url + "/token")]})
-        self.assertIn("redirect", self.refresher.wait_for("backoff")["reason"])
+        reason = self.refresher.wait_for("backoff")["reason"]
+        self.assertIn(self.authority.url + "/token: the token endpoint redirects", reason)
+        self.assertIn("check the address", reason)
+        self.assertIn(reason, self.refresher.text(), "the log says the same")
         self.assertEqual(other.calls, 0)
 
     def test_c11_an_endless_answer_is_cut(self):
@@ -116,7 +119,10 @@ class Outcomes(Scenario):
 
     def test_c15_wrong_settings_are_not_sent_again(self):
         self.start({"status": 401, "body": {"error": "invalid_client"}})
-        self.assertEqual(self.refresher.wait_for("config_error")["reason"], "invalid_client")
+        reason = self.refresher.wait_for("config_error")["reason"]
+        self.assertEqual(
+            reason,
+            self.authority.url + "/token: invalid_client; check client_id, client_secret, scope and the address")
 
     def test_c16_a_success_without_a_new_secret_keeps_the_old_one(self):
         self.authority.rotate = False

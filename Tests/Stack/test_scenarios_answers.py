@@ -175,7 +175,7 @@ class Copilot(Scenario):
         details = {"notification_id": "no_copilot_access", "message": "no", "title": "t", "url": "https://x"}
         self.authority.exchange = [{"status": 403, "body": {"error_details": details}}] * 2
         self.start()
-        self.assertEqual(self.refresher.wait_for("denied")["reason"], "no_copilot_access")
+        self.assertIn("/v2/token: no_copilot_access: no (https://x);", self.refresher.wait_for("denied")["reason"])
         self.refresher.advance(600)
         self.refresher.status()
         self.assertEqual(self.authority.calls, 1)

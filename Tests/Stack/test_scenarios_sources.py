@@ -90,6 +90,17 @@ class Files(Scenario):
         self.refresher.wait_for("fresh")
         self.assertEqual(self.authority.calls, 0, "it is never renewed here")
 
+    def test_f2_a_file_that_stays_damaged_is_named(self):
+        self.follow()
+        self.put("{half")
+        wait_for("the complaint", 10, lambda: f"{self.file} is no JSON object" in self.refresher.text())
+        self.assertEqual(self.refresher.status()["state"], "fresh")
+        self.assertEqual(self.refresher.text().count("is no JSON object"), 1)
+        self.refresher.advance(1001)
+        self.assertIn(f"{self.file} is no JSON object", self.refresher.wait_for("needs_login")["reason"])
+        self.put(auth_file("acc-1", 3000, "2"))
+        self.refresher.wait_for("fresh")
+
     def test_f3_a_followed_file_of_another_account_is_refused_until_a_person_takes_it(self):
         self.follow()
         self.put(auth_file("acc-2", 1000, "1"))

@@ -136,6 +136,45 @@ class Time(Scenario):
             self.assertEqual(worker.notice(), ("main", 2, "fresh", 0))
         self.assertEqual(self.authority.calls, 2)
 
+    def test_c8_a_refused_token_starts_nothing_while_the_server_rests(self):
+        second = {**oauth(self.authority, "second"), "kind": "oauth2_cc", "client_secret": "env:RT"}
+        self.refresher.configure(oauth(self.authority), second)
+        self.start()
+        for name in ("main", "second"):
+            self.refresher.wait_for("fresh", name=name)
+        self.authority.behaviours = [{"status": 429, "headers": [("Retry-After", "60")]}]
+        self.assertEqual(self.again("second")[0], 1)
+        before = self.authority.calls
+        with FakeWorker(self.refresher) as worker:
+            self.assertEqual(worker.notice()[:3], ("main", 1, "fresh"))
+            worker.notice()
+            worker.refuse(1)
+            name, generation, state, msec = worker.notice()
+            self.assertEqual((name, generation, state), ("main", 1, "fresh"))
+            self.assertTrue(50_000 < msec <= 60_000, msec)
+            self.assertEqual(self.authority.calls, before)
+            self.refresher.advance(60)
+            worker.refuse(1)
+            wait_for("the renewal", 5, lambda: self.authority.calls > before)
+
+    def test_a3_refused_tokens_of_one_server_are_renewed_two_at_a_time(self):
+        self.authority.rotate = False
+        names = [f"c{number}" for number in range(8)]
+        self.refresher.configure(*[
+            {**oauth(self.authority, name), "kind": "oauth2_cc", "client_secret": "env:RT"} for name in names])
+        self.start()
+        for name in names:
+            self.refresher.wait_for("fresh", name=name)
+        self.authority.behaviours = [{"before": 0.2}] * 8
+        self.authority.most_running, before = 0, self.authority.calls
+        with FakeWorker(self.refresher) as worker:
+            for name in names:
+                worker.refuse(1, name)
+            wait_for("all of them", 20, lambda: self.authority.calls == before + 8)
+        for name in names:
+            wait_for("a new token", 5, lambda name=name: self.refresher.status(name)["generation"] == 2)
+        self.assertEqual(self.authority.most_running, 2)
+
     def test_b5_a_refusal_of_a_token_that_never_was_is_logged_and_brings_nothing(self):
         self.begin()
         with FakeWorker(self.refresher) as worker:

@@ -114,11 +114,12 @@ struct CredentialSourceTests {
         }
 
         /// Tells where the credential stands.
-        func say(_ state: CredentialState) {
+        func say(_ state: CredentialState, _ name: String = "main") {
             send(
                 .refresherNotice,
                 CredentialNotice(
-                    credential: "main", generation: generation, state: state, retryAfterMsec: 0))
+                    credential: name, generation: name == "main" ? generation : 0, state: state,
+                    retryAfterMsec: 0))
         }
 
         /// The token in hand, which is refused from now on.
@@ -268,5 +269,11 @@ struct CredentialSourceTests {
         #expect(told == ["no credential of p can be used (main: static, spare: empty)"])
         ask("main", isOnly: false)
         #expect(told.last == "token 1")
+        bench.say(.needsLogin, "spare")
+        try bench.turn()
+        ask("spare", isOnly: true)
+        #expect(
+            told.last
+                == "no credential of p can be used (main: static, spare: needs_login); run ccr login spare")
     }
 }
