@@ -91,17 +91,19 @@ struct CommandContext {
     func has(_ option: String) -> Bool { options[option] != nil }
 
     /// Reads the configuration that the options name.
-    func load(overrides: ConfigOverrides = ConfigOverrides()) -> LoadedConfiguration {
-        loader().load(path: options["--config"], overrides: overrides)
+    func load(overrides: ConfigOverrides = ConfigOverrides(), unresolved: UnresolvedReferences = .refused)
+        -> LoadedConfiguration
+    {
+        loader(unresolved: unresolved).load(path: options["--config"], overrides: overrides)
     }
 
     /// Reads configurations as a command does that looks at what a gateway runs with.
-    func loader(holdsKeys: Bool = true) -> ConfigLoader {
+    func loader(unresolved: UnresolvedReferences = .refused) -> ConfigLoader {
         var environment = environment
         if let directory = credentialsOfService { environment["CREDENTIALS_DIRECTORY"] = directory }
         return ConfigLoader(
             files: files, surroundings: Surroundings(environment: environment, isRoot: isRoot),
-            holdsKeys: holdsKeys)
+            unresolved: unresolved)
     }
 
     /// Reads configurations for this very process, which has no credentials but those that were passed to it.
@@ -119,11 +121,11 @@ struct CommandContext {
 
     /// Reads the configuration for a command that only needs it to be right; complains and returns nil when not.
     ///
-    /// - Parameter holdsKeys: false for a command that uses no key, which may be known to the service alone.
-    func loadOrComplain(overrides: ConfigOverrides = ConfigOverrides(), holdsKeys: Bool = true)
-        -> Configuration?
-    {
-        let loaded = loader(holdsKeys: holdsKeys).load(path: options["--config"], overrides: overrides)
+    /// - Parameter unresolved: something else for a command that uses no key, which may be known to the service alone.
+    func loadOrComplain(
+        overrides: ConfigOverrides = ConfigOverrides(), unresolved: UnresolvedReferences = .refused
+    ) -> Configuration? {
+        let loaded = load(overrides: overrides, unresolved: unresolved)
         for problem in loaded.problems where problem.severity != .warning || loaded.configuration == nil {
             terminal.complain(problem.description)
         }

@@ -33,7 +33,7 @@ enum CredentialCommands {
     // MARK: - Import and export
 
     @Sendable static func importFile(_ context: CommandContext) -> Int32 {
-        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(unresolved: .kept) else { return ExitStatus.usage }
         guard
             let credential = configuration.providers.flatMap(\.credentials).first(where: {
                 $0.name == context.operands[0]
@@ -147,7 +147,7 @@ enum CredentialCommands {
     }
 
     @Sendable static func export(_ context: CommandContext) -> Int32 {
-        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(unresolved: .kept) else { return ExitStatus.usage }
         let command = CredentialCommand(
             context.has("--move") ? .handOver : .export, name: context.operands[0])
         do {
@@ -172,7 +172,7 @@ enum CredentialCommands {
     // MARK: - Status
 
     @Sendable static func list(_ context: CommandContext) -> Int32 {
-        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(unresolved: .kept) else { return ExitStatus.usage }
         var rows = [["NAME", "PROVIDER", "KIND", "SECRET", "WEIGHT", "PRIORITY"]]
         for provider in configuration.providers {
             for entry in provider.credentials {
@@ -193,7 +193,7 @@ enum CredentialCommands {
     }
 
     @Sendable static func status(_ context: CommandContext) -> Int32 {
-        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(unresolved: .kept) else { return ExitStatus.usage }
         do throws(RefresherClient.Failure) {
             let reply = try RefresherClient.ask(
                 CredentialCommand(.status), socket: socket(context, configuration), step: { _ in })
@@ -231,7 +231,7 @@ enum CredentialCommands {
     private static func ask(_ context: CommandContext, _ verb: CredentialCommand.Verb, isPath: Bool = false)
         -> Int32
     {
-        guard let configuration = context.loadOrComplain(holdsKeys: false) else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(unresolved: .kept) else { return ExitStatus.usage }
         let operand = context.operands.first ?? ""
         let name = isPath ? Paths.join(OwnProcess.workingDirectory, operand) : operand
         return ask(context, CredentialCommand(verb, name: name), configuration)

@@ -21,8 +21,10 @@ enum KeyCommand {
 
     @Sendable static func add(_ context: CommandContext) -> Int32 {
         let name = context.operands[0]
-        let loaded = context.load()
-        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        let loaded = context.load(unresolved: .examined)
+        guard let configuration = context.loadOrComplain(unresolved: .examined) else {
+            return ExitStatus.usage
+        }
         do throws(UsageError) {
             let path = try path(name, loaded)
             guard !configuration.clientKeys.contains(where: { $0.name == name }) else {
@@ -31,7 +33,7 @@ enum KeyCommand {
             let key = "ccr-" + Base64.encodeURL(Random.bytes(32))
             try write(try file(name, key, context), path)
             // The checks of the configuration know best what may stand there.
-            let after = context.load()
+            let after = context.load(unresolved: .examined)
             if after.configuration == nil {
                 unlink(path)
                 for problem in after.problems where problem.severity == .error {
@@ -55,9 +57,11 @@ enum KeyCommand {
 
     @Sendable static func revoke(_ context: CommandContext) -> Int32 {
         let name = context.operands[0]
-        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(unresolved: .examined) else {
+            return ExitStatus.usage
+        }
         do throws(UsageError) {
-            let path = try path(name, context.load())
+            let path = try path(name, context.load(unresolved: .examined))
             if unlink(path) != 0 {
                 let cause = String(cString: strerror(errno))
                 guard configuration.clientKeys.contains(where: { $0.name == name }) else {

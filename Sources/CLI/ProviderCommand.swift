@@ -65,7 +65,7 @@ enum ProviderCommand {
         if context.has("--kinds") {
             return ProviderTable.all.map { Entry(name: $0.kind, profile: $0, urls: [:], models: []) }
         }
-        return context.loadOrComplain()?.providers.map { provider in
+        return context.loadOrComplain(unresolved: .examined)?.providers.map { provider in
             let resolved = ResolvedProvider(provider)
             return Entry(
                 name: provider.name, profile: resolved.profile,

@@ -20,7 +20,9 @@ enum RouteCommand {
     static var clientNames: [String] { ClientKind.allCases.map(\.name) }
 
     @Sendable static func run(_ context: CommandContext) -> Int32 {
-        guard let configuration = context.loadOrComplain() else { return ExitStatus.usage }
+        guard let configuration = context.loadOrComplain(unresolved: .examined) else {
+            return ExitStatus.usage
+        }
         let routes = RouteTable(configuration)
         let request: RoutingRequest
         do {

@@ -6,7 +6,7 @@ import JSON
 
 enum ValidateCommand {
     @Sendable static func run(_ context: CommandContext) -> Int32 {
-        let loaded = context.load()
+        let loaded = context.load(unresolved: .examined)
         if context.has("--json") {
             context.terminal.print(json(loaded))
         } else {

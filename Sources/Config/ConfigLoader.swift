@@ -57,14 +57,16 @@ package struct ConfigLoader {
 
     private let files: any FileSource
     private let surroundings: Surroundings
-    private let holdsKeys: Bool
+    private let unresolved: UnresolvedReferences
 
-    /// - Parameter holdsKeys: false for a process that uses no key of the configuration and need not be given any:
-    ///   references that it cannot resolve stay as they are written.
-    package init(files: any FileSource = DiskFiles(), surroundings: Surroundings, holdsKeys: Bool = true) {
+    /// - Parameter unresolved: what becomes of references that cannot be resolved here.
+    package init(
+        files: any FileSource = DiskFiles(), surroundings: Surroundings,
+        unresolved: UnresolvedReferences = .refused
+    ) {
         self.files = files
         self.surroundings = surroundings
-        self.holdsKeys = holdsKeys
+        self.unresolved = unresolved
     }
 
     /// Used when there is no configuration file: a first run answers without a key and without a network.
@@ -101,7 +103,7 @@ package struct ConfigLoader {
             }
         }
         let interpolation = Interpolation(
-            variables: variables(beside: names.first, &problems), files: files, keepsUnresolved: !holdsKeys)
+            variables: variables(beside: names.first, &problems), files: files, unresolved: unresolved)
         root = interpolation.apply(to: root, keyPath: "", problems: &problems)
         SchemaCheck.check(root, problems: &problems)
         let modelTable = modelTable(root, &names, &problems)

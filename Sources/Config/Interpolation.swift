@@ -5,6 +5,16 @@
 
 import Posix
 
+/// What becomes of references that cannot be resolved where a configuration is read.
+package enum UnresolvedReferences: Sendable {
+    /// Each is an error.
+    case refused
+    /// The same, but for what only a service manager passes: that is kept as it is written, with a warning.
+    case examined
+    /// They stay as they are written: the process uses no key and need not be given any.
+    case kept
+}
+
 /// Resolves the references of one configuration; problems go to where the string stands.
 struct Interpolation {
     /// The largest file that ${file:…} and ${credential:…} read.
@@ -13,8 +23,7 @@ struct Interpolation {
     /// The environment, with what `.env` files add.
     let variables: [String: String]
     let files: any FileSource
-    /// Leaves references that cannot be resolved as they are, instead of reporting them.
-    var keepsUnresolved = false
+    var unresolved = UnresolvedReferences.refused
 
     /// The tree with every reference replaced.
     func apply(to node: ConfigNode, keyPath: String, problems: inout ConfigProblems) -> ConfigNode {
@@ -49,7 +58,7 @@ struct Interpolation {
         if text.hasPrefix("$"), DotEnv.isName(text.dropFirst()) {
             let name = String(text.dropFirst())
             if let value = variables[name] { return (value, true) }
-            if keepsUnresolved { return (text, true) }
+            if unresolved == .kept { return (text, true) }
             problems.error(node, keyPath, unset(name))
             return ("", true)
         }
@@ -72,7 +81,10 @@ struct Interpolation {
                 let reference = rest[rest.index(rest.startIndex, offsetBy: 2)..<close]
                 switch resolve(reference, node) {
                 case .success(let value): result += value
-                case .failure where keepsUnresolved: result += "${\(reference)}"
+                case .failure where unresolved == .kept: result += "${\(reference)}"
+                case .failure(let fault) where fault.isElsewhere && unresolved == .examined:
+                    problems.warning(node, keyPath, fault.message)
+                    result += "${\(reference)}"
                 case .failure(let fault): problems.error(node, keyPath, fault.message)
                 }
                 rest = rest[rest.index(after: close)...]
@@ -86,6 +98,8 @@ struct Interpolation {
 
     private struct Fault: Error {
         let message: String
+        /// What is referred to is not to be had here, but may be where the gateway runs.
+        var isElsewhere = false
     }
 
     private func unset(_ name: String) -> String {
@@ -106,7 +120,7 @@ struct Interpolation {
                 let message =
                     "${credential:\(name)} is what systemd passes to a service (LoadCredential=); to check it, be root "
                     + "while ccr.service runs, or set CREDENTIALS_DIRECTORY to a directory with the file \(name)"
-                return .failure(Fault(message: message))
+                return .failure(Fault(message: message, isElsewhere: true))
             }
             return contents(Paths.join(directory, name)).mapError {
                 Fault(

@@ -21,7 +21,7 @@ exit(
         let path = words.count == 3 && words[1] == "--config" ? words[2] : nil
         let surroundings = Surroundings(environment: OwnProcess.environment, isRoot: geteuid() == 0)
         // Keys of providers and clients are for others; this process may not be able to read them.
-        let loaded = ConfigLoader(files: DiskFiles(), surroundings: surroundings, holdsKeys: false).load(
+        let loaded = ConfigLoader(files: DiskFiles(), surroundings: surroundings, unresolved: .kept).load(
             path: path)
         for problem in loaded.problems where problem.severity == .error {
             Journal(role: "refresher").log(.error, .configRefused, "\(problem)")

@@ -147,7 +147,8 @@ struct CommandTests {
         #expect(validate(running).status == 0)
         #expect(validate(MemoryHost(), ["CREDENTIALS_DIRECTORY": "/own"]).status == 0)
         for outcome in [validate(MemoryHost()), validate(running, isRoot: false)] {
-            #expect(outcome.status == 2)
+            #expect(outcome.status == 0, "the configuration may be right")
+            #expect(outcome.output.hasPrefix("c.json: ok, 1 warning;"))
             #expect(outcome.complaints.contains("be root while ccr.service runs"))
         }
         let missing = validate(running, ["CREDENTIALS_DIRECTORY": "/other"])

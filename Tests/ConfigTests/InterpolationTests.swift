@@ -55,15 +55,15 @@ struct InterpolationTests {
             "Providers": [{"name": "p", "api_base_url": "https://${HOST}/v1", "api_key": "${file:/nope}", "models": ["m"]}],
             "Router": {"default": "p,m"}}
             """
-        func load(holdsKeys: Bool) -> LoadedConfiguration {
+        func load(_ unresolved: UnresolvedReferences) -> LoadedConfiguration {
             ConfigLoader(
                 files: MemoryFiles(contents: ["c.json": text]),
                 surroundings: Surroundings(environment: ["HOST": "h.example"], isRoot: false),
-                holdsKeys: holdsKeys
+                unresolved: unresolved
             ).load(path: "c.json")
         }
-        #expect(load(holdsKeys: true).errors.count >= 4)
-        let loaded = load(holdsKeys: false)
+        #expect(load(.refused).errors.count == load(.examined).errors.count + 1, "all but the credential")
+        let loaded = load(.kept)
         #expect(loaded.errors == [])
         #expect(loaded.configuration?.providers.first?.apiKey?.expose() == Array("${file:/nope}".utf8))
         #expect(loaded.configuration?.clientKeys.map { $0.key?.expose() }.last == Array("x${NOPE}".utf8))
