@@ -25,6 +25,7 @@ import urllib.request
 import quirks
 import systems
 import targets
+import tokens
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHAT = "/v1/chat/completions"
@@ -55,14 +56,17 @@ TESTS = {
     "translate-long": "-m sse -c 8 -n 8 -d 30 -u /v1/messages -M mock-20000-0 -e 20000",
     "translate-short": "-m sse -c 8 -n 800 -d 30 -u /v1/messages -M mock-200-0 -e 200",
 }
-# Measured here, not by loadgen: time from start to first answer, PSS of an idle stack, behaviour probes.
-OWN = ["start", "idle-pss", "quirks"]
+# Measured here, not by loadgen: time from start to first answer, PSS of an idle stack, behaviour probes, how soon a new
+# token is used.
+OWN = ["start", "idle-pss", "quirks", "token-change"]
 # The tests that the targets need.
 TRANSLATION = ["translate-burst", "translate-2m", "translate-short", "translate-long"]
 SPEED = ["ns-c1", "ns-c16", "b2m-c1", "sse64-burst", "sse64-paced", "verify", "idle5000", "abort"]
 SPEED += TRANSLATION + OWN
 # What rules and providers cost; see systems.py.
 ROUTED = ["ns-c1", "ns-c16"]
+# What a credential that the refresher keeps costs.
+CREDENTIAL = ["ns-c16", "token-change"]
 # Run once, whatever the number of rounds.
 ONCE = ["verify", "idle5000", "stall", "quirks", "idle-pss"]
 # What the peers are not needed for when time is short.
@@ -95,7 +99,7 @@ def options():
         print("only one CPU here: systems and load share it, so latencies mean little")
         a.proxy_cpu = a.load_cpu = "0"
     a.tests = [x for x in a.only.split(",") if x] or ([*TESTS, *OWN] if a.all else SPEED)
-    default = "nginx,haproxy,ccr,ccr-routed,ccr-translating"
+    default = "nginx,haproxy,ccr,ccr-routed,ccr-translating,ccr-credential"
     if not a.quick:
         default = "direct,relay-2hop," + default
     a.names = [x for x in (a.systems or default).split(",") if x]
@@ -247,6 +251,8 @@ class Bench:
                 continue
             if name == "ccr-routed" and test not in ROUTED:
                 continue
+            if test not in CREDENTIAL if name == "ccr-credential" else test == "token-change":
+                continue
             if self.a.quick and not self.a.systems and not name.startswith("ccr") and test in CCR_ONLY_WHEN_QUICK:
                 if not (test == "verify" and name == "direct"):
                     continue
@@ -273,6 +279,8 @@ class Bench:
         try:
             if "start" in tests:
                 self.measure_start(name, round_)
+            if "token-change" in tests:
+                self.measure_change(name, round_)
             procs = [start(c, self.a.proxy_cpu, self.work) for c in system["commands"]]
             try:
                 if not wait_port(system["port"], procs[-1] if procs else None):
@@ -313,6 +321,13 @@ class Bench:
             ms = statistics.median(times)
             self.record({"name": name, "test": "start", "round": round_, "ms": ms, "all_ms": times})
             print(f"{name:12s} start        r{round_} {ms:.0f} ms to the first answer", flush=True)
+
+    def measure_change(self, name, round_):
+        """How long after the token endpoint's answer requests came with the old token, in ms."""
+        times = tokens.measure(self.a.ccr, f"{self.a.bin}/loadgen")
+        middle, worst = statistics.median(times), max(times)
+        self.record({"name": name, "test": "token-change", "round": round_, "ms": middle, "worst_ms": worst, "all_ms": times})
+        print(f"{name:12s} token-change r{round_} {middle:.1f} ms until the last old token, worst {worst:.1f} ms", flush=True)
 
     def measure_idle(self, name, round_, procs):
         """PSS of all processes two seconds after one request in each dialect."""

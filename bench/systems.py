@@ -117,6 +117,18 @@ def routed_config(port, up, work):
     return config
 
 
+def credential_config(port, up, work):
+    """The same with a key that the refresher keeps, which the worker looks up for each request."""
+    config = ccr_config(port, up, work)
+    config["STATE_DIR"] = f"{work}/ccr-credential-state"
+    key = pathlib.Path(work, "key")
+    key.write_text("sk-mock\n")
+    key.chmod(0o600)
+    del config["Providers"][0]["api_key"]
+    config["Providers"][0]["credentials"] = [{"name": "main", "kind": "static", "secret": f"file:{key}"}]
+    return config
+
+
 def program(name):
     """The path of a program, also of those in sbin folders that are not on a user's PATH."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
@@ -168,6 +180,7 @@ def build(names, binaries, work, ccr, ports):
         "ccr": gateway,
         "ccr-routed": lambda: gateway(routed_config),
         "ccr-translating": lambda: gateway(translating_config),
+        "ccr-credential": lambda: gateway(credential_config),
     }
     systems = {}
     for name in names:
@@ -177,4 +190,4 @@ def build(names, binaries, work, ccr, ports):
     return systems
 
 
-NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr", "ccr-routed", "ccr-translating"]
+NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr", "ccr-routed", "ccr-translating", "ccr-credential"]

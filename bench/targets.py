@@ -73,6 +73,20 @@ TARGETS = [
         field("rss_kb", 1, scale=1 / 1024),
         (1, ("ccr-translating", "translate-short"), 4),
     ),
+    (
+        "CPU per request with a credential of the refresher's",
+        "us",
+        ("ccr-credential", "ns-c16"),
+        field("cpu_ms_per_req", scale=1000),
+        (1, ("ccr", "ns-c16"), 2),
+    ),
+    (
+        "new token to the last request with the old one, 4 workers, worst of 20",
+        "ms",
+        ("ccr-credential", "token-change"),
+        field("worst_ms"),
+        50,
+    ),
     ("failed probes of quirks.py", "", "quirks", failed_probes, 0),
 ]
 
