@@ -15,7 +15,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest
 BENCH := build/bench
 
 .PHONY: help setup setup-build setup-package build binaries docs deb demo test swift-test debug-binaries stack-test client-test \
-        test-systemd soak failover check lint layers bench bench-tools fuzz format clean
+        test-systemd soak failover check lint layers bench bench-tools bench-routing fuzz format clean
 
 help: ## list the targets
 	@echo "ccr: one local address for every coding agent and SDK"
@@ -84,10 +84,13 @@ failover: setup build ## what a dead provider of three adds to streams, in milli
 	CCR=$(abspath $(RELEASE)/ccr) PYTHONPATH=Tests/Stack:Tests/Clients PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) Tests/Stack/added_latency.py $(or $(STREAMS),1000)
 
-bench: setup build bench-tools ## measure against nginx and haproxy (ARGS="--quick", "--only TEST,...")
+bench: setup build bench-tools bench-routing ## measure against nginx and haproxy (ARGS="--quick", "--only TEST,...")
 	$(PYTHON) bench/run_bench.py $(ARGS)
 
 bench-tools: $(BENCH)/loadgen $(BENCH)/mock_upstream $(BENCH)/relay
+
+bench-routing: setup-build
+	CCR_BENCH=1 $(SWIFT_RELEASE) --product bench-routing
 
 $(BENCH)/%: bench/%.c bench/measure.h
 	@mkdir -p $(BENCH)

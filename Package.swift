@@ -223,3 +223,14 @@ if Context.environment["CCR_FUZZ"] != nil {
         fuzzer("messages", ["Gateway", "Credentials", "CredentialStore", "IPC"]),
     ]
 }
+
+// Only `make bench` asks for it.
+if Context.environment["CCR_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "bench-routing",
+            dependencies: ["Front", "Routing", "Gateway", "Config", "HTTP1", "JSON"],
+            path: "bench/routing",
+            swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]
+        ))
+}

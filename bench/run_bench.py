@@ -57,14 +57,12 @@ TESTS = {
     "translate-short": "-m sse -c 8 -n 800 -d 30 -u /v1/messages -M mock-200-0 -e 200",
 }
 # Measured here, not by loadgen: time from start to first answer, PSS of an idle stack, behaviour probes, how soon a new
-# token is used.
-OWN = ["start", "idle-pss", "quirks", "token-change"]
+# token is used, and what rules and providers cost, by bench-routing.
+OWN = ["start", "idle-pss", "quirks", "token-change", "routing"]
 # The tests that the targets need.
 TRANSLATION = ["translate-burst", "translate-2m", "translate-short", "translate-long"]
 SPEED = ["ns-c1", "ns-c16", "b2m-c1", "sse64-burst", "sse64-paced", "verify", "idle5000", "abort"]
 SPEED += TRANSLATION + OWN
-# What rules and providers cost; see systems.py.
-ROUTED = ["ns-c1", "ns-c16"]
 # What a credential that the refresher keeps costs.
 CREDENTIAL = ["ns-c16", "token-change"]
 # Run once, whatever the number of rounds.
@@ -87,6 +85,9 @@ def options():
     ap.add_argument("--secs", type=float, default=0, help="seconds per closed-loop test, default 4 (1.5)")
     ap.add_argument("--ccr", default=str(ROOT / ".build/release/ccr"), help="the gateway's program")
     ap.add_argument(
+        "--routing", default=str(ROOT / ".build/release/bench-routing"), help="the program of bench/routing"
+    )
+    ap.add_argument(
         "--bin", default=str(ROOT / "build/bench"), help="folder of loadgen, mock_upstream, relay"
     )
     ap.add_argument("--out", default="", help="JSON lines; default build/bench/results-TIME.jsonl")
@@ -99,7 +100,7 @@ def options():
         print("only one CPU here: systems and load share it, so latencies mean little")
         a.proxy_cpu = a.load_cpu = "0"
     a.tests = [x for x in a.only.split(",") if x] or ([*TESTS, *OWN] if a.all else SPEED)
-    default = "nginx,haproxy,ccr,ccr-routed,ccr-translating,ccr-credential"
+    default = "nginx,haproxy,ccr,ccr-translating,ccr-credential"
     if not a.quick:
         default = "direct,relay-2hop," + default
     a.names = [x for x in (a.systems or default).split(",") if x]
@@ -247,9 +248,7 @@ class Bench:
 
     def wanted(self, name, round_):
         for test in self.a.tests:
-            if round_ and test in ONCE or (test in TRANSLATION) != (name == "ccr-translating"):
-                continue
-            if name == "ccr-routed" and test not in ROUTED:
+            if test == "routing" or round_ and test in ONCE or (test in TRANSLATION) != (name == "ccr-translating"):
                 continue
             if test not in CREDENTIAL if name == "ccr-credential" else test == "token-change":
                 continue
@@ -263,6 +262,8 @@ class Bench:
             yield test
 
     def run(self):
+        if "routing" in self.a.tests:
+            self.measure_routing()
         for round_ in range(self.a.rounds):
             for name in self.a.names:
                 tests = list(self.wanted(name, round_))
@@ -303,6 +304,25 @@ class Bench:
         finally:
             stop(mock)
             time.sleep(0.3)
+
+    def measure_routing(self):
+        """CPU time of front's decision about one small request, without and with rules and providers."""
+        if not os.access(self.a.routing, os.X_OK):
+            print(f"{self.a.routing}: program not found, left out", flush=True)
+            return
+        configs = []
+        for make in (systems.ccr_config, systems.routed_config):
+            configs.append(pathlib.Path(self.work) / f"routing-{make.__name__}.json")
+            configs[-1].write_text(json.dumps(make(self.ports["ccr"], self.ports["up"], self.work)))
+        command = ["taskset", "-c", self.a.proxy_cpu, self.a.routing, *map(str, configs)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=150)
+        if done.returncode:
+            print(f"routing: {done.stderr[:200]}", flush=True)
+            return
+        row = {"name": "ccr", "test": "routing", "round": 0, **json.loads(done.stdout)}
+        self.record(row)
+        one, other, added = (row[key]["median"] / 1000 for key in ("one_ns", "other_ns", "added_ns"))
+        print(f"{'ccr':12s} routing      r0 {one:.2f} us alone, {other:.2f} us, {added:.2f} us added", flush=True)
 
     def measure_start(self, name, round_):
         """Time from exec to the first answer of the upstream, in ms; five starts."""

@@ -99,7 +99,6 @@ def translating_config(port, up, work):
 def routed_config(port, up, work):
     """The same with ten providers and twenty rules that are all looked at and none of which decides."""
     config = ccr_config(port, up, work)
-    config["STATE_DIR"] = f"{work}/ccr-routed-state"
     mock = config["Providers"][0]
     config["Providers"] += [{**mock, "name": f"other{i}"} for i in range(9)]
     matches = [
@@ -178,7 +177,6 @@ def build(names, binaries, work, ccr, ports):
         "nginx": nginx,
         "haproxy": haproxy,
         "ccr": gateway,
-        "ccr-routed": lambda: gateway(routed_config),
         "ccr-translating": lambda: gateway(translating_config),
         "ccr-credential": lambda: gateway(credential_config),
     }
@@ -190,4 +188,4 @@ def build(names, binaries, work, ccr, ports):
     return systems
 
 
-NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr", "ccr-routed", "ccr-translating", "ccr-credential"]
+NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr", "ccr-translating", "ccr-credential"]

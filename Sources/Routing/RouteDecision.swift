@@ -16,6 +16,12 @@ package struct RouteCandidate: Equatable, Sendable {
 
     /// "provider,model".
     package var pin: String { "\(provider),\(model)" }
+
+    /// What is told apart soonest comes first.
+    package static func == (left: RouteCandidate, right: RouteCandidate) -> Bool {
+        left.providerIndex == right.providerIndex && left.model == right.model
+            && left.provider == right.provider
+    }
 }
 
 /// Parameters for requests that do not set them.

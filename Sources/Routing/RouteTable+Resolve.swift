@@ -127,11 +127,13 @@ extension RouteTable {
         _ request: RoutingRequest, _ kinds: RequestKinds, _ overrides: inout ParameterOverrides,
         _ steps: inout [String]?
     ) -> Origin? {
-        for rule in rules {
-            if steps != nil, let reason = rule.mismatch(request, kinds) {
-                steps?.append("\(rule.title): no, \(reason)")
+        for place in rules.indices {
+            if steps != nil, let reason = rules[place].mismatch(request, kinds) {
+                steps?.append("\(rules[place].title): no, \(reason)")
                 continue
             }
+            guard rules[place].demands.hold(request, kinds) else { continue }
+            let rule = rules[place]
             guard rule.matches(request, kinds) else { continue }
             overrides = overrides.filled(from: rule.overrides)
             guard let choice = rule.choice, let found = choice.pick(request.session) else {
@@ -226,12 +228,14 @@ extension RouteTable {
         _ request: RoutingRequest, _ first: Destination, _ steps: inout [String]?
     ) throws(GatewayError) -> [RouteCandidate] {
         let endpoint = request.endpoint
-        var candidates = first.candidates(providers, endpoint)
-        for candidate in candidates { explainTranslation(candidate, endpoint.dialect, &steps) }
+        var candidates = candidates(first, endpoint)
+        if steps != nil {
+            for candidate in candidates { explainTranslation(candidate, endpoint.dialect, &steps) }
+        }
         if candidates.isEmpty { steps?.append("skipped: \(mismatch(first, endpoint.dialect))") }
-        let others = index.fallbacks[Int(endpoint.rawValue)]
-        candidates.reserveCapacity(others.count + candidates.count)
-        for candidate in others where !candidates.contains(candidate) { candidates.append(candidate) }
+        for candidate in index.fallbacks[Int(endpoint.rawValue)] where !candidates.contains(candidate) {
+            candidates.append(candidate)
+        }
         if steps != nil { explainFallbacks(endpoint, &steps) }
         guard !candidates.isEmpty else {
             throw GatewayError(
@@ -242,12 +246,18 @@ extension RouteTable {
         return try capable(candidates, request, &steps)
     }
 
+    private func fits(_ candidate: RouteCandidate, _ traits: RequestTraits) -> Bool {
+        guard let limits = index.limits[candidate.providerIndex][candidate.model] else { return true }
+        return !limits.excludes(tokens: traits.tokens) && !limits.loses(traits)
+    }
+
     /// The candidates without those for which the request is too long; those that would lose a part of it come last.
     private func capable(
         _ candidates: [RouteCandidate], _ request: RoutingRequest, _ steps: inout [String]?
     ) throws(GatewayError) -> [RouteCandidate] {
         let traits = request.traits
-        guard traits.tokens > 0 || traits.hasImage || traits.wantsSchema else { return candidates }
+        // Most requests fit everywhere.
+        guard candidates.contains(where: { !fits($0, traits) }) else { return candidates }
         var fitting: [RouteCandidate] = []
         var losing: [RouteCandidate] = []
         var longest = 0

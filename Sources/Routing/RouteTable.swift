@@ -220,8 +220,17 @@ struct RouteIndex: Equatable, Sendable {
     private(set) var presets: [String: PresetDestination] = [:]
     /// What is known of models, by provider.
     private(set) var limits: [[String: ModelLimits]] = []
+    /// Who answers, by the raw value of the endpoint and by provider.
+    private(set) var reach: [[Reach]] = []
     /// The fallbacks that can answer, by the raw value of the endpoint.
     private(set) var fallbacks: [[RouteCandidate]] = []
+
+    /// How a provider answers the requests of an endpoint.
+    enum Reach: Equatable, Sendable {
+        case never
+        case translated
+        case spoken
+    }
 
     init(
         providers list: [RouteProvider], aliases: [NamedDestination], codexMappings: [NamedDestination],
@@ -249,8 +258,14 @@ struct RouteIndex: Equatable, Sendable {
         for raw in 0...highest {
             guard let endpoint = Endpoint(rawValue: raw) else {
                 self.fallbacks.append([])
+                reach.append([])
                 continue
             }
+            reach.append(
+                list.map { provider in
+                    guard provider.answers(endpoint) else { return .never }
+                    return provider.speaks(endpoint.dialect) ? .spoken : .translated
+                })
             self.fallbacks.append(Self.candidates(fallbacks, list, endpoint))
         }
     }
@@ -268,20 +283,28 @@ struct RouteIndex: Equatable, Sendable {
     }
 }
 
-extension Destination {
-    /// The providers that speak the endpoint's dialect, then those that can be translated for.
-    func candidates(_ list: [RouteProvider], _ endpoint: Endpoint) -> [RouteCandidate] {
-        // Most names lead to one provider.
-        let order =
-            providers.count == 1
-            ? providers
-            : providers.filter { list[$0].speaks(endpoint.dialect) }
-                + providers.filter { !list[$0].speaks(endpoint.dialect) }
-        return order.filter { list[$0].answers(endpoint) }.map {
-            RouteCandidate(provider: list[$0].name, providerIndex: $0, model: model)
+extension RouteTable {
+    /// The providers of a destination that speak the endpoint's dialect, then those that can be translated for.
+    func candidates(_ destination: Destination, _ endpoint: Endpoint) -> [RouteCandidate] {
+        let place = Int(endpoint.rawValue)
+        var candidates: [RouteCandidate] = []
+        // Room for those that are asked when these fail.
+        candidates.reserveCapacity(destination.providers.count + index.fallbacks[place].count)
+        for number in destination.providers where index.reach[place][number] == .spoken {
+            candidates.append(candidate(number, destination.model))
         }
+        for number in destination.providers where index.reach[place][number] == .translated {
+            candidates.append(candidate(number, destination.model))
+        }
+        return candidates
     }
 
+    private func candidate(_ number: Int, _ model: String) -> RouteCandidate {
+        RouteCandidate(provider: providers[number].name, providerIndex: number, model: model)
+    }
+}
+
+extension Destination {
     /// The first of the providers that speaks the endpoint's dialect, else the first that can be translated for, or nil.
     func candidate(_ list: [RouteProvider], _ endpoint: Endpoint) -> RouteCandidate? {
         guard

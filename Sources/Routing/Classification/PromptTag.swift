@@ -24,6 +24,20 @@ enum PromptTag {
     static let agentTagBytes =
         maximumBlankBytes + opening.utf8CodeUnitCount + maximumModelBytes + closing.utf8CodeUnitCount
 
+    /// Whether a text may begin with the tag of a subagent, by the first byte of how it is written.
+    static func mayHoldAgent(_ written: UnsafeRawBufferPointer) -> Bool {
+        guard let first = written.first else { return false }
+        return first == UInt8(ascii: "<") || first <= ASCII.space || first == ASCII.backslash
+    }
+
+    /// Whether a text may begin or end with a tag that asks for a search, by how it is written: the bracket, or an escape
+    /// in its place.
+    static func mayHoldSearch(_ written: UnsafeRawBufferPointer) -> Bool {
+        guard let first = written.first, let last = written.last else { return false }
+        return first == UInt8(ascii: "[") || first == ASCII.backslash || last == UInt8(ascii: "]")
+            || ASCII.lower(last) == UInt8(ascii: "d")
+    }
+
     /// The tag at the beginning of a text, behind white space.
     static func agent(in text: UnsafeRawBufferPointer) -> Agent? {
         var start = 0

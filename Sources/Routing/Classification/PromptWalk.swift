@@ -92,8 +92,10 @@ struct PromptWalk {
         guard !probes.tools.isEmpty,
             let name = (tool.member("name") ?? tool.member("function")?.member("name"))?.stringBytes ?? type
         else { return }
-        for (place, wanted) in probes.tools.enumerated()
-        where wanted.count == name.count && wanted.withUnsafeBytes({ $0.elementsEqual(name) }) {
+        for place in probes.tools.indices
+        where probes.tools[place].count == name.count
+            && probes.tools[place].withUnsafeBytes({ $0.elementsEqual(name) })
+        {
             toolProbes |= 1 << UInt64(place)
         }
     }
@@ -167,7 +169,8 @@ struct PromptWalk {
     // MARK: - Texts
 
     private mutating func lookForAgentTag(_ value: JSONValue) {
-        guard agentTag == nil, let text = value.stringPrefix(PromptTag.agentTagBytes),
+        guard agentTag == nil, let written = value.writtenBytes, PromptTag.mayHoldAgent(written),
+            let text = value.stringPrefix(PromptTag.agentTagBytes),
             let tag = PromptTag.agent(in: text)
         else { return }
         agentTag = (value, tag)
@@ -176,7 +179,9 @@ struct PromptWalk {
     private mutating func lookAtLastTexts() {
         if probes.readsSearchTags {
             for value in lastTexts where searchTag == nil {
-                guard let text = value.stringBytes, let range = PromptTag.search(in: text) else { continue }
+                guard let written = value.writtenBytes, PromptTag.mayHoldSearch(written),
+                    let text = value.stringBytes, let range = PromptTag.search(in: text)
+                else { continue }
                 searchTag = (value, range)
             }
         }

@@ -39,7 +39,8 @@ package struct RequestReader {
         case 24 where isName(name, "x-claude-code-session-id"): session(value, rank: 3)
         default: break
         }
-        for (place, probe) in probes.headers.enumerated() where probe.name.count == name.count {
+        for place in probes.headers.indices where probes.headers[place].name.count == name.count {
+            let probe = probes.headers[place]
             let isSame = probe.name.withUnsafeBytes { ASCII.equalIgnoringCase(name, $0) }
             if isSame, Glob.matches(probe.pattern, value) { traits.headerProbes |= 1 << UInt64(place) }
         }

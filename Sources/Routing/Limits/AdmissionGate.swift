@@ -37,7 +37,7 @@ package struct AdmissionGate<Element> {
 
     /// A request arrives. Nobody overtakes those of its own key that wait.
     package mutating func enter(_ element: Element, key: Int, deadline: UInt64) -> Entry {
-        if hasRoom, hasRoom(key), !queue.isWaiting(key) {
+        if hasRoom, hasRoom(key), queue.count == 0 || !queue.isWaiting(key) {
             start(key)
             return .goesOn
         }

@@ -39,7 +39,10 @@ package struct MinuteTable: Sendable {
         return budgets[place].check(tokens: tokens, at: now)
     }
 
-    mutating func isHalfUsed(_ place: Int, at now: UInt64) -> Bool { budgets[place].isHalfUsed(at: now) }
+    mutating func isHalfUsed(_ place: Int?, at now: UInt64) -> Bool {
+        guard let place else { return false }
+        return budgets[place].isHalfUsed(at: now)
+    }
 
     mutating func admit(_ place: Int?, tokens: Int, at now: UInt64) -> MinuteBudget.Admission {
         guard let place else { return .admitted }

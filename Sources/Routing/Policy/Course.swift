@@ -59,6 +59,8 @@ package struct Course: Sendable {
     /// One attempt under way.
     struct Attempt: Sendable {
         let entry: Int
+        /// The place of the lane of its candidate.
+        let lane: Int
         let credential: Int
         let startedUsec: UInt64
         /// Probes of the circuit, the pause and the credential.

@@ -8,36 +8,36 @@ extension Policy {
     mutating func grant(
         _ course: inout Course, _ index: Int, _ now: UInt64, lastResort: Bool = false
     ) -> Grant? {
-        let entry = course.entries[index]
-        let candidate = entry.candidate
-        let key = LaneKey(candidate)
-        var lane = lane(key)
-        guard lane.circuit.admits(now) || (lastResort && !lane.circuit.isFirm) else { return nil }
+        let candidate = course.entries[index].candidate
+        let refused = course.entries[index].refused
+        let lane = place(of: LaneKey(candidate))
+        guard lanes[lane].circuit.admits(now) || (lastResort && !lanes[lane].circuit.isFirm) else {
+            return nil
+        }
         let ofModel = providers[candidate.providerIndex].models[candidate.model]
         guard minutes.check(ofModel, tokens: course.tokens, at: now) == .admitted else { return nil }
-        let usable = usableCredentials(entry, lane, course.tokens, now, lastResort: lastResort)
+        let usable = usableCredentials(candidate, lane, refused, course.tokens, now, lastResort: lastResort)
         guard let credential = choose(usable, candidate, course.session, now) else { return nil }
         let isFirst = course.calls == 0
         let others = usable & ~(1 << UInt64(credential))
         let attempt = Course.Attempt(
-            entry: index, credential: credential, startedUsec: now,
+            entry: index, lane: lane, credential: credential, startedUsec: now,
             probes: (
-                lane.circuit.begin(now), lane.pauses[credential].begin(now),
+                lanes[lane].circuit.begin(now), lanes[lane].pauses[credential].begin(now),
                 providers[candidate.providerIndex].credentials[credential].gate.begin(now)
             ),
             tokens: course.tokens)
-        lane.inFlight += 1
-        for place in limits(candidate, credential) {
-            _ = minutes.admit(place, tokens: course.tokens, at: now)
-        }
-        lanes[key] = lane
+        lanes[lane].inFlight += 1
+        let limits = limits(candidate, credential)
+        _ = minutes.admit(limits.model, tokens: course.tokens, at: now)
+        _ = minutes.admit(limits.credential, tokens: course.tokens, at: now)
         if isFirst { providers[candidate.providerIndex].budget.requested() }
         course.begin(attempt)
         changes += 1
         counters.calls += 1
         let hedgeAfterMsec =
             config.hedges && !lastResort
-            ? hedgeDelayMsec(course, index, lane, hasCredential: others & ~entry.refused != 0) : 0
+            ? hedgeDelayMsec(course, index, lane, hasCredential: others & ~refused != 0) : 0
         if attempt.probes.circuit { course.note(.probed, candidate, .held) }
         if course.calls > 1 {
             counters.repeats += 1
@@ -54,20 +54,20 @@ extension Policy {
             terms: lastResort
                 ? .none
                 : terms(
-                    course, index, credential, hasCredential: others & ~entry.refused != 0,
+                    course, attempt, hasCredential: others & ~refused != 0,
                     isHedged: hedgeAfterMsec > 0, now),
             dropped: course.dropped)
     }
 
     /// The credentials that may be asked now, one bit each.
     private mutating func usableCredentials(
-        _ entry: Course.Entry, _ lane: Lane, _ tokens: Int, _ now: UInt64, lastResort: Bool
+        _ candidate: RouteCandidate, _ lane: Int, _ refused: UInt64, _ tokens: Int, _ now: UInt64,
+        lastResort: Bool
     ) -> UInt64 {
-        let candidate = entry.candidate
         var usable: UInt64 = 0
         let provider = candidate.providerIndex
         for index in providers[provider].credentials.indices {
-            guard entry.refused & 1 << UInt64(index) == 0, lane.pauses[index].admits(now),
+            guard refused & 1 << UInt64(index) == 0, lanes[lane].pauses[index].admits(now),
                 providers[provider].credentials[index].gate.admits(now)
                     || lastResort && !providers[provider].credentials[index].gate.isFirm,
                 !isBanned(candidate, index, now),
@@ -141,8 +141,8 @@ extension Policy {
     /// Everybody is avoided for failures of others: asks the one that may be asked soonest, rather than nobody.
     mutating func lastResort(_ course: inout Course, _ now: UInt64) -> Grant? {
         let order = course.entries.indices.filter { course.entries[$0].hope == .open }.sorted {
-            let (left, right) = (LaneKey(course.entries[$0].candidate), LaneKey(course.entries[$1].candidate))
-            return (lane(left).circuit.opensAt(now), $0) < (lane(right).circuit.opensAt(now), $1)
+            let (left, right) = (course.entries[$0].candidate, course.entries[$1].candidate)
+            return (circuit(left).opensAt(now), $0) < (circuit(right).opensAt(now), $1)
         }
         for index in order {
             if let grant = grant(&course, index, now, lastResort: true) { return grant }
@@ -186,11 +186,12 @@ extension Policy {
 
     /// When a candidate may be asked, or nil when that is not known or not worth a wait.
     private mutating func opensAt(_ entry: Course.Entry, _ course: Course, _ now: UInt64) -> UInt64? {
-        let lane = lane(LaneKey(entry.candidate))
+        let lane = lane(entry.candidate)
+        let breaker = lane?.circuit ?? Breaker()
         let tokens = course.tokens
-        var circuit = lane.circuit.opensAt(now)
+        var circuit = breaker.opensAt(now)
         // How long a provider stays broken nobody knows; who has asked nobody yet may ask it all the same.
-        if lane.circuit.state == .open, !lane.circuit.isFirm, !lane.circuit.admits(now), entry.hope == .open {
+        if breaker.state == .open, !breaker.isFirm, !breaker.admits(now), entry.hope == .open {
             guard course.calls == 0 else { return nil }
             circuit = now
         }
@@ -205,7 +206,7 @@ extension Policy {
             else { continue }
             let gate = providers[provider].credentials[index].gate
             let opening = gate.isFirm ? gate.opensAt(now) : now
-            best = min(best ?? .max, max(minute, lane.pauses[index].opensAt(now), opening))
+            best = min(best ?? .max, max(minute, lane?.pauses[index].opensAt(now) ?? now, opening))
         }
         guard let best,
             let minute = fits(providers[provider].models[entry.candidate.model], tokens, now)
@@ -226,7 +227,7 @@ extension Policy {
 
     /// Whether every candidate that is left is overloaded, as its provider says.
     package func isOverloaded(_ course: Course, _ now: UInt64) -> Bool {
-        course.entries.allSatisfy { $0.hope == .none || !lane(LaneKey($0.candidate)).circuit.admits(now) }
+        course.entries.allSatisfy { $0.hope == .none || !circuit($0.candidate).admits(now) }
     }
 
     // MARK: - Terms
@@ -243,38 +244,39 @@ extension Policy {
 
     /// The failures after which the request has something left to try.
     private mutating func terms(
-        _ course: Course, _ index: Int, _ credential: Int, hasCredential: Bool, isHedged: Bool, _ now: UInt64
+        _ course: Course, _ attempt: Course.Attempt, hasCredential: Bool, isHedged: Bool, _ now: UInt64
     ) -> ReturnTerms {
-        let entry = course.entries[index]
+        let index = attempt.entry
+        let repetitions = course.entries[index].repetitions
         var always = FailureSet()
         var repeated = FailureSet()
         // Somebody else may be about to answer: no failure is an answer, and of the second one not even its refusal.
         if isHedged { always = Self.elsewhere.union(Self.otherKey) }
         if !course.rivals.isEmpty { always = Self.everything }
         if hasCredential { always.formUnion(Self.otherKey) }
-        var hasOther = false
-        for other in course.entries.indices where other != index && !hasOther {
-            hasOther = isReachable(course.entries[other], course, now)
+        for other in course.entries.indices
+        where other != index && isReachable(course.entries[other], course, now) {
+            always.formUnion(Self.elsewhere)
+            break
         }
-        if hasOther { always.formUnion(Self.elsewhere) }
-        let provider = entry.candidate.providerIndex
-        let lane = lane(LaneKey(entry.candidate))
+        let provider = course.entries[index].candidate.providerIndex
+        let circuit = lanes[attempt.lane].circuit
         let retry = config.providers[provider].retry
         // Waits are spread by a tenth.
         let remaining = remainingWait(course) / 11 * 10
         let backOff = retry.backOffUsec(
-            entry.repetitions, averageSeconds: lane.latency.average, random: 1)
-        if entry.repetitions < retry.maximum, !providers[provider].budget.isEmpty, backOff <= remaining,
-            !lane.circuit.opensWithNextFailure
+            repetitions, averageSeconds: lanes[attempt.lane].latency.average, random: 1)
+        if repetitions < retry.maximum, !providers[provider].budget.isEmpty, backOff <= remaining,
+            !circuit.opensWithNextFailure
         {
             repeated = Self.repeatable.subtracting(Self.parameter).subtracting(Self.waitable)
         }
         if course.dropped.isEmpty { always.formUnion(Self.parameter) }
-        let pause = config.wait.pauseUsec(strikes: lane.strikes[credential], random: 1)
+        let pause = config.wait.pauseUsec(strikes: lanes[attempt.lane].strikes[attempt.credential], random: 1)
         return ReturnTerms(
             always: always, repeated: repeated, afterWait: remaining > 0 ? Self.waitable : [],
             longestWaitMsec: Int(clamping: remaining / 1000),
-            assumedWaitMsec: Int(clamping: max(pause, lane.circuit.nextHoldUsec, backOff) / 1000))
+            assumedWaitMsec: Int(clamping: max(pause, circuit.nextHoldUsec, backOff) / 1000))
     }
 
     /// Whether a candidate can be asked now or after a wait that the request may make.

@@ -9,13 +9,15 @@ extension Policy {
     /// Milliseconds after which somebody else is asked beside an attempt: the 95th percentile of the first events of that
     /// model at that provider. 0 for never: nobody else is there, or too little is known.
     ///
-    /// - Parameter index: the entry that is being asked.
+    /// - Parameters:
+    ///   - index: the entry that is being asked.
+    ///   - lane: the place of its lane.
     func hedgeDelayMsec(
-        _ course: Course, _ index: Int, _ lane: Lane, hasCredential: Bool
+        _ course: Course, _ index: Int, _ lane: Int, hasCredential: Bool
     ) -> UInt32 {
         guard course.isStream, !course.isHedged,
             hasCredential || course.entries.indices.contains(where: { $0 != index && mayJoin(course, $0) }),
-            let seconds = lane.latency.percentile95
+            let seconds = lanes[lane].latency.percentile95
         else { return 0 }
         return max(UInt32(clamping: Int(seconds * 1000)), Self.shortestHedgeMsec)
     }
@@ -23,7 +25,7 @@ extension Policy {
     /// Whether a candidate that this request has not asked is well; half-open circuits are probed by first requests.
     private func mayJoin(_ course: Course, _ index: Int) -> Bool {
         course.entries[index].hope == .open
-            && lane(LaneKey(course.entries[index].candidate)).circuit.state == .closed
+            && circuit(course.entries[index].candidate).state == .closed
     }
 
     /// Asks somebody beside the attempt under way, once in the life of a request: another candidate, else another
@@ -60,15 +62,8 @@ extension Policy {
     package mutating func outrun(_ course: inout Course, _ now: UInt64) {
         guard let attempt = course.takeRival() else { return }
         changes += 1
-        let candidate = course.entries[attempt.entry].candidate
-        withLane(candidate) {
-            $0.inFlight -= 1
-            $0.latency.cancelled(seconds: Double(now - attempt.startedUsec) / 1_000_000)
-            $0.circuit.released(probe: attempt.probes.circuit)
-            $0.pauses[attempt.credential].released(probe: attempt.probes.pause)
-        }
-        withCredential(candidate.providerIndex, attempt.credential) {
-            $0.gate.released(probe: attempt.probes.credential)
-        }
+        lanes[attempt.lane].inFlight -= 1
+        lanes[attempt.lane].latency.cancelled(seconds: Double(now - attempt.startedUsec) / 1_000_000)
+        release(attempt)
     }
 }

@@ -135,33 +135,61 @@ extension Policy {
         config.providers[candidate.providerIndex].credentials[credential].name
     }
 
-    func lane(_ key: LaneKey) -> Lane {
-        lanes[key] ?? Lane(credentials: providers[key.provider].credentials.count)
+    /// The lane of a candidate; nil when nothing is known of it.
+    func lane(_ candidate: RouteCandidate) -> Lane? { places[LaneKey(candidate)].map { lanes[$0] } }
+
+    /// Where a lane is, which is made if there is none.
+    mutating func place(of key: LaneKey) -> Int {
+        if let place = places[key] { return place }
+        let lane = Lane(key, credentials: providers[key.provider].credentials.count)
+        let place = freePlace() ?? lanes.count
+        if place == lanes.count {
+            lanes.append(lane)
+        } else {
+            places[lanes[place].key] = nil
+            lanes[place] = lane
+        }
+        places[key] = place
+        return place
+    }
+
+    /// When there are too many lanes, the place of one of the next that says nothing, else of one where nothing is under
+    /// way.
+    private mutating func freePlace() -> Int? {
+        guard lanes.count >= Self.maximumLanes else { return nil }
+        let order = (1...lanes.count).lazy.map { [count = lanes.count, last = lastVictim] in
+            (last + $0) % count
+        }
+        guard
+            let place = order.prefix(64).first(where: { lanes[$0].isFresh })
+                ?? order.first(where: { lanes[$0].inFlight == 0 })
+        else { return nil }
+        lastVictim = place
+        return place
     }
 
     /// Counts what an attempt cost in place of what was set aside for it.
     mutating func settle(
         _ attempt: Course.Attempt, _ candidate: RouteCandidate, actual: Int, _ now: UInt64
     ) {
-        for place in limits(candidate, attempt.credential) {
+        let limits = limits(candidate, attempt.credential)
+        for place in [limits.model, limits.credential] {
             minutes.settle(
                 place, tokens: attempt.tokens, takenAt: attempt.startedUsec, actual: actual, at: now)
         }
     }
 
-    mutating func withLane(_ candidate: RouteCandidate, _ body: (inout Lane) -> Void) {
-        var lane = lane(LaneKey(candidate))
-        body(&lane)
-        lanes[LaneKey(candidate)] = lane
+    /// The circuit of a candidate.
+    func circuit(_ candidate: RouteCandidate) -> Breaker {
+        places[LaneKey(candidate)].map { lanes[$0].circuit } ?? Breaker()
     }
 
     /// The places in `minutes` of the limits that an attempt is counted against.
-    func limits(_ candidate: RouteCandidate, _ credential: Int) -> [Int] {
-        let provider = providers[candidate.providerIndex]
-        let (ofModel, ofCredential) = (
-            provider.models[candidate.model], provider.credentials[credential].minute
+    func limits(_ candidate: RouteCandidate, _ credential: Int) -> (model: Int?, credential: Int?) {
+        (
+            providers[candidate.providerIndex].models[candidate.model],
+            providers[candidate.providerIndex].credentials[credential].minute
         )
-        return [ofModel, ofCredential].compactMap { $0 }
     }
 
     mutating func withCredential(_ provider: Int, _ credential: Int, _ body: (inout CredentialState) -> Void)
@@ -171,7 +199,7 @@ extension Policy {
 
     /// The models that a provider was asked for lately.
     package func models(askedOf provider: Int) -> [String] {
-        lanes.keys.filter { $0.provider == provider }.map(\.model)
+        lanes.map(\.key).filter { $0.provider == provider }.map(\.model)
     }
 
     /// Forgets why the credentials of a ban are left alone.
@@ -183,17 +211,13 @@ extension Policy {
                 $0.gate = Breaker()
                 $0.strikes = 0
             }
-            for key in lanes.keys
-            where key.provider == provider && (ban.model.isEmpty || ban.model == key.model) {
-                lanes[key]?.pauses[credential] = Breaker()
-                lanes[key]?.strikes[credential] = 0
+            for place in lanes.indices
+            where lanes[place].key.provider == provider
+                && (ban.model.isEmpty || ban.model == lanes[place].key.model)
+            {
+                lanes[place].pauses[credential] = Breaker()
+                lanes[place].strikes[credential] = 0
             }
         }
-    }
-
-    /// Forgets lanes that say nothing, when there are too many.
-    mutating func tidy() {
-        guard lanes.count > Self.maximumLanes else { return }
-        lanes = lanes.filter { !$0.value.isFresh }
     }
 }

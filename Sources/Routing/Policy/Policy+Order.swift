@@ -12,6 +12,8 @@ extension Policy {
         _ candidates: [RouteCandidate], leading: Int, isNamed: Bool, session: UInt64, _ now: UInt64
     ) -> [RouteCandidate] {
         guard candidates.count > 1 else { return candidates }
+        let place = affinity.place(of: session, now)
+        if config.preference == .order, !isRanked, place == nil { return candidates }
         let fixed = config.preference == .order || isNamed ? leading : 0
         var front = arrange(Array(candidates[..<fixed]), balanced: true)
         var rest = Array(candidates[fixed...])
@@ -19,7 +21,7 @@ extension Policy {
             rest = arrange(rest, balanced: false)
             if config.preference == .latency, config.topK > 0 { rest = Array(rest.prefix(config.topK)) }
         }
-        if let place = affinity.place(of: session, now) {
+        if let place {
             move(place, toFrontOf: &front)
             if config.preference != .order { move(place, toFrontOf: &rest) }
         }
@@ -38,9 +40,9 @@ extension Policy {
     private mutating func arrange(_ list: [RouteCandidate], balanced: Bool) -> [RouteCandidate] {
         guard list.count > 1 else { return list }
         switch config.preference {
-        case .order: return balanced ? balance(list) : list
+        case .order: return balanced && isRanked ? balance(list) : list
         case .latency:
-            let latencies = list.map { lane(LaneKey($0)).latency }
+            let latencies = list.map { lane($0)?.latency ?? Latency() }
             return Latency.order(latencies, temperature: config.temperature) { random.fraction() }
                 .map { list[$0] }
         case .cost:
@@ -54,7 +56,7 @@ extension Policy {
         let isWeighted = settings.contains { $0.weight > 0 }
         let load = list.indices.map { index in
             isWeighted
-                ? Double(lane(LaneKey(list[index])).inFlight + 1) / Double(max(settings[index].weight, 1)) : 0
+                ? Double((lane(list[index])?.inFlight ?? 0) + 1) / Double(max(settings[index].weight, 1)) : 0
         }
         return list.indices.sorted {
             (settings[$0].priority, load[$0], $0) < (settings[$1].priority, load[$1], $1)

@@ -10,16 +10,16 @@ extension Policy {
     /// What is not as usual: circuits that are not closed, pauses and bans; and what the retry budgets hold.
     package func report(_ now: UInt64) -> PolicyReport {
         var report = PolicyReport()
-        for (key, lane) in lanes {
-            let provider = config.providers[key.provider]
+        for lane in lanes {
+            let provider = config.providers[lane.key.provider]
             if lane.circuit.state != .closed {
-                report.circuits.append(circuit(provider.name, key.model, lane.circuit))
+                report.circuits.append(circuit(provider.name, lane.key.model, lane.circuit))
             }
             for (index, pause) in lane.pauses.enumerated() where pause.isShut(now) {
                 report.pauses.append(
                     PolicyReport.Pause(
                         provider: provider.name, credential: provider.credentials[index].name,
-                        model: key.model, untilUsec: pause.openUntil))
+                        model: lane.key.model, untilUsec: pause.openUntil))
             }
         }
         for (provider, state) in zip(config.providers, providers) {
@@ -50,9 +50,10 @@ extension Policy {
     package func metrics(_ now: UInt64, label: (Int, String) -> String) -> PolicyReport {
         var report = report(now)
         var circuits: [LaneKey: PolicyReport.Circuit] = [:]
-        for (key, lane) in lanes {
-            let name = LaneKey(provider: key.provider, model: label(key.provider, key.model))
-            let found = circuit(config.providers[key.provider].name, name.model, lane.circuit)
+        for lane in lanes {
+            let provider = lane.key.provider
+            let name = LaneKey(provider: provider, model: label(provider, lane.key.model))
+            let found = circuit(config.providers[provider].name, name.model, lane.circuit)
             if let known = circuits[name], known.state.rawValue >= found.state.rawValue { continue }
             circuits[name] = found
         }

@@ -11,14 +11,16 @@ extension Policy {
     package mutating func shadow(
         _ candidate: RouteCandidate, tokens: Int, _ now: UInt64
     ) -> (course: Course, grant: Grant)? {
-        guard lane(LaneKey(candidate)).circuit.state == .closed,
+        guard circuit(candidate).state == .closed,
             !providers[candidate.providerIndex].budget.isEmpty
         else { return nil }
         var course = Course([candidate], tokens: tokens, deadlineUsec: now)
         guard let grant = grant(&course, 0, now), let attempt = course.attempt else { return nil }
         let isProbe = attempt.probes.circuit || attempt.probes.pause || attempt.probes.credential
-        let isNear = limits(candidate, grant.credential).contains { minutes.isHalfUsed($0, at: now) }
-        if isProbe || isNear {
+        let limits = limits(candidate, grant.credential)
+        if isProbe || minutes.isHalfUsed(limits.model, at: now)
+            || minutes.isHalfUsed(limits.credential, at: now)
+        {
             unsent(&course, now)
             return nil
         }

@@ -6,13 +6,21 @@
 package import Gateway
 
 package struct Policy: Sendable {
-    /// Longest list of models that is remembered; clients may pin models of any name.
+    /// Lanes that are kept at least; beyond them a new one takes the place of one that nobody uses, since clients may pin
+    /// models of any name.
     static let maximumLanes = 4_096
     /// A request that waits for a probe of another one looks again after this time.
     static let probeWaitUsec: UInt64 = 100_000
 
     package let config: PolicyConfig
-    var lanes: [LaneKey: Lane] = [:]
+    /// Some provider has a weight or a priority.
+    let isRanked: Bool
+    /// One stays at its place while an attempt is under way there.
+    var lanes: [Lane] = []
+    /// Where in `lanes` one is.
+    var places: [LaneKey: Int] = [:]
+    /// The place that was taken from its lane last.
+    var lastVictim = 0
     var providers: [ProviderState]
     var affinity = Affinity()
     package internal(set) var bans = BanList()
@@ -30,6 +38,7 @@ package struct Policy: Sendable {
     }
 
     struct Lane: Sendable {
+        let key: LaneKey
         var circuit = Breaker()
         /// One for each credential of the provider.
         var pauses: [Breaker]
@@ -37,7 +46,8 @@ package struct Policy: Sendable {
         var latency = Latency()
         var inFlight = 0
 
-        init(credentials: Int) {
+        init(_ key: LaneKey, credentials: Int) {
+            self.key = key
             pauses = Array(repeating: Breaker(), count: credentials)
             strikes = Array(repeating: 0, count: credentials)
         }
@@ -67,6 +77,7 @@ package struct Policy: Sendable {
 
     package init(_ config: PolicyConfig, seed: UInt64) {
         self.config = config
+        isRanked = config.providers.contains { $0.weight > 0 || $0.priority != 0 }
         random = RandomSource(seed: seed)
         var minutes = MinuteTable()
         providers = config.providers.map { provider in
@@ -120,8 +131,7 @@ package struct Policy: Sendable {
         changes += 1
         course.lastFailure = report
         let candidate = course.entries[attempt.entry].candidate
-        let key = LaneKey(candidate)
-        var lane = lane(key)
+        var lane = lanes[attempt.lane]
         lane.inFlight -= 1
         counters.failures[Int(report.class.rawValue), default: 0] += 1
         // The request went out, its tokens did not come back.
@@ -132,8 +142,7 @@ package struct Policy: Sendable {
             affinity.failed(course.session, at: candidate.providerIndex, candidate.model)
         }
         course.entries[attempt.entry].hope = hope(after: report, &course, attempt, lane, now)
-        lanes[key] = lane
-        tidy()
+        lanes[attempt.lane] = lane
         return notices
     }
 
@@ -143,15 +152,12 @@ package struct Policy: Sendable {
         course.commit()
         changes += 1
         let candidate = course.entries[attempt.entry].candidate
-        let key = LaneKey(candidate)
-        var lane = lane(key)
-        let wasOpen = lane.circuit.state != .closed
-        lane.circuit.succeeded(probe: attempt.probes.circuit)
-        lane.pauses[attempt.credential].succeeded(probe: attempt.probes.pause)
-        lane.strikes[attempt.credential] = 0
-        lane.latency.succeeded(
+        let wasOpen = lanes[attempt.lane].circuit.state != .closed
+        lanes[attempt.lane].circuit.succeeded(probe: attempt.probes.circuit)
+        lanes[attempt.lane].pauses[attempt.credential].succeeded(probe: attempt.probes.pause)
+        lanes[attempt.lane].strikes[attempt.credential] = 0
+        lanes[attempt.lane].latency.succeeded(
             seconds: Double(now - attempt.startedUsec) / 1_000_000, isStream: course.isStream)
-        lanes[key] = lane
         withCredential(candidate.providerIndex, attempt.credential) {
             $0.gate.succeeded(probe: attempt.probes.credential)
             $0.strikes = 0
@@ -159,7 +165,7 @@ package struct Policy: Sendable {
         bans.succeeded(
             provider: candidate.provider, credential: credentialName(candidate, attempt.credential),
             model: candidate.model)
-        return wasOpen && lane.circuit.state == .closed
+        return wasOpen && lanes[attempt.lane].circuit.state == .closed
             ? [.circuitClosed(provider: candidate.providerIndex, model: candidate.model)] : []
     }
 
@@ -175,20 +181,17 @@ package struct Policy: Sendable {
         course.endAttempt()
         changes += 1
         let candidate = course.entries[attempt.entry].candidate
-        let key = LaneKey(candidate)
-        var lane = lane(key)
-        lane.inFlight -= 1
+        lanes[attempt.lane].inFlight -= 1
         if tokens > 0 { settle(attempt, candidate, actual: tokens, now) }
         var notices: [PolicyNotice] = []
         if isWhole {
             let place = Affinity.Place(
                 provider: candidate.providerIndex, model: candidate.model, credential: attempt.credential)
             affinity.answered(course.session, by: place, now)
-        } else if lane.circuit.failed(probe: false, now, random: random.fraction()) {
-            notices = [opened(candidate, lane.circuit, now)]
+        } else if lanes[attempt.lane].circuit.failed(probe: false, now, random: random.fraction()) {
+            notices = [opened(candidate, lanes[attempt.lane].circuit, now)]
             course.note(notices, candidate, .network)
         }
-        lanes[key] = lane
         return notices
     }
 
@@ -196,18 +199,17 @@ package struct Policy: Sendable {
     package mutating func abandoned(_ course: inout Course, _ now: UInt64) {
         guard let attempt = course.attempt else { return }
         course.endAttempt()
-        let candidate = course.entries[attempt.entry].candidate
-        let key = LaneKey(candidate)
-        var lane = lane(key)
-        lane.inFlight -= 1
-        if !course.isCommitted {
-            lane.circuit.released(probe: attempt.probes.circuit)
-            lane.pauses[attempt.credential].released(probe: attempt.probes.pause)
-            withCredential(candidate.providerIndex, attempt.credential) {
-                $0.gate.released(probe: attempt.probes.credential)
-            }
+        lanes[attempt.lane].inFlight -= 1
+        if !course.isCommitted { release(attempt) }
+    }
+
+    /// Nothing is known of what the probes of an attempt were to show.
+    mutating func release(_ attempt: Course.Attempt) {
+        lanes[attempt.lane].circuit.released(probe: attempt.probes.circuit)
+        lanes[attempt.lane].pauses[attempt.credential].released(probe: attempt.probes.pause)
+        withCredential(lanes[attempt.lane].key.provider, attempt.credential) {
+            $0.gate.released(probe: attempt.probes.credential)
         }
-        lanes[key] = lane
     }
 
     /// An operator bans a credential or a provider; false when there are too many bans.
@@ -232,9 +234,9 @@ package struct Policy: Sendable {
     package mutating func unsent(_ course: inout Course, _ now: UInt64) {
         guard let attempt = course.attempt else { return }
         let candidate = course.entries[attempt.entry].candidate
-        for place in limits(candidate, attempt.credential) {
-            minutes.cancel(place, tokens: attempt.tokens, takenAt: attempt.startedUsec)
-        }
+        let limits = limits(candidate, attempt.credential)
+        minutes.cancel(limits.model, tokens: attempt.tokens, takenAt: attempt.startedUsec)
+        minutes.cancel(limits.credential, tokens: attempt.tokens, takenAt: attempt.startedUsec)
         abandoned(&course, now)
         course.entries[attempt.entry].hope = .none
     }
@@ -246,10 +248,8 @@ package struct Policy: Sendable {
         guard let attempt = course.attempt else { return [] }
         let candidate = course.entries[attempt.entry].candidate
         guard config.providers[candidate.providerIndex].honorsHeaders else { return [] }
-        var lane = lane(LaneKey(candidate))
         let until = now + UInt64(forMsec) * 1000
-        lane.pauses[attempt.credential].open(now, until: until, firm: true, random: 0)
-        lanes[LaneKey(candidate)] = lane
+        lanes[attempt.lane].pauses[attempt.credential].open(now, until: until, firm: true, random: 0)
         counters.pauses += 1
         course.note(.paused, candidate, .rate)
         return [

@@ -22,15 +22,15 @@ extension Policy {
                 writer.put(UInt32(clamping: state.strikes))
             }
         }
-        writer.put(list: lanes.map { (key: $0.key, lane: $0.value) }) { writer, entry in
-            writer.put(config.providers[entry.key.provider].name)
-            writer.put(entry.key.model)
-            writer.put(entry.lane.circuit)
-            writer.put(entry.lane.latency)
-            writer.put(list: Array(entry.lane.pauses.indices)) { writer, credential in
-                writer.put(config.providers[entry.key.provider].credentials[credential].name)
-                writer.put(entry.lane.pauses[credential])
-                writer.put(UInt32(clamping: entry.lane.strikes[credential]))
+        writer.put(list: lanes) { writer, lane in
+            writer.put(config.providers[lane.key.provider].name)
+            writer.put(lane.key.model)
+            writer.put(lane.circuit)
+            writer.put(lane.latency)
+            writer.put(list: Array(lane.pauses.indices)) { writer, credential in
+                writer.put(config.providers[lane.key.provider].credentials[credential].name)
+                writer.put(lane.pauses[credential])
+                writer.put(UInt32(clamping: lane.strikes[credential]))
             }
         }
         return writer.bytes
@@ -104,23 +104,23 @@ extension Policy {
             let model = try reader.getString()
             let circuit: Breaker = try reader.get()
             let latency: Latency = try reader.get()
-            var lane: Lane?
-            if let provider { lane = self.lane(LaneKey(provider: provider, model: model)) }
-            lane?.circuit = circuit
-            lane?.latency = latency
+            let place = provider.map { self.place(of: LaneKey(provider: $0, model: model)) }
+            if let place {
+                lanes[place].circuit = circuit
+                lanes[place].latency = latency
+            }
             for _ in 0..<Int(try reader.get(UInt32.self)) {
                 let credential = try reader.getString()
                 let pause: Breaker = try reader.get()
                 let strikes = Int(try reader.get(UInt32.self))
-                guard let provider,
+                guard let provider, let place,
                     let index = config.providers[provider].credentials.firstIndex(where: {
                         $0.name == credential
                     })
                 else { continue }
-                lane?.pauses[index] = pause
-                lane?.strikes[index] = strikes
+                lanes[place].pauses[index] = pause
+                lanes[place].strikes[index] = strikes
             }
-            if let provider { lanes[LaneKey(provider: provider, model: model)] = lane }
         }
     }
 }

@@ -276,6 +276,37 @@ struct PolicyTests {
         #expect(policy.isOverloaded(third, 3))
     }
 
+    @Test(
+        "forgets models that nobody uses when clients make up more names than it keeps, and none that is in use"
+    )
+    func names() {
+        let config = PolicyConfig(providers: [provider("a")])
+        var policy = Policy(config, seed: 1)
+        func ask(_ model: String, _ report: FailureReport? = nil) -> Course {
+            var course = Course(candidates(config, model), deadlineUsec: 600 * Self.second)
+            _ = policy.next(&course, 0)
+            if let report { _ = policy.failed(&course, report, 0) }
+            return course
+        }
+        var held = ask("held")
+        _ = ask("down", FailureReport(.overload, status: 503, retryAfterMsec: 60_000))
+        for number in 0..<2 * Policy.maximumLanes {
+            var course = ask("m\(number)")
+            _ = policy.committed(&course, 1)
+            _ = policy.finished(&course, isWhole: true, tokens: 0, 2)
+        }
+        #expect(policy.lanes.count == Policy.maximumLanes && policy.places.count == Policy.maximumLanes)
+        #expect(policy.circuit(candidates(config, "down")[0]).state == .open)
+        // None says nothing any more: what is in use stays all the same.
+        for number in 0..<2 * Policy.maximumLanes { _ = ask("n\(number)", FailureReport(.timeout)) }
+        #expect(policy.lanes.count == Policy.maximumLanes)
+        #expect(policy.circuit(candidates(config, "down")[0]).state == .closed)
+        #expect(policy.lanes.filter { $0.inFlight > 0 }.map(\.key.model) == ["held"])
+        _ = policy.committed(&held, 3)
+        _ = policy.finished(&held, isWhole: true, tokens: 0, 4)
+        #expect(policy.lanes.allSatisfy { $0.inFlight == 0 })
+    }
+
     @Test("leaves to the worker what it has no time to try again, and what would open the circuit")
     func impatient() {
         func terms(waiting totalMsec: Int, failures: Int = 0) -> ReturnTerms? {

@@ -286,7 +286,7 @@ struct SimulatorTests {
         #expect(simulator.policy.counters.hedges == 0 || hedges)
         // Those of the usual time are hedged too, at the 95th percentile, but not many more.
         #expect(simulator.callsPerRequest(10, 120) < 1.11)
-        #expect(simulator.policy.lanes.values.allSatisfy { $0.inFlight == 0 })
+        #expect(simulator.policy.lanes.allSatisfy { $0.inFlight == 0 })
     }
 
     @Test("does not multiply traffic by second requests when a provider hangs")
@@ -342,6 +342,6 @@ struct SimulatorTests {
         #expect(simulator.requests.allSatisfy { $0.tookMsec < 45_000 })
         #expect(simulator.requests.allSatisfy { $0.calls <= 40 })
         // Nothing is left under way.
-        #expect(simulator.policy.lanes.values.allSatisfy { $0.inFlight == 0 })
+        #expect(simulator.policy.lanes.allSatisfy { $0.inFlight == 0 })
     }
 }
