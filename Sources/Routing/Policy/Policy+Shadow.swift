@@ -15,6 +15,9 @@ extension Policy {
             !providers[candidate.providerIndex].budget.isEmpty
         else { return nil }
         var course = Course([candidate], tokens: tokens, deadlineUsec: now)
+        // Repetitions are a share of what clients ask for.
+        let budget = providers[candidate.providerIndex].budget
+        defer { providers[candidate.providerIndex].budget = budget }
         guard let grant = grant(&course, 0, now), let attempt = course.attempt else { return nil }
         let isProbe = attempt.probes.circuit || attempt.probes.pause || attempt.probes.credential
         let limits = limits(candidate, grant.credential)

@@ -46,6 +46,35 @@ struct HedgeTests {
         return policy
     }
 
+    @Test("are not sent before 50 ms, however fast the provider is")
+    func shortest() {
+        var policy = Policy(config(), seed: 1)
+        for _ in 0..<Latency.enoughStreams {
+            var course = course(policy.config)
+            _ = ask(&policy, &course)
+            _ = policy.committed(&course, 1_000)
+            _ = policy.finished(&course, isWhole: true, tokens: 0, 1_000)
+        }
+        var course = course(policy.config)
+        #expect(ask(&policy, &course)?.hedgeAfterMsec == 50)
+    }
+
+    @Test("leave a provider to the next probe when the one under way was too slow")
+    func slowProbe() {
+        let config = config()
+        var policy = policy(config)
+        var overloaded = course(config)
+        _ = ask(&policy, &overloaded, Self.second)
+        _ = policy.failed(&overloaded, FailureReport(.overload, retryAfterMsec: 1_000), Self.second)
+        var slow = course(config)
+        #expect(ask(&policy, &slow, 3 * Self.second)?.candidate.provider == "p0")
+        #expect(policy.hedge(&slow, 3 * Self.second)?.candidate.provider == "p1")
+        slow.swapAttempts()
+        policy.outrun(&slow, 3 * Self.second)
+        var next = course(config)
+        #expect(ask(&policy, &next, 3 * Self.second)?.candidate.provider == "p0")
+    }
+
     @Test("are for streams of configurations that want them, once enough is known and somebody else is there")
     func conditions() {
         func delay(_ config: PolicyConfig, streams: Int = Latency.enoughStreams, isStream: Bool = true)
@@ -151,16 +180,28 @@ struct HedgeTests {
 struct ShadowTests {
     private let candidate = RouteCandidate(provider: "p", providerIndex: 0, model: "m")
 
-    private func policy(requests: Int? = nil) -> Policy {
+    private func policy(requests: Int? = nil, ofModel: Int? = nil) -> Policy {
         let credential = PolicyCredential(
             name: "", weight: 1, priority: 0, limit: MinuteLimits(requests: requests))
-        return Policy(
-            PolicyConfig(providers: [PolicyProvider(name: "p", credentials: [credential])]), seed: 1)
+        var provider = PolicyProvider(name: "p", credentials: [credential])
+        if let ofModel { provider.modelLimits = ["m": MinuteLimits(requests: ofModel)] }
+        return Policy(PolicyConfig(providers: [provider]), seed: 1)
     }
 
-    @Test("take no more than half of a limit, and give back what they do not take")
-    func limits() {
-        var policy = policy(requests: 10)
+    @Test("pay nothing into the budget of repetitions, and are not made when it is spent")
+    func budget() {
+        var policy = policy()
+        _ = policy.providers[0].budget.take()
+        let left = policy.providers[0].budget.left
+        #expect(policy.shadow(candidate, tokens: 1, 0) != nil)
+        #expect(policy.providers[0].budget.left == left)
+        while policy.providers[0].budget.take() {}
+        #expect(policy.shadow(candidate, tokens: 1, 0) == nil)
+    }
+
+    @Test("take no more than half of a limit, and give back what they do not take", arguments: [true, false])
+    func limits(ofModel: Bool) {
+        var policy = ofModel ? policy(ofModel: 10) : policy(requests: 10)
         let copies = (0..<20).compactMap { _ in policy.shadow(candidate, tokens: 1, 0) }
         #expect(copies.count == 5)
         // The other half is there for those who wait for an answer.
