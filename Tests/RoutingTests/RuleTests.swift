@@ -235,14 +235,19 @@ struct CapabilityTests {
             {"Providers": [
               {"name": "a", "api_base_url": "http://127.0.0.1/v1", "models": ["m", "n"]},
               {"name": "b", "api_base_url": "http://127.0.0.1/v1", "models": ["c"]}],
-             "Models": [{"match": "c", "context_window": 1000}],
+             "Models": [{"match": "c", "context_window": 1000, "quirks": {"no_images": true}}],
              "Router": {"default": {"route": "a,m", "shadow": {"target": "b,c", "percent": 20}},
                         "think": "a,n"},
              "Rules": [{"match": {"model": "r"}, "route": "a,n", "shadow": {"target": "b,c", "percent": 100}}]}
             """)
-        func shadow(_ model: String, spread: UInt64 = 0, tokens: Int = 10) throws -> String? {
+        func shadow(
+            _ model: String, spread: UInt64 = 0, tokens: Int = 10, signs: RequestSigns = [],
+            session: UInt64 = 0
+        ) throws -> String? {
             var traits = RequestTraits()
             traits.tokens = tokens
+            traits.signs = signs
+            traits.session = session
             return try table.resolve(
                 RoutingRequest(
                     model: model, endpoint: .chatCompletions, client: .other, traits: traits, spread: spread)
@@ -251,8 +256,12 @@ struct CapabilityTests {
         #expect(try shadow("r") == "b,c")
         #expect(try shadow("a,m") == nil)
         #expect(try shadow("r", tokens: 5_000) == nil)
+        #expect(try shadow("r", signs: .image) == nil)
         let copies = try (0..<2_000).filter { try shadow("nobody", spread: UInt64($0)) != nil }
         #expect((320...480).contains(copies.count))
+        // Of one conversation as well.
+        let own = try (0..<2_000).filter { try shadow("nobody", spread: UInt64($0), session: 7) != nil }
+        #expect((320...480).contains(own.count))
         // The table reaches front whole.
         var writer = WireWriter()
         writer.put(table)

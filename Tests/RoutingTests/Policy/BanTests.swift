@@ -59,10 +59,28 @@ struct BanTests {
         one.merge(two)
         #expect(Set(one.all(7).map(\.credential)) == ["b", "new"])
         #expect(Set(again.all(7).map(\.credential)) == ["b", "new"])
+        // Nor when another ban has been added since.
+        _ = again.add(ban("later", since: 6), 6)
+        again.merge(two)
+        #expect(Set(again.all(7).map(\.credential)) == ["b", "new", "later"])
+        _ = again.lift(provider: "p", credential: "later", model: nil, 7)
         // What is banned anew after that is banned.
         _ = one.add(ban("a", since: 8), 8)
         again.merge(one)
         #expect(Set(again.all(9).map(\.credential)) == ["a", "b", "new"])
+    }
+
+    @Test("count no more failures than there may be bans")
+    func counts() {
+        let rules = BanRules(rules: [.init(status: 401, attempts: 2, durationMsec: 0)])
+        var bans = BanList()
+        func fail(_ model: String) -> Ban? {
+            bans.failed(provider: "p", credential: "c", model: model, status: 401, rules, 0)
+        }
+        _ = fail("m")
+        for number in 0..<BanList.maximumCount { _ = fail("n\(number)") }
+        #expect(fail("m") == nil)
+        #expect(fail("m") != nil)
     }
 
     @Test("that are over make room, and others are not forgotten for them")

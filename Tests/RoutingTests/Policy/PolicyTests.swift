@@ -77,6 +77,11 @@ struct PolicyTests {
             [RouteCandidate(provider: "a", providerIndex: 2, model: "m")], deadlineUsec: 600 * Self.second)
         // The spent one is asked for its words, the limited one not at all.
         #expect(ask(&restored, &alone, 7)?.credentialName == "x")
+        // Times to the first event, and how often a credential was refused in a row.
+        let before = policy.lane(RouteCandidate(provider: "a", providerIndex: 0, model: "m"))
+        let after = try #require(restored.lane(RouteCandidate(provider: "a", providerIndex: 2, model: "m")))
+        #expect(after.latency == before?.latency && after.latency.samples == 3)
+        #expect(restored.providers[2].credentials.map(\.strikes) == [0, 1])
     }
 
     @Test(
@@ -169,6 +174,32 @@ struct PolicyTests {
         #expect(named == ["dear", "cheap", "unknown"])
     }
 
+    @Test("takes a session back to where it was answered, but not to a fallback before what the order names")
+    func sessionsInOrder() {
+        for (preference, expected) in [(Preference.order, ["a", "b", "c"]), (.cost, ["c", "a", "b"])] {
+            let config = PolicyConfig(
+                preference: preference, providers: ["a", "b", "c"].map { provider($0) })
+            var policy = Policy(config, seed: 1)
+            policy.affinity.answered(7, by: Affinity.Place(provider: 2, model: "m", credential: 0), 0)
+            let order = policy.order(candidates(config), leading: 1, isNamed: false, session: 7, 1)
+            #expect(order.map(\.provider) == expected)
+        }
+    }
+
+    @Test("keeps pauses over a restart, and how often a credential was refused in a row")
+    func pausesOverRestart() throws {
+        let config = PolicyConfig(providers: [provider("a")])
+        var policy = Policy(config, seed: 1)
+        var limited = course(config)
+        _ = ask(&policy, &limited)
+        _ = policy.failed(&limited, FailureReport(.rate, status: 429, retryAfterMsec: 5_000), 0)
+        var restored = Policy(config, seed: 2)
+        try restored.restore(policy.snapshot())
+        #expect(restored.report(1).pauses == policy.report(1).pauses)
+        #expect(restored.report(1).pauses.count == 1)
+        #expect(restored.lanes[0].strikes == [1])
+    }
+
     @Test("shortens a drawn order to topK")
     func topK() {
         let config = PolicyConfig(
@@ -176,6 +207,10 @@ struct PolicyTests {
         var policy = Policy(config, seed: 1)
         #expect(policy.order(candidates(config), leading: 1, isNamed: false, session: 0, 0).count == 2)
         #expect(policy.order(candidates(config), leading: 1, isNamed: true, session: 0, 0).count == 3)
+        var sorted = config
+        sorted.preference = .cost
+        policy = Policy(sorted, seed: 1)
+        #expect(policy.order(candidates(config), leading: 1, isNamed: false, session: 0, 0).count == 4)
     }
 
     @Test("bans a credential after so many failures with a status, for as long as the rule says")
@@ -390,6 +425,31 @@ struct BreakerTests {
         #expect(breaker.state == .open)
     }
 
+    @Test("what was asked before it opened makes it no shorter and no less firm, only longer")
+    func overlapping() {
+        var breaker = Breaker()
+        breaker.open(0, until: 5_000, firm: true, random: 0)
+        breaker.open(1, until: 3_000, firm: false, random: 0)
+        #expect(breaker.openUntil == 5_000 && breaker.isFirm && breaker.openings == 1)
+        breaker.open(2, until: 9_000, firm: false, random: 0)
+        #expect(breaker.openUntil == 9_000 && breaker.isFirm)
+    }
+
+    @Test("a restored one waits for no probe of whoever stored it")
+    func restored() throws {
+        var breaker = Breaker()
+        breaker.open(0, until: 5, firm: true, random: 0)
+        _ = breaker.begin(5)
+        #expect(!breaker.admits(5))
+        var writer = WireWriter()
+        writer.put(breaker)
+        let again = try writer.bytes.withUnsafeBytes { bytes in
+            var reader = WireReader(bytes)
+            return try reader.get(Breaker.self)
+        }
+        #expect(again.admits(5) && again.state == .open)
+    }
+
     @Test("a probe that shows nothing makes room for another")
     func released() {
         var breaker = Breaker()
@@ -398,6 +458,21 @@ struct BreakerTests {
         #expect(!breaker.admits(5))
         breaker.released(probe: probe)
         #expect(breaker.admits(5))
+    }
+}
+
+@Suite("Back-off")
+struct BackOffTests {
+    @Test("grows with each repetition and with the provider's slowness, is spread by half, and has an end")
+    func growth() {
+        let rule = RetryRule(
+            maximum: 9, firstBackOffMsec: 100, multiplier: 2, longestBackOffMsec: 1_000, isEager: false)
+        func msec(_ number: Int, _ seconds: Double = 0, random: Double = 1) -> UInt64 {
+            rule.backOffUsec(number, averageSeconds: seconds, random: random) / 1_000
+        }
+        #expect((0..<6).map { msec($0) } == [100, 200, 400, 800, 1_000, 1_000])
+        #expect(msec(1, random: 0) == 100)
+        #expect([0.1, 2, 60].map { msec(1, $0) } == [100, 400, 600])
     }
 }
 

@@ -106,12 +106,18 @@ struct ReportTests {
         var limited = course([0], "secret-3")
         _ = policy.next(&limited, 0)
         _ = policy.failed(&limited, FailureReport(.rate, status: 429, retryAfterMsec: 4_000), 0)
+        let ban = Ban(
+            provider: "a", credential: "x", model: "secret-4", origin: .admin, reason: "", sinceUsec: 0,
+            untilUsec: nil)
+        let isAdded = policy.ban(ban, 0)
+        #expect(isAdded)
         let report = policy.metrics(1) { $1 == "m" ? "m" : "other" }
         #expect(
             report.circuits.map { "\($0.provider) \($0.model) \($0.state.name)" } == [
                 "b other open", "a other closed", "b m closed",
             ])
         #expect(report.pauses.map(\.model) == ["-"])
+        #expect(report.bans.map(\.model) == ["-"])
     }
 
     @Test("a report is bounded")
@@ -121,8 +127,19 @@ struct ReportTests {
             var course = course([1], "m\(number)")
             _ = policy.next(&course, 0)
             _ = policy.failed(&course, FailureReport(.overload, status: 529, retryAfterMsec: 4_000), 0)
+            var limited = self.course([0], "m\(number)")
+            _ = policy.next(&limited, 0)
+            _ = policy.failed(&limited, FailureReport(.rate, status: 429, retryAfterMsec: 4_000), 0)
+            let ban = Ban(
+                provider: "a", credential: "x", model: "n\(number)", origin: .admin, reason: "", sinceUsec: 0,
+                untilUsec: nil)
+            let isAdded = policy.ban(ban, 0)
+            #expect(isAdded)
         }
-        #expect(policy.report(1).circuits.count == Policy.maximumReported)
+        let report = policy.report(1)
+        #expect(
+            [report.circuits.count, report.pauses.count, report.bans.count]
+                == Array(repeating: Policy.maximumReported, count: 3))
         #expect(policy.metrics(1) { $1 }.circuits.count == Policy.maximumReported)
     }
 }
