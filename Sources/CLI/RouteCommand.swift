@@ -165,6 +165,8 @@ enum RouteCommand {
                 if let limit = decision.overrides.maxTokens { writer.int(limit) } else { writer.null() }
                 writer.key("temperature")
                 if let value = decision.overrides.temperature { writer.double(value) } else { writer.null() }
+                writer.key("effort")
+                if let effort = decision.overrides.effort { writer.string(effort) } else { writer.null() }
             case .failure(let error):
                 writer.key("error")
                 writer.object { writer in

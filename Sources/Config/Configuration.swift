@@ -107,6 +107,7 @@ package struct Preset: Equatable, Sendable {
     package var route: Route
     package var maxTokens: Int?
     package var temperature: Double?
+    package var effort: String?
 }
 
 /// Bounds towards clients.

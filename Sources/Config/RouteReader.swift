@@ -109,7 +109,7 @@ struct RouteReader {
             guard let route = checked("route", in: section, targets) else { continue }
             let preset = Preset(
                 name: member.key, route: route, maxTokens: section.integer("max_tokens"),
-                temperature: section.number("temperature"))
+                temperature: section.number("temperature"), effort: section.text("effort"))
             presets.append(preset)
         }
         return presets

@@ -105,4 +105,6 @@ package struct RouteRule: Equatable, Sendable {
     package var maxTokens: Int?
     /// Temperature of requests that set none.
     package var temperature: Double?
+    /// Effort of requests that say nothing of how much to think.
+    package var effort: String?
 }

@@ -10,11 +10,12 @@ extension RouteReader {
         for section in root.sections("Rules") {
             guard let node = section.node else { continue }
             let match = match(section.section("match"), keys: keys)
+            let set = section.section("set")
             let rule = RouteRule(
                 name: section.text("name") ?? "", match: match, choice: choice(of: section, targets),
-                maxTokens: section.section("set").integer("max_tokens"),
-                temperature: section.section("set").number("temperature"))
-            if rule.choice == nil, rule.maxTokens == nil, rule.temperature == nil {
+                maxTokens: set.integer("max_tokens"), temperature: set.number("temperature"),
+                effort: set.text("effort"))
+            if rule.choice == nil, rule.maxTokens == nil, rule.temperature == nil, rule.effort == nil {
                 if section.value("route") == nil, section.value("split") == nil {
                     problems.error(node, section.path, "does nothing: it needs route, split or set")
                 }

@@ -68,6 +68,9 @@ extension Schema {
             ]
     }
 
+    /// The efforts that a rule or preset can ask for, the lowest first.
+    package static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
     /// The paths that a rule can name, as clients call them.
     package static let rulePaths = [
         "/v1/chat/completions", "/v1/responses", "/v1/responses/compact", "/v1/messages",
@@ -101,6 +104,9 @@ extension Schema {
             SchemaKey("Rules[].set", .object, "Parameters of requests that match and do not set them."),
             SchemaKey("Rules[].set.max_tokens", .integer(1...10_000_000), "Token limit of the answer."),
             SchemaKey("Rules[].set.temperature", .number(0...2), "Temperature."),
+            SchemaKey(
+                "Rules[].set.effort", .choice(efforts), spellings: ["reasoning_effort"],
+                "How much to think, in the provider's form."),
         ]
 
     static let routingKeys: [SchemaKey] =
@@ -125,6 +131,9 @@ extension Schema {
             SchemaKey(
                 "Presets.*.max_tokens", .integer(1...10_000_000), "Token limit of requests that set none."),
             SchemaKey("Presets.*.temperature", .number(0...2), "Temperature of requests that set none."),
+            SchemaKey(
+                "Presets.*.effort", .choice(efforts), spellings: ["reasoning_effort"],
+                "Effort of requests that say nothing of how much to think."),
             SchemaKey("Frontend.codex", .object, "Settings for Codex."),
             SchemaKey("Frontend.claudeCode", .object, "Settings for Claude Code."),
             SchemaKey(

@@ -46,6 +46,8 @@ package struct HandoffRequest: WireCodable {
     package var isHTTP11: Bool
     /// The model name the provider knows.
     package var model: String
+    /// The effort of a rule or preset, for a request that says nothing of how much to think; "" for none.
+    package var effort: String
     /// The model name the client used, which a translated answer repeats.
     package var clientModel: String
     /// What the request may cost in input tokens, to a few ten per cent.
@@ -75,7 +77,7 @@ package struct HandoffRequest: WireCodable {
         isContested: Bool = false, isDiscarded: Bool = false,
         dropped: [String] = [],
         keepAlive: Bool,
-        isHTTP11: Bool, model: String, clientModel: String, estimatedInput: Int = 0,
+        isHTTP11: Bool, model: String, effort: String = "", clientModel: String, estimatedInput: Int = 0,
         carriesEnvelope: Bool = false,
         bodySize: Int, inlineBody: [UInt8]?, splices: [Splice],
         headers: HeaderBlock,
@@ -94,6 +96,7 @@ package struct HandoffRequest: WireCodable {
         self.keepAlive = keepAlive
         self.isHTTP11 = isHTTP11
         self.model = model
+        self.effort = effort
         self.clientModel = clientModel
         self.estimatedInput = estimatedInput
         self.carriesEnvelope = carriesEnvelope
@@ -128,6 +131,7 @@ package struct HandoffRequest: WireCodable {
         writer.put(keepAlive)
         writer.put(isHTTP11)
         writer.put(model)
+        writer.put(effort)
         writer.put(clientModel)
         writer.put(UInt32(clamping: estimatedInput))
         writer.put(carriesEnvelope)
@@ -159,6 +163,7 @@ package struct HandoffRequest: WireCodable {
         keepAlive = try reader.getBool()
         isHTTP11 = try reader.getBool()
         model = try reader.getString()
+        effort = try reader.getString()
         clientModel = try reader.getString()
         estimatedInput = Int(try reader.get(UInt32.self))
         carriesEnvelope = try reader.getBool()

@@ -62,7 +62,7 @@ package enum MessageKind: UInt8, CaseIterable {
 
 package enum IPC {
     /// Both ends must agree.
-    package static let version: UInt8 = 6
+    package static let version: UInt8 = 7
 
     /// Starts a message.
     @inline(__always)

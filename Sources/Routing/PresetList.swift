@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The body of GET /v1/presets.
-// Source: CCR-Rust, which answers an array of {name, route, max_tokens, temperature}.
+// Source: CCR-Rust, which answers an array of {name, route, max_tokens, temperature}; effort is ccr's.
 
 import JSON
 
@@ -24,6 +24,8 @@ package enum PresetList {
                     } else {
                         writer.null()
                     }
+                    writer.key("effort")
+                    if let effort = preset.overrides.effort { writer.string(effort) } else { writer.null() }
                 }
             }
         }

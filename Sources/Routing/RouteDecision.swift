@@ -28,18 +28,22 @@ package struct RouteCandidate: Equatable, Sendable {
 package struct ParameterOverrides: Equatable, Sendable {
     package var maxTokens: Int?
     package var temperature: Double?
+    /// How much to think, as one of `EffortScale`.
+    package var effort: String?
 
-    package init(maxTokens: Int? = nil, temperature: Double? = nil) {
+    package init(maxTokens: Int? = nil, temperature: Double? = nil, effort: String? = nil) {
         self.maxTokens = maxTokens
         self.temperature = temperature
+        self.effort = effort
     }
 
-    package var isEmpty: Bool { maxTokens == nil && temperature == nil }
+    package var isEmpty: Bool { self == ParameterOverrides() }
 
     /// These, and the others where these say nothing.
     func filled(from others: ParameterOverrides) -> ParameterOverrides {
         ParameterOverrides(
-            maxTokens: maxTokens ?? others.maxTokens, temperature: temperature ?? others.temperature)
+            maxTokens: maxTokens ?? others.maxTokens, temperature: temperature ?? others.temperature,
+            effort: effort ?? others.effort)
     }
 }
 
@@ -122,10 +126,12 @@ extension ParameterOverrides: WireCodable {
     package func encode(to writer: inout WireWriter) {
         writer.put(maxTokens) { $0.put(Int64($1)) }
         writer.put(temperature) { $0.put($1) }
+        writer.put(effort) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         maxTokens = try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(Int64.self)) }
         temperature = try reader.getOptional { (reader) throws(WireError) in try reader.getDouble() }
+        effort = try reader.getOptional { (reader) throws(WireError) in try reader.getString() }
     }
 }

@@ -53,6 +53,9 @@ extension RouteTable {
         if let value = overrides.temperature {
             steps?.append("unless the request does, temperature is set to \(value)")
         }
+        if let effort = overrides.effort {
+            steps?.append("unless the request says how much to think, effort is set to \(effort)")
+        }
         let candidates = try candidates(request, origin.destination, &steps)
         let leading = candidates.prefix {
             $0.model == origin.destination.model

@@ -152,7 +152,8 @@ package struct RouteTable: Equatable, Sendable {
                     PresetDestination(
                         name: preset.name, destination: $0,
                         overrides: ParameterOverrides(
-                            maxTokens: preset.maxTokens, temperature: preset.temperature))
+                            maxTokens: preset.maxTokens, temperature: preset.temperature,
+                            effort: preset.effort))
                 }
             },
             clients: clients, rules: rules, probes: probes,

@@ -102,7 +102,8 @@ extension RoutingRule {
             demands.toolProbes |= RoutingRule.bit(of: Array(tool.utf8), in: &probes.tools)
         }
         choice = rule.choice.flatMap(follow)
-        overrides = ParameterOverrides(maxTokens: rule.maxTokens, temperature: rule.temperature)
+        overrides = ParameterOverrides(
+            maxTokens: rule.maxTokens, temperature: rule.temperature, effort: rule.effort)
     }
 
     private static func bit<Probe: Equatable>(of probe: Probe, in list: inout [Probe]) -> UInt64 {

@@ -68,7 +68,8 @@ struct RequestPlanner {
             handoff.endpoint == .responses && streaming && config.profile.rules.has(.unstableItemIDs)
         let mustRead =
             handoff.endpoint.isTranslatable
-            && (handoff.carriesEnvelope || streaming != handoff.streaming || inArray || repairsIDs)
+            && (handoff.carriesEnvelope || streaming != handoff.streaming || inArray || repairsIDs
+                || needsEncoder(handoff, model))
         let isAnswered = config.profile.answers(
             model.name, in: handoff.endpoint.dialect, own: model.rules.dialects)
         if let url = url(handoff.endpoint, streaming: handoff.streaming), !mustRead,
@@ -92,7 +93,8 @@ struct RequestPlanner {
                 origin: Origin(provider: config.provider, model: model.name), streaming: streaming,
                 rules: config.profile.rules, model: model.rules),
             streamingByPath: handoff.endpoint.hasModelInPath ? handoff.streaming : nil,
-            inArray: inArray, effort: model.effort, requestID: handoff.requestID, nowUnix: nowUnix)
+            inArray: inArray, effort: model.effort, standardEffort: handoff.effort,
+            requestID: handoff.requestID, nowUnix: nowUnix)
         let (translation, encoded) = try Translation.make(
             request, body: body(), clientModel: handoff.clientModel, estimatedInput: calibrated(handoff),
             parser: parser)
@@ -103,6 +105,13 @@ struct RequestPlanner {
             url: endpoint.dialect == handoff.endpoint.dialect
                 ? UpstreamURL.make(url, model: model.name, for: handoff)
                 : UpstreamURL.make(url, model: model.name))
+    }
+
+    /// An effort is set that this provider is told in another form than a word, which takes the whole request to write.
+    private func needsEncoder(_ handoff: HandoffRequest, _ model: ResolvedModel) -> Bool {
+        guard !handoff.effort.isEmpty, !config.isEcho else { return false }
+        let form = model.rules.applied(to: config.profile.rules).thinking(handoff.endpoint.dialect)
+        return form != .none && !RequestAdapter.writesEffort(handoff.endpoint.dialect, form)
     }
 
     /// The URL of an endpoint; nil for what the provider does not answer. The embedded provider has none to speak of.

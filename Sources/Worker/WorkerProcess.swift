@@ -31,6 +31,8 @@ private struct Adaptation {
     struct Key: Hashable {
         let endpoint: Endpoint
         let model: String
+        /// As in a handoff.
+        let effort: String
         let isTranslated: Bool
     }
 
@@ -189,7 +191,7 @@ package final class WorkerProcess {
             guard let descriptor = received.takeDescriptor() else { throw .truncated }
             token = CommitToken(adopting: descriptor)
         }
-        let adaptation = adaptation(handoff.endpoint, handoff.model)
+        let adaptation = adaptation(handoff.endpoint, handoff)
         let plan: RequestPlan
         do {
             let nowUnix = Int(Clock.realtimeUsec() / 1_000_000)
@@ -217,12 +219,18 @@ package final class WorkerProcess {
     }
 
     /// What the model's name stands for, and what follows for requests to this endpoint.
-    private func adaptation(_ endpoint: Endpoint, _ name: String, isTranslated: Bool = false) -> Adaptation {
-        let key = Adaptation.Key(endpoint: endpoint, model: name, isTranslated: isTranslated)
+    private func adaptation(_ endpoint: Endpoint, _ handoff: HandoffRequest, isTranslated: Bool = false)
+        -> Adaptation
+    {
+        let name = handoff.model
+        let key = Adaptation.Key(
+            endpoint: endpoint, model: name, effort: handoff.effort, isTranslated: isTranslated)
         if let known = adaptations[key] { return known }
         let model = ResolvedModel(name, kind: config.profile.kind, rows: config.models)
+        var asked = model
+        if asked.effort == nil, !handoff.effort.isEmpty { asked.effort = handoff.effort }
         let adapter = RequestAdapter(
-            config.profile, endpoint: endpoint, wanted: name, model: model, isTranslated: isTranslated)
+            config.profile, endpoint: endpoint, wanted: name, model: asked, isTranslated: isTranslated)
         let adaptation = Adaptation(model: model, adapter: adapter)
         // Clients may pin models of any name.
         if adaptations.count >= Adaptation.maximumCount { adaptations = [:] }
@@ -240,7 +248,7 @@ package final class WorkerProcess {
         case .translated(_, let bytes, let endpoint, _):
             adapted(
                 SplicedBody(written: bytes),
-                self.adaptation(endpoint, handoff.model, isTranslated: true).adapter,
+                self.adaptation(endpoint, handoff, isTranslated: true).adapter,
                 refused: handoff.dropped)
         }
     }

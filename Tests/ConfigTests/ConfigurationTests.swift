@@ -58,7 +58,7 @@ struct ConfigurationTests {
                {"name": "b", "api_base_url": "https://api.anthropic.com"}],
              "Router": {"default": "a, x", "think": "b,z", "webSearch": "y", "image": "a,x", "tiers": ["b,z", "fast"],
                         "ignoreDirect": true},
-             "Presets": {"p1": {"route": "fast", "max_tokens": 10, "temperature": 0.5}},
+             "Presets": {"p1": {"route": "fast", "max_tokens": 10, "temperature": 0.5, "effort": "max"}},
              "Frontend": {"codex": {"modelMappings": {"gpt-5": "a,x", "default": "y"}}},
              "ModelAliases": [{"name": "fast", "target": "a,x"}, {"alias": "slow", "model": "y"}]}
             """)
@@ -92,7 +92,7 @@ struct ConfigurationTests {
         #expect(configuration.router.ignoreDirect)
         #expect(
             configuration.presets == [
-                Preset(name: "p1", route: .named("fast"), maxTokens: 10, temperature: 0.5)
+                Preset(name: "p1", route: .named("fast"), maxTokens: 10, temperature: 0.5, effort: "max")
             ])
         #expect(
             configuration.codexMappings == [

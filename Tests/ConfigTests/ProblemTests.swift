@@ -145,6 +145,10 @@ struct ProblemTests {
             "1:49: error: Rules[0].shadow: copies what goes nowhere: it needs route or split beside it"
         ),
         (
+            #""Rules": [{"set": {"effort": "hihg"}}]"#,
+            "1:31: error: Rules[0].set.effort: is “hihg”, allowed is “none”, “minimal”, “low”, “medium”, “high”, “xhigh”, “max” (did you mean “high”?)"
+        ),
+        (
             #""Rules": [{"split": {"p,m": 0}}]"#,
             "1:22: error: Rules[0].split: leads nowhere: no share is above 0"
         ),

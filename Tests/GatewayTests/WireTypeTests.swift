@@ -46,7 +46,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         terms: ReturnTerms(always: [], repeated: [], afterWait: FailureSet([.rate]), longestWaitMsec: 7),
         credential: "c",
         isOnlyCredential: false, dropped: ["p"], keepAlive: true,
-        isHTTP11: true, model: "gpt-5", clientModel: "gpt", carriesEnvelope: true, bodySize: 1 << 40,
+        isHTTP11: true, model: "gpt-5", effort: "low", clientModel: "gpt", carriesEnvelope: true,
+        bodySize: 1 << 40,
         inlineBody: nil,
         splices: [
             Splice(offset: 1, length: 2, replacement: [3, 4]), Splice(offset: 9, length: 0, replacement: []),

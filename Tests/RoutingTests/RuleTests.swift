@@ -139,16 +139,25 @@ struct RuleTests {
     func order() throws {
         let table = try rules(
             """
-            {"match": {"client": "other"}, "set": {"max_tokens": 7}},
-            {"match": {"model": "echo,*"}, "route": "chatty,small", "set": {"max_tokens": 9, "temperature": 1}},
+            {"match": {"client": "other"}, "set": {"max_tokens": 7, "effort": "low"}},
+            {"match": {"model": "echo,*"}, "route": "chatty,small",
+              "set": {"max_tokens": 9, "temperature": 1, "reasoning_effort": "high"}},
             {"route": "chatty,big", "set": {"temperature": 2}}
             """)
         let decision = try table.resolve(request("echo,x"))
         #expect(decision.candidates[0].pin == "chatty,small")
-        #expect(decision.overrides == ParameterOverrides(maxTokens: 7, temperature: 1))
+        #expect(decision.overrides == ParameterOverrides(maxTokens: 7, temperature: 1, effort: "low"))
+        #expect(
+            table.explain(request("echo,x")).steps.contains(
+                "unless the request says how much to think, effort is set to low"))
         let other = try table.resolve(request("big", .codex))
         #expect(other.candidates[0].pin == "chatty,big")
         #expect(other.overrides == ParameterOverrides(temperature: 2))
+    }
+
+    @Test("take every effort that can be told apart")
+    func efforts() {
+        #expect(Schema.efforts == EffortScale.all)
     }
 
     @Test("leave presets of the path alone")

@@ -184,10 +184,12 @@ struct CatalogueTests {
     @Test("has the presets beside it")
     func presets() throws {
         let table = try table(
-            with: #""Presets": {"p": {"route": "big", "max_tokens": 5}, "q": {"route": "echo,e"}}"#)
+            with:
+                #""Presets": {"p": {"route": "big", "max_tokens": 5}, "q": {"route": "echo,e", "effort": "low"}}"#
+        )
         #expect(
             String(decoding: PresetList.body(table), as: UTF8.self)
-                == #"[{"name":"p","route":"chatty,big","max_tokens":5,"temperature":null},"#
-                + #"{"name":"q","route":"echo,e","max_tokens":null,"temperature":null}]"#)
+                == #"[{"name":"p","route":"chatty,big","max_tokens":5,"temperature":null,"effort":null},"#
+                + #"{"name":"q","route":"echo,e","max_tokens":null,"temperature":null,"effort":"low"}]"#)
     }
 }

@@ -18,6 +18,7 @@ class Routing(Case):
         cls.stack = cls.enterClassContext(
             Stack(
                 provider("up", cls.up.url + "/v1", ["main", "small", "sub", "search", "tight", "cut"]),
+                provider("claude", cls.up.url, ["wide", "budget"], kind="anthropic", dialects=["messages"]),
                 Router={
                     "default": "up,main",
                     "background": "up,small",
@@ -26,8 +27,15 @@ class Routing(Case):
                     "compact": "up,cut",
                     "tiers": [],
                 },
-                Models=[{"match": "tight", "context_window": 100}],
-                Rules=[{"match": {"headers": {"x-team": "a"}}, "route": "up,cut", "set": {"max_tokens": 9}}],
+                Models=[
+                    {"match": "tight", "context_window": 100},
+                    {"match": "budget", "thinking": "budget", "budgets": {"high": 2000}},
+                ],
+                Rules=[
+                    {"match": {"headers": {"x-think": "*"}}, "set": {"effort": "high"}},
+                    {"match": {"headers": {"x-team": "a"}}, "route": "up,cut", "set": {"max_tokens": 9}},
+                ],
+                Presets={"brief": {"route": "up,small", "effort": "low"}},
             )
         )
 
@@ -63,6 +71,27 @@ class Routing(Case):
         model, body = self.ask(CHAT, {}, ("X-Team", "a"))
         self.assertEqual((model, body["max_tokens"]), ("cut", 9))
         self.assertEqual(self.ask(CHAT, {"max_tokens": 3}, ("X-Team", "a"))[1]["max_tokens"], 3)
+
+    def test_rules_set_an_effort_in_the_form_of_the_provider(self):
+        for dialect, model, changes, name, wanted in [
+            (CHAT, "main", {}, "reasoning_effort", "high"),
+            (CHAT, "main", {"reasoning_effort": "low"}, "reasoning_effort", "low"),
+            (RESPONSES, "main", {}, "reasoning", {"effort": "high"}),
+            (RESPONSES, "main", {"reasoning": {"effort": "low"}}, "reasoning", {"effort": "low"}),
+            (MESSAGES, "main", {}, "output_config", {"effort": "high"}),
+            (MESSAGES, "wide", {}, "output_config", {"effort": "high"}),
+            (CHAT, "wide", {}, "output_config", {"effort": "high"}),
+            (MESSAGES, "budget", {"max_tokens": 4000}, "thinking", {"type": "enabled", "budget_tokens": 2000}),
+            (MESSAGES, "budget", {"thinking": {"type": "disabled"}}, "thinking", {"type": "disabled"}),
+            (CHAT, "budget", {"max_tokens": 4000}, "thinking", {"type": "enabled", "budget_tokens": 2000}),
+        ]:
+            with self.subTest(dialect=dialect.path, model=model, changes=changes):
+                asked, body = self.ask(dialect, changes, ("X-Think", "1"), model=model)
+                self.assertEqual((asked, body.get(name)), (model, wanted), body)
+                self.assertNotIn(name, self.ask(dialect, {}, model=model)[1])
+        before = len(self.up.requests)
+        self.assertEqual(self.stack.post("/preset/brief" + CHAT.path, CHAT.request("x")).status, 200)
+        self.assertEqual(json.loads(self.up.requests[before].body)["reasoning_effort"], "low")
 
     def test_a_request_that_is_too_long_goes_nowhere(self):
         long = {"role": "user", "content": "word " * 500}

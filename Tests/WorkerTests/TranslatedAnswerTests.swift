@@ -325,6 +325,53 @@ import Testing
             "what the client says beside its body holds for the provider too")
     }
 
+    @Test func `an effort that the provider is told in another form than a word makes the request be read`()
+        throws
+    {
+        func sent(_ effort: String, _ body: String, _ thinking: ThinkingForm) throws -> String {
+            var rules = ModelRules()
+            rules.thinking = thinking
+            rules.budgets = [EffortBudget("low", 2_000)]
+            var handoff = handoff(.messages)
+            handoff.effort = effort
+            let plan = try planner([.messages: "http://h/v1/messages"]).plan(
+                handoff, ResolvedModel(name: "m", rules: rules), nowUnix: 1, parser: parser
+            ) { Array(body.utf8) }
+            guard case .translated(_, let bytes, _, _) = plan else { return "passes" }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        let open = #"{"model":"c","max_tokens":9000,"messages":[{"role":"user","content":"Hi"}]}"#
+        let off = open.replacing("{\"model\"", with: "{\"thinking\":{\"type\":\"disabled\"},\"model\"")
+        #expect(try sent("", open, .budget) == "passes")
+        #expect(try sent("low", open, .adaptive) == "passes", "the adapter writes the word")
+        let thinking = #""thinking":{"type":"enabled","budget_tokens":2000}"#
+        let asked = try sent("low", open, .budget)
+        #expect(asked.contains(thinking), "\(asked)")
+        let unasked = try sent("low", off, .budget)
+        #expect(unasked.contains(#""thinking":{"type":"disabled"}"#), "\(unasked)")
+    }
+
+    @Test func `an effort of a rule fills what a translated request leaves open, one of a name replaces it`()
+        throws
+    {
+        func effort(_ body: String, name: String? = nil) throws -> Substring? {
+            var handoff = handoff(.messages)
+            handoff.effort = "low"
+            let plan = try planner([.chatCompletions: "http://h/c"]).plan(
+                handoff, ResolvedModel(name: "m", effort: name), nowUnix: 1, parser: parser
+            ) { Array(body.utf8) }
+            guard case .translated(_, let bytes, _, _) = plan else { return nil }
+            let text = String(decoding: bytes, as: UTF8.self)
+            guard let start = text.firstRange(of: #""reasoning_effort":""#)?.upperBound else { return nil }
+            return text[start...].prefix { $0 != "\"" }
+        }
+        let rest = #""model":"c","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#
+        #expect(try effort("{" + rest) == "low")
+        #expect(try effort(#"{"output_config":{"effort":"high"},"# + rest) == "high")
+        #expect(try effort(#"{"thinking":{"type":"disabled"},"# + rest) != "low")
+        #expect(try effort(#"{"output_config":{"effort":"high"},"# + rest, name: "minimal") == "minimal")
+    }
+
     @Test func `a model may stream only, or never, in place of what its provider does`() throws {
         let urls: [Endpoint: String] = [.chatCompletions: "http://h/c"]
         var rules = ModelRules()

@@ -166,19 +166,42 @@ package struct RequestAdapter {
 
     // MARK: - Effort
 
+    /// Whether an effort that a request does not name is written here as a word of its own; else an encoder has to.
+    package static func writesEffort(_ dialect: Dialect, _ form: ThinkingForm) -> Bool {
+        switch (dialect, form) {
+        case (.gemini, _), (.chat, .reasoningObject), (.chat, .thinkingType), (.chat, .enableThinking): false
+        case (.messages, let form): form == .adaptive
+        default: form != .none
+        }
+    }
+
+    /// Members of Chat that say how much to think besides `reasoning_effort`.
+    private static let chatThinking: [StaticString] = [
+        "reasoning", "thinking", "enable_thinking", "thinking_budget",
+    ]
+
     private func adaptEffort(
         _ root: JSONValue, _ changes: inout [(name: String, change: MemberChange)], _ edit: inout ObjectEdit
     ) {
         guard adaptsEffort, rules.thinking(endpoint.dialect) != .none else { return }
         switch endpoint.dialect {
         case .chat:
+            let isSaid = RequestAdapter.chatThinking.contains { root.member($0)?.isNull == false }
+            guard !isSaid || root.member("reasoning_effort") != nil else { return }
             guard let json = effort(root.member("reasoning_effort")) else { return }
             changes.append(("reasoning_effort", .set(json)))
         case .responses: nested("reasoning", root.member("reasoning"), &changes, &edit)
         case .messages where rules.messagesThinking == .adaptive:
-            nested("output_config", root.member("output_config"), &changes, &edit)
+            let config = root.member("output_config")
+            guard config?.member("effort") != nil || leavesThinkingOpen(root) else { return }
+            nested("output_config", config, &changes, &edit)
         case .messages, .gemini: break
         }
+    }
+
+    /// Thinking of Messages that is off, or up to a number of tokens, is a word about its amount.
+    private func leavesThinkingOpen(_ root: JSONValue) -> Bool {
+        root.member("thinking")?.member("type")?.isString("adaptive") ?? true
     }
 
     /// The effort to ask for as JSON, or nil when the client's stands or nobody says anything.

@@ -187,7 +187,7 @@ struct MessagesRequestWriter {
 
     /// What the provider is told about thinking.
     private func thinking(_ turns: [Turn]) -> MessagesThinking {
-        if isSameDialect {
+        if isSameDialect, !request.effortIsGiven {
             return MessagesThinking(
                 mode: request.reasoning.mode, display: request.reasoning.display,
                 effort: request.reasoning.effort)

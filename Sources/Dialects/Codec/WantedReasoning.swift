@@ -10,4 +10,9 @@ extension CanonicalRequest {
         wanted.effort = reasoning.mode == .off ? nil : effort
         return wanted
     }
+
+    /// The client says neither how much the model should think nor that it should not.
+    var leavesEffortOpen: Bool {
+        effort == nil && (reasoning.mode == nil || reasoning.mode == .adaptive)
+    }
 }

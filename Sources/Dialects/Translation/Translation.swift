@@ -19,13 +19,16 @@ package struct TranslationRequest {
     package let inArray: Bool
     /// The effort that the model's name stands for, in place of the request's.
     package let effort: String?
+    /// The effort of requests that say nothing of how much to think; "" for none.
+    package let standardEffort: String
     package let requestID: String
     /// Seconds since 1970, for answers that tell when they were made.
     package let nowUnix: Int
 
     package init(
         client: Dialect, upstream: Dialect, target: RequestTarget, streamingByPath: Bool?,
-        inArray: Bool = false, effort: String? = nil, requestID: String, nowUnix: Int
+        inArray: Bool = false, effort: String? = nil, standardEffort: String = "", requestID: String,
+        nowUnix: Int
     ) {
         self.client = client
         self.upstream = upstream
@@ -33,6 +36,7 @@ package struct TranslationRequest {
         self.streamingByPath = streamingByPath
         self.inArray = inArray
         self.effort = effort
+        self.standardEffort = standardEffort
         self.requestID = requestID
         self.nowUnix = nowUnix
     }
@@ -87,7 +91,12 @@ package final class Translation {
             Result { () throws(GatewayError) in try decode(request, body, view, parser) }
         }.get()
         canonical.sourceBytes = body.count
-        if let effort = request.effort { canonical.reasoning.effort = effort }
+        if let effort = request.effort {
+            canonical.reasoning.effort = effort
+        } else if !request.standardEffort.isEmpty, canonical.leavesEffortOpen {
+            canonical.reasoning.effort = request.standardEffort
+            canonical.effortIsGiven = true
+        }
         let compacts = canonical.compacts && request.upstream != .responses
         if request.upstream != .responses { try Compaction.prepare(&canonical) }
         HostedSearch.prepare(&canonical, for: request.target.rules, in: request.upstream)

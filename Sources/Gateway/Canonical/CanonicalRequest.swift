@@ -30,6 +30,8 @@ package struct CanonicalRequest: Equatable, Sendable {
     package var allowsParallelCalls: Bool?
 
     package var reasoning = ReasoningRequest()
+    /// The effort is an operator's and not the client's, so that every provider is told it in its own form.
+    package var effortIsGiven = false
     package var outputFormat: OutputFormat?
     package var sampling = Sampling()
 

@@ -222,6 +222,34 @@ struct RequestAdapterTests {
             try adapt(body, endpoint, profile(endpoint.dialect), model: model, wanted: "m-high") == expected)
     }
 
+    @Test(
+        "An effort is added only to a request that says nothing of how much to think",
+        arguments: [
+            (Endpoint.chatCompletions, #"{"a":1}"#, #"{"a":1,"reasoning_effort":"low"}"#),
+            (.chatCompletions, #"{"reasoning_effort":"high"}"#, #"{"reasoning_effort":"high"}"#),
+            (.chatCompletions, #"{"reasoning":{"max_tokens":5}}"#, #"{"reasoning":{"max_tokens":5}}"#),
+            (.chatCompletions, #"{"thinking":{"type":"disabled"}}"#, #"{"thinking":{"type":"disabled"}}"#),
+            (.chatCompletions, #"{"thinking":null}"#, #"{"thinking":null,"reasoning_effort":"low"}"#),
+            (
+                .responses, #"{"reasoning":{"summary":"auto"}}"#,
+                #"{"reasoning":{"summary":"auto","effort":"low"}}"#
+            ),
+            (
+                .messages, #"{"thinking":{"type":"adaptive"}}"#,
+                #"{"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}"#
+            ),
+            (.messages, #"{"thinking":{"type":"disabled"}}"#, #"{"thinking":{"type":"disabled"}}"#),
+            (
+                .messages, #"{"thinking":{"type":"enabled","budget_tokens":2000}}"#,
+                #"{"thinking":{"type":"enabled","budget_tokens":2000}}"#
+            ),
+            (.countTokens, #"{"a":1}"#, #"{"a":1}"#),
+        ])
+    func fills(endpoint: Endpoint, body: String, expected: String) throws {
+        let model = ResolvedModel(name: "m", effort: "low")
+        #expect(try adapt(body, endpoint, profile(endpoint.dialect), model: model) == expected)
+    }
+
     @Test("A default effort is asked for, and a model without thinking is asked for none")
     func effortBounds() throws {
         var rules = ModelRules("m")
