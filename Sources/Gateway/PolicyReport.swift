@@ -119,18 +119,24 @@ package struct PolicyReport: Equatable, Sendable, WireCodable {
         }
     }
 
+    /// What is left of the repetitions at a provider.
+    package struct Budget: Equatable, Sendable {
+        package var provider: String
+        package var left: Double
+
+        package init(provider: String, left: Double) {
+            self.provider = provider
+            self.left = left
+        }
+    }
+
     package var circuits: [Circuit] = []
     package var pauses: [Pause] = []
     package var bans: [Ban] = []
-    /// Repetitions that each provider's budget has left, in the order of the configuration.
-    package var budgets: [(provider: String, left: Double)] = []
+    /// In the order of the configuration.
+    package var budgets: [Budget] = []
 
     package init() {}
-
-    package static func == (left: PolicyReport, right: PolicyReport) -> Bool {
-        left.circuits == right.circuits && left.pauses == right.pauses && left.bans == right.bans
-            && left.budgets.elementsEqual(right.budgets) { $0 == $1 }
-    }
 
     /// The same with other times.
     package func moved(_ time: (UInt64) -> UInt64) -> PolicyReport {
@@ -180,7 +186,7 @@ package struct PolicyReport: Equatable, Sendable, WireCodable {
                 untilUsec: try reader.getOptional { (reader) throws(WireError) in try reader.get() })
         }
         budgets = try reader.getList { (reader) throws(WireError) in
-            (provider: try reader.getString(), left: try reader.getDouble())
+            Budget(provider: try reader.getString(), left: try reader.getDouble())
         }
     }
 }

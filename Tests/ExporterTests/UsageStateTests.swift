@@ -161,7 +161,7 @@ import Testing
             .init(provider: "openai", credential: "c", model: "", origin: "admin", untilUsec: nil),
             .init(provider: "openai", credential: "d", model: "", origin: "admin", untilUsec: 3),
         ]
-        report.budgets = [("openai", 2.5)]
+        report.budgets = [.init(provider: "openai", left: 2.5)]
         for front in [1, 2] as [UInt64] { state.apply(batch([], front: front), nowUsec: 0) }
         state.policyChanged(report, of: 1)
         report.circuits[1].state = .open

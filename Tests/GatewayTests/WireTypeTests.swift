@@ -72,7 +72,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
             .init(provider: "p", credential: "", model: "m", origin: "admin", untilUsec: nil),
             .init(provider: "p", credential: "c", model: "", origin: "fail2ban", untilUsec: 3),
         ]
-        report.budgets = [("p", 2.5)]
+        report.budgets = [.init(provider: "p", left: 2.5)]
         return report
     }
 

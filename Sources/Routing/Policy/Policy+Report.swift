@@ -30,7 +30,8 @@ extension Policy {
                         provider: provider.name, credential: credential.name, model: "",
                         untilUsec: state.gate.openUntil))
             }
-            report.budgets.append((provider.name, state.budget.left))
+            report.budgets.append(
+                PolicyReport.Budget(provider: provider.name, left: state.budget.left))
         }
         report.circuits.sort { ($0.provider, $0.model) < ($1.provider, $1.model) }
         report.pauses.sort { ($0.provider, $0.credential, $0.model) < ($1.provider, $1.credential, $1.model) }
