@@ -45,6 +45,8 @@ final class ClientRequest {
     var wakeUsec: UInt64 = 0
     var failedAttempts: [FailedAttempt] = []
     var lastError: GatewayError?
+    /// The answer if nobody is left, of a provider that was asked beside another one.
+    var refusal: Refusal?
     var isCommitted = false
     var isAbandoned = false
     /// The link that holds the handoff, until the handoff is over.

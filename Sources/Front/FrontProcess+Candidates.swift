@@ -52,6 +52,7 @@ extension FrontProcess {
                 .info, .requestWaits, "waits \((until - now) / 1000) ms until somebody can be asked",
                 [LogField("CCR_REQUEST_ID", request.id)])
         case .fail(let retryAfterMsec):
+            if let refusal = request.refusal { return finish(request, with: refusal) }
             finish(request, with: refusal(request, retryAfterMsec))
         }
     }

@@ -140,6 +140,7 @@ extension FrontProcess {
                 guard let request = link.requests.removeValue(forKey: failed.tag) else {
                     return shadowEnded(failed.tag, status: failed.report.status, .upstreamFailed)
                 }
+                keep(failed, for: request)
                 let error = GatewayError(
                     failed.kind, failed.message, quote: failed.quote, retryAfter: failed.retryAfter)
                 if request.race != nil, raceFailed(request, failed.tag, error, failed.report) { return }

@@ -87,6 +87,23 @@ extension FrontProcess {
         return true
     }
 
+    /// A worker has been told a refusal that it has not passed on, since somebody else could have answered.
+    func keep(_ failed: HandoffFailed, for request: ClientRequest) {
+        guard let answer = failed.refusal,
+            !FrontProcess.terms(.none, request).always.contains(failed.report.class),
+            let grant = request.isOther(failed.tag) ? request.race?.other?.grant : request.grant
+        else { return }
+        request.keep(Refusal(grant, answer, isFinal: failed.report.class.isFinal))
+    }
+
+    /// Nobody is left who could answer: the client reads what a provider said.
+    func finish(_ request: ClientRequest, with refusal: Refusal) {
+        request.grant = refusal.grant
+        record(request, status: refusal.answer.status, outcome: .upstreamFailed, rejection: nil)
+        request.connection.send(
+            refusal.answer.bytes, thenClose: !request.clientKeepsAlive || isDraining)
+    }
+
     /// A worker gives a request back. Returns false when nobody else is being asked.
     func raceFailed(
         _ request: ClientRequest, _ tag: UInt64, _ error: GatewayError, _ report: FailureReport

@@ -2,6 +2,7 @@
 // A request that two workers may answer: the token that lets only one of them, and the attempt beside the present one.
 // Source: docs/decisions/0019-a-token-of-the-kernel-decides-who-answers.md.
 
+import Gateway
 import Posix
 import Routing
 
@@ -23,7 +24,27 @@ final class Race {
     init() throws(Errno) { token = try CommitToken() }
 }
 
+/// What one of those who were asked has refused a request with. Rarely needed, so a request has only a reference to it.
+final class Refusal {
+    let grant: Grant
+    let answer: HandoffRefusal
+    /// Whoever asks again, it changes nothing.
+    let isFinal: Bool
+
+    init(_ grant: Grant, _ answer: HandoffRefusal, isFinal: Bool) {
+        self.grant = grant
+        self.answer = answer
+        self.isFinal = isFinal
+    }
+}
+
 extension ClientRequest {
+    /// Keeps what the client is told if nobody answers: the later refusal, unless only the earlier one says what is wrong
+    /// with the request.
+    func keep(_ refusal: Refusal) {
+        if refusal.isFinal || self.refusal?.isFinal != true { self.refusal = refusal }
+    }
+
     /// Whether this message of a worker is about the attempt that the request's own members do not describe.
     func isOther(_ tag: UInt64) -> Bool { race?.other?.tag == tag }
 

@@ -259,10 +259,12 @@ package struct HandoffFailed: WireCodable {
     package var retryAfter: Int?
     /// What it means for what comes next.
     package var report: FailureReport
+    /// Of a contested request: what the client would have got if nobody else had been asked.
+    package var refusal: HandoffRefusal?
 
     package init(
         tag: UInt64, kind: ErrorKind, message: String, quote: String = "", retryAfter: Int? = nil,
-        report: FailureReport
+        report: FailureReport, refusal: HandoffRefusal? = nil
     ) {
         self.tag = tag
         self.kind = kind
@@ -270,6 +272,7 @@ package struct HandoffFailed: WireCodable {
         self.quote = quote
         self.retryAfter = retryAfter
         self.report = report
+        self.refusal = refusal
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -279,6 +282,7 @@ package struct HandoffFailed: WireCodable {
         writer.put(quote)
         writer.put(retryAfter) { $0.put(UInt32(clamping: $1)) }
         writer.put(report)
+        writer.put(refusal) { $0.put($1) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -288,6 +292,33 @@ package struct HandoffFailed: WireCodable {
         quote = try reader.getString()
         retryAfter = try reader.getOptional { (reader) throws(WireError) in Int(try reader.get(UInt32.self)) }
         report = try reader.get()
+        refusal = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
+    }
+}
+
+/// A provider's refusal as an answer to the client.
+package struct HandoffRefusal: Equatable, Sendable, WireCodable {
+    /// Larger ones are not kept.
+    package static let maximumBytes = 65_536
+
+    /// The status the client sees.
+    package var status: Int
+    /// Head and body.
+    package var bytes: [UInt8]
+
+    package init(status: Int, bytes: [UInt8]) {
+        self.status = status
+        self.bytes = bytes
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.put(UInt16(status))
+        writer.put(bytes)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        status = Int(try reader.get(UInt16.self))
+        bytes = try reader.getArray()
     }
 }
 

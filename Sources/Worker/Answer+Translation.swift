@@ -100,12 +100,17 @@ extension Answer {
     mutating func translateError(_ parser: JSONParser) -> Step {
         let failure = readError(status: status, parser)
         if request.terms.cover(failure.report) { return .fail(failure) }
+        renderError(failure)
+        return commit()
+    }
+
+    /// Makes the provider's error the client's answer.
+    mutating func renderError(_ failure: Failure) {
         answers(with: failure.report)
         // Only Anthropic's clients know 529.
         if status == 529, translation?.client != .messages { status = 503 }
         held = ErrorBody.render(
             failure.error, dialect: translation?.client ?? .chat, requestID: request.requestID)
-        return commit()
     }
 
     /// Names the provider; its own words go to the client alone.

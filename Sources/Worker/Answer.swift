@@ -79,6 +79,8 @@ package struct Answer {
     private(set) package var failure: FailureReport?
     package internal(set) var status = 0
     private(set) package var isCommitted = false
+    /// The upstream has said everything.
+    private var isWhole = false
     private(set) package var framing = Framing.chunked
     /// Bytes of the body that wait for the commit.
     package internal(set) var held: [UInt8] = []
@@ -249,6 +251,7 @@ package struct Answer {
     ///
     /// - Parameter parser: any parser; values that the caller has from it become invalid.
     package mutating func upstreamCompleted(parser: JSONParser) -> Ending {
+        isWhole = true
         if translation != nil { return translationCompleted(parser) }
         if status < 300, !isEncoded { observer.ended() }
         if status < 300, !isEncoded, case .failed(let failure) = observer.phase {
@@ -309,6 +312,23 @@ package struct Answer {
         if request.terms.cover(failure.report) { return .fail(failure) }
         self.failure = failure.report
         return commit()
+    }
+
+    /// What the client would have got if front had not wanted the failure back: the provider's refusal, translated if need
+    /// be. Nil when the provider has not refused, or not told all of it.
+    package func refusal(_ failure: Failure) -> HandoffRefusal? {
+        guard isWhole, !isCommitted, status >= 300 else { return nil }
+        var copy = self
+        if translation == nil {
+            copy.answers(with: failure.report)
+            copy.contentLength = held.count
+        } else {
+            copy.renderError(failure)
+        }
+        _ = copy.commit()
+        let bytes = copy.head + copy.held
+        return bytes.count <= HandoffRefusal.maximumBytes
+            ? HandoffRefusal(status: copy.status, bytes: bytes) : nil
     }
 
     /// What a failed status and the body that came with it mean.

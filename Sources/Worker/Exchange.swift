@@ -411,7 +411,8 @@ final class Exchange: TransferDelegate {
             .workerFailed,
             HandoffFailed(
                 tag: handoff.tag, kind: failure.error.kind, message: failure.error.message,
-                quote: failure.error.quote, retryAfter: failure.error.retryAfter, report: failure.report))
+                quote: failure.error.quote, retryAfter: failure.error.retryAfter, report: failure.report,
+                refusal: token == nil ? nil : answer.refusal(failure)))
         tellCooldown(failure.report)
         reportRefusal()
         worker.ended(self, link)

@@ -175,7 +175,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
                 tag: 2, kind: .rateLimited, message: "p reported an error", quote: "slow down",
                 retryAfter: 7,
                 report: FailureReport(
-                    .parameter, status: 400, retryAfterMsec: 7, parameter: "p", mayRepeat: false))),
+                    .parameter, status: 400, retryAfterMsec: 7, parameter: "p", mayRepeat: false),
+                refusal: HandoffRefusal(status: 400, bytes: [1, 2]))),
         Sample(
             "HandoffFailed without a status",
             HandoffFailed(

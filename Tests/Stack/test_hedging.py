@@ -7,7 +7,7 @@ from dialects import CHAT, DIALECTS
 from harness import Case, Stack, Upstream, provider, wait_for
 from scripted import HANG, JSON, Pause, Script, whole
 from test_failover import together
-from wire import Wire, post_bytes
+from wire import Wire, post_bytes, request_bytes
 
 # What the policy wants to have seen of a provider before it calls one late.
 ENOUGH = 20
@@ -120,6 +120,31 @@ class Hedging(Case):
                 answer = stack.post(CHAT.path, CHAT.request("slow,m"))
                 CHAT.assert_complete(answer, 10)
                 self.assertEqual(answer.header("x-ccr-tier"), "slow" if other is self.slow else "fast")
+                self.assertEqual(self.asked(), (before[0] + 1, before[1] + 1))
+        self.settled(stack)
+
+    def test_when_both_fail_the_client_reads_what_a_provider_says(self):
+        stack = self.start()
+        bad = b'{"error":{"message":"no such tool","type":"invalid_request_error"}}'
+        down = b'{"error":{"message":"in a maintenance","type":"server_error"}}'
+        for slow, fast, status, body, tier in (
+            # What is wrong with the request says more than a provider's trouble.
+            ((400, bad), (500, down), 400, bad, "slow"),
+            ((500, down), (400, bad), 400, bad, "fast"),
+            ((500, bad), (503, down), 503, down, "fast"),
+        ):
+            with self.subTest(slow=slow[0], fast=fast[0]):
+                fields = [JSON, ("x-should-retry", "false")]
+                self.slow.scripts["m"] = whole(slow[1], slow[0], fields, before=[Pause(0.8)])
+                self.fast.scripts["m"] = whole(fast[1], fast[0], fields, before=[Pause(1.2)])
+                before = self.asked()
+                with Wire(stack.port) as wire:
+                    wire.send(post_bytes(CHAT.path, CHAT.request("slow,m")))
+                    answer = wire.read_answer()
+                    self.assertEqual((answer.status, answer.body), (status, body))
+                    self.assertEqual(answer.header("x-ccr-tier"), tier)
+                    wire.send(request_bytes("GET", "/v1/models"))
+                    self.assertEqual(wire.read_answer().status, 200, "the connection serves on")
                 self.assertEqual(self.asked(), (before[0] + 1, before[1] + 1))
         self.settled(stack)
 

@@ -71,6 +71,43 @@ import Testing
         #expect(answer.upstreamCompleted(parser: parser) == .finish(last: []))
     }
 
+    @Test(arguments: [false, true])
+    func `a refusal that is given back is kept as the client would have got it`(isTranslated: Bool) throws {
+        func refused(isLast: Bool, _ pieces: [String], isWhole: Bool = true) throws -> (
+            Answer, HandoffRefusal?
+        ) {
+            var answer =
+                try isTranslated
+                ? answer(streaming: true, isLast: isLast) : Player(.messages, isLast: isLast).answer
+            Array("content-type: application/json".utf8).withUnsafeBytes { answer.headLineReceived($0) }
+            _ = answer.headReceived(status: 503, nowMsec: 1_800_000_000_000)
+            for piece in pieces { _ = feed(&answer, piece) }
+            guard isWhole else { return (answer, nil) }
+            guard case .fail(let failure) = answer.upstreamCompleted(parser: parser) else {
+                return (answer, nil)
+            }
+            return (answer, answer.refusal(failure))
+        }
+        let pieces = [#"{"type":"error","error":{"type":"overloaded"#, #"_error","message":"later"}}"#]
+        let (told, none) = try refused(isLast: true, pieces)
+        let (_, kept) = try refused(isLast: false, pieces)
+        #expect(none == nil && told.isCommitted)
+        let lines = text(told.head).split(separator: "\r\n").filter {
+            !$0.hasPrefix("transfer-encoding:") && !$0.hasPrefix("content-length:")
+        }
+        let bytes = text(try #require(kept?.bytes))
+        for line in lines { #expect(bytes.contains(line)) }
+        #expect(bytes.hasSuffix("content-length: \(told.held.count)\r\n\r\n" + text(told.held)))
+        #expect(kept?.status == 503)
+        let (broken, _) = try refused(isLast: false, pieces, isWhole: false)
+        let failure = Answer.Failure(
+            error: GatewayError(.overloaded, ""), report: FailureReport(.overload, status: 503))
+        #expect(broken.refusal(failure) == nil, "what is not whole is no answer")
+        let (_, large) = try refused(
+            isLast: false, pieces + [String(repeating: " ", count: HandoffRefusal.maximumBytes)])
+        #expect(isTranslated || large == nil)
+    }
+
     @Test func `a document is committed whole, with its own length`() throws {
         var answer = try answer(streaming: false)
         #expect(head(&answer, 200, "application/json") == .hold)
