@@ -29,7 +29,7 @@ extension FrontProcess {
         request.candidates = []
         request.course = Course(
             candidates, session: session,
-            tokens: (request.facts?.estimatedTokens ?? 0) + FrontProcess.assumedOutputTokens,
+            tokens: request.facts?.estimatedTokens ?? 0, output: FrontProcess.assumedOutputTokens,
             isStream: request.isStreaming,
             deadlineUsec: waitDeadline(request))
         request.hasSetOut = true
@@ -62,6 +62,12 @@ extension FrontProcess {
         let seconds = retryAfterMsec.map { max(1, ($0 + 999) / 1000) }
         guard var error = request.lastError else {
             guard let seconds else {
+                if policy.exceedsLimits(request.course, now) {
+                    return GatewayError(
+                        .tooLarge,
+                        "the request has about \(request.course.tokens.input) tokens, more than every provider of this "
+                            + "model may be asked for in a minute")
+                }
                 return GatewayError(
                     .overloaded, "every provider of this model is banned, or out of reach for this request")
             }

@@ -29,9 +29,7 @@ extension FrontProcess {
             gauges.activeRequests * 2 < config.limits.requestsInFlight,
             let endpoint = request.endpoint, let body = request.body, body.count <= BodyPool.maximumBytes,
             let link = workers.leastBusy(target.candidate.providerIndex),
-            let (course, grant) = withPolicy({
-                $0.shadow(target.candidate, tokens: request.course.tokens, now)
-            })
+            let (course, grant) = withPolicy({ $0.shadow(target.candidate, request.course.tokens, now) })
         else { return }
         let tag = nextTag()
         guard let posted = post(request, grant, tag: tag, token: nil, isDiscarded: true, to: link) else {

@@ -96,6 +96,18 @@ struct MinuteBudgetTests {
         #expect(budget.admit(tokens: 101, at: 1) == Admission.never)
     }
 
+    @Test(
+        "set an answer aside as far as a limit has room for it, and never refuse a request for its answer alone",
+        arguments: [
+            (nil, 100, 1_100), (100_000, 100, 1_100), (4_000, 100, 1_100), (1_000, 100, 350),
+            (1_000, 900, 1_000),
+            (1_000, 1_000, 1_000), (1_000, 1_001, 1_001), (3, 1, 1), (3, 3, 3),
+        ] as [(Int?, Int, Int)])
+    func setAside(limit: Int?, input: Int, amount: Int) {
+        let budget = MinuteBudget(MinuteLimits(tokens: limit))
+        #expect(budget.amount(TokenDemand(input: input, output: 1_000)) == amount)
+    }
+
     @Test("are corrected when the real usage is known")
     func settle() {
         var budget = MinuteBudget(MinuteLimits(tokens: 100))

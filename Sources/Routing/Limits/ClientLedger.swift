@@ -9,7 +9,7 @@ package struct ClientLedger {
     /// What a request has taken until it is over.
     package struct Hold: Equatable, Sendable {
         let client: Int
-        let tokens: Int
+        let tokens: TokenDemand
         /// CLOCK_MONOTONIC microseconds.
         let takenAt: UInt64
     }
@@ -56,7 +56,7 @@ package struct ClientLedger {
         let spent = spent(client, realtime)
         if let daily = rule.daily, spent.today >= daily { throw refusal(rule, "daily", daily) }
         if let monthly = rule.monthly, spent.month >= monthly { throw refusal(rule, "monthly", monthly) }
-        let tokens = max(input, min(input + output, rule.minute.tokens ?? .max))
+        let tokens = TokenDemand(input: input, output: output)
         switch minutes.admit(accounts[client].minute, tokens: tokens, at: now) {
         case .admitted:
             return Hold(client: client, tokens: tokens, takenAt: now)

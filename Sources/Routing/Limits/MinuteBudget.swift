@@ -29,6 +29,18 @@ package struct MinuteLimits: Equatable, Sendable, WireCodable {
     }
 }
 
+/// The tokens that a request is thought to use.
+package struct TokenDemand: Equatable, Sendable {
+    package let input: Int
+    /// Set aside for its answer, as far as a limit allows.
+    package let output: Int
+
+    package init(input: Int, output: Int) {
+        self.input = input
+        self.output = output
+    }
+}
+
 /// The two windows of a holder.
 package struct MinuteBudget: Equatable, Sendable {
     /// Which limit stands in the way.
@@ -52,6 +64,13 @@ package struct MinuteBudget: Equatable, Sendable {
     package init(_ limits: MinuteLimits) {
         requests = limits.requests.map { SlidingWindow(limit: $0) }
         tokens = limits.tokens.map { SlidingWindow(limit: $0) }
+    }
+
+    /// What a request takes of the tokens: all of its input, and for the answer a quarter of the limit at most, so that a
+    /// small limit lets more than one request go on at a time, and one that fits is never refused for its answer.
+    package func amount(_ demand: TokenDemand) -> Int {
+        guard let limit = tokens?.limit else { return demand.input + demand.output }
+        return max(demand.input, min(demand.input + min(demand.output, limit / 4), limit))
     }
 
     /// The limits and what is left of them at `now`, for header fields and displays; nil without a limit.

@@ -34,9 +34,9 @@ package struct MinuteTable: Sendable {
 
     // MARK: - As of MinuteBudget; a place that is nil has no limit
 
-    mutating func check(_ place: Int?, tokens: Int, at now: UInt64) -> MinuteBudget.Admission {
+    mutating func check(_ place: Int?, tokens: TokenDemand, at now: UInt64) -> MinuteBudget.Admission {
         guard let place else { return .admitted }
-        return budgets[place].check(tokens: tokens, at: now)
+        return budgets[place].check(tokens: budgets[place].amount(tokens), at: now)
     }
 
     mutating func isHalfUsed(_ place: Int?, at now: UInt64) -> Bool {
@@ -44,21 +44,24 @@ package struct MinuteTable: Sendable {
         return budgets[place].isHalfUsed(at: now)
     }
 
-    mutating func admit(_ place: Int?, tokens: Int, at now: UInt64) -> MinuteBudget.Admission {
+    mutating func admit(_ place: Int?, tokens: TokenDemand, at now: UInt64) -> MinuteBudget.Admission {
         guard let place else { return .admitted }
         touched.insert(place)
-        return budgets[place].admit(tokens: tokens, at: now)
+        return budgets[place].admit(tokens: budgets[place].amount(tokens), at: now)
     }
 
-    mutating func settle(_ place: Int?, tokens: Int, takenAt then: UInt64, actual: Int, at now: UInt64) {
+    mutating func settle(
+        _ place: Int?, tokens: TokenDemand, takenAt then: UInt64, actual: Int, at now: UInt64
+    ) {
         guard let place else { return }
         touched.insert(place)
-        budgets[place].settle(tokens: tokens, takenAt: then, actual: actual, at: now)
+        budgets[place].settle(
+            tokens: budgets[place].amount(tokens), takenAt: then, actual: actual, at: now)
     }
 
-    mutating func cancel(_ place: Int?, tokens: Int, takenAt then: UInt64) {
+    mutating func cancel(_ place: Int?, tokens: TokenDemand, takenAt then: UInt64) {
         guard let place else { return }
         touched.insert(place)
-        budgets[place].cancel(tokens: tokens, takenAt: then)
+        budgets[place].cancel(tokens: budgets[place].amount(tokens), takenAt: then)
     }
 }

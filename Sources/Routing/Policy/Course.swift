@@ -65,8 +65,8 @@ package struct Course: Sendable {
         let startedUsec: UInt64
         /// Probes of the circuit, the pause and the credential.
         let probes: (circuit: Bool, pause: Bool, credential: Bool)
-        /// Tokens set aside for it.
-        let tokens: Int
+        /// Taken from the limits per minute for it.
+        let tokens: TokenDemand
     }
 
     /// The most events that are kept.
@@ -78,8 +78,8 @@ package struct Course: Sendable {
     private(set) var rivals: [Attempt] = []
     /// The session's hash, 0 for none.
     package let session: UInt64
-    /// Input and output tokens that the request may cost.
-    package let tokens: Int
+    /// What the request may cost.
+    package let tokens: TokenDemand
     /// No wait goes beyond it.
     package let deadlineUsec: UInt64
     /// Requests to providers so far.
@@ -99,13 +99,14 @@ package struct Course: Sendable {
     package private(set) var events: [PolicyEvent] = []
 
     package init(
-        _ candidates: [RouteCandidate], session: UInt64 = 0, tokens: Int = 0, isStream: Bool = false,
+        _ candidates: [RouteCandidate], session: UInt64 = 0, tokens: Int = 0, output: Int = 0,
+        isStream: Bool = false,
         deadlineUsec: UInt64
     ) {
         entries = candidates.map { Entry(candidate: $0) }
         self.isStream = isStream
         self.session = session
-        self.tokens = tokens
+        self.tokens = TokenDemand(input: tokens, output: output)
         self.deadlineUsec = deadlineUsec
     }
 

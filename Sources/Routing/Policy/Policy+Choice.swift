@@ -61,7 +61,7 @@ extension Policy {
 
     /// The credentials that may be asked now, one bit each.
     private mutating func usableCredentials(
-        _ candidate: RouteCandidate, _ lane: Int, _ refused: UInt64, _ tokens: Int, _ now: UInt64,
+        _ candidate: RouteCandidate, _ lane: Int, _ refused: UInt64, _ tokens: TokenDemand, _ now: UInt64,
         lastResort: Bool
     ) -> UInt64 {
         var usable: UInt64 = 0
@@ -217,12 +217,27 @@ extension Policy {
     }
 
     /// When a request of so many tokens fits; nil for never.
-    private mutating func fits(_ place: Int?, _ tokens: Int, _ now: UInt64) -> UInt64? {
+    private mutating func fits(_ place: Int?, _ tokens: TokenDemand, _ now: UInt64) -> UInt64? {
         switch minutes.check(place, tokens: tokens, at: now) {
         case .admitted: now
         case .wait(let usec, _): now + usec
         case .never: nil
         }
+    }
+
+    /// Whether the request has more tokens than a whole minute allows, whoever is asked.
+    package mutating func exceedsLimits(_ course: Course, _ now: UInt64) -> Bool {
+        for entry in course.entries {
+            let provider = entry.candidate.providerIndex
+            guard fits(providers[provider].models[entry.candidate.model], course.tokens, now) != nil else {
+                continue
+            }
+            for credential in providers[provider].credentials.indices
+            where fits(providers[provider].credentials[credential].minute, course.tokens, now) != nil {
+                return false
+            }
+        }
+        return true
     }
 
     /// Whether every candidate that is left is overloaded, as its provider says.

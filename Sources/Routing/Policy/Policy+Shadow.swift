@@ -9,12 +9,12 @@ extension Policy {
     ///
     /// - Returns: nil when it is not well, or more than half of a limit is taken. End the course by `abandoned`.
     package mutating func shadow(
-        _ candidate: RouteCandidate, tokens: Int, _ now: UInt64
+        _ candidate: RouteCandidate, _ tokens: TokenDemand, _ now: UInt64
     ) -> (course: Course, grant: Grant)? {
         guard circuit(candidate).state == .closed,
             !providers[candidate.providerIndex].budget.isEmpty
         else { return nil }
-        var course = Course([candidate], tokens: tokens, deadlineUsec: now)
+        var course = Course([candidate], tokens: tokens.input, output: tokens.output, deadlineUsec: now)
         // Repetitions are a share of what clients ask for.
         let budget = providers[candidate.providerIndex].budget
         defer { providers[candidate.providerIndex].budget = budget }

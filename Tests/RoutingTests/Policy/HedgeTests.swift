@@ -193,16 +193,16 @@ struct ShadowTests {
         var policy = policy()
         _ = policy.providers[0].budget.take()
         let left = policy.providers[0].budget.left
-        #expect(policy.shadow(candidate, tokens: 1, 0) != nil)
+        #expect(policy.shadow(candidate, TokenDemand(input: 1, output: 0), 0) != nil)
         #expect(policy.providers[0].budget.left == left)
         while policy.providers[0].budget.take() {}
-        #expect(policy.shadow(candidate, tokens: 1, 0) == nil)
+        #expect(policy.shadow(candidate, TokenDemand(input: 1, output: 0), 0) == nil)
     }
 
     @Test("take no more than half of a limit, and give back what they do not take", arguments: [true, false])
     func limits(ofModel: Bool) {
         var policy = ofModel ? policy(ofModel: 10) : policy(requests: 10)
-        let copies = (0..<20).compactMap { _ in policy.shadow(candidate, tokens: 1, 0) }
+        let copies = (0..<20).compactMap { _ in policy.shadow(candidate, TokenDemand(input: 1, output: 0), 0) }
         #expect(copies.count == 5)
         // The other half is there for those who wait for an answer.
         for _ in 0..<5 {
@@ -221,12 +221,12 @@ struct ShadowTests {
         var course = Course([candidate], deadlineUsec: 100_000_000)
         _ = policy.next(&course, 0)
         _ = policy.failed(&course, FailureReport(.overload, retryAfterMsec: 1_000), 0)
-        #expect(policy.shadow(candidate, tokens: 1, 5_000_000) == nil)
+        #expect(policy.shadow(candidate, TokenDemand(input: 1, output: 0), 5_000_000) == nil)
         var limited = self.policy()
         var refused = Course([candidate], deadlineUsec: 100_000_000)
         _ = limited.next(&refused, 0)
         _ = limited.failed(&refused, FailureReport(.rate, status: 429, retryAfterMsec: 1_000), 0)
-        #expect(limited.shadow(candidate, tokens: 1, 5_000_000) == nil)
+        #expect(limited.shadow(candidate, TokenDemand(input: 1, output: 0), 5_000_000) == nil)
         #expect(limited.lanes.map(\.inFlight) == [0])
     }
 }
