@@ -64,6 +64,8 @@ package final class FrontProcess {
     var shadows: [UInt64: Shadow] = [:]
     var policy: Policy
     private var policyStore: PolicyStore?
+    /// It was logged that the store has no room for everything.
+    private var hasToldLoss = false
     /// By provider.
     private lazy var modelLabels = config.routes.providers.indices.map { number in
         Set(config.routes.models(of: number).filter { $0.utf8.count <= FrontProcess.longestLabel })
@@ -424,7 +426,21 @@ package final class FrontProcess {
     func savePolicy() {
         isSaving = false
         tick()
-        policyStore?.save(policy.changes, nowUsec: now) { policy.snapshot() }
+        guard let policyStore else { return }
+        var leftOut = 0
+        let isKept = policyStore.save(policy.changes, nowUsec: now) { room in
+            let snapshot = policy.snapshot(room: room)
+            leftOut = snapshot.leftOut
+            return snapshot.bytes
+        }
+        guard !isKept || leftOut > 0, !hasToldLoss else { return }
+        hasToldLoss = true
+        journal.log(
+            .warning, .limitReached,
+            "the next front will not know "
+                + (isKept
+                    ? "\(leftOut) of the models that were asked for" : "what this one knows of providers")
+                + ": it is more than there is room for")
     }
 
     // MARK: - Channels

@@ -46,14 +46,18 @@ final class PolicyStore {
         return Array(bytes)
     }
 
-    /// Keeps the state if it has changed; one that is too large is not kept.
+    /// Keeps the state if it has changed.
     ///
-    /// - Parameter changes: grows with every change.
-    func save(_ changes: UInt64, nowUsec: UInt64, _ bytes: () -> [UInt8]) {
-        guard changes != savedChanges else { return }
+    /// - Parameters:
+    ///   - changes: grows with every change.
+    ///   - bytes: the state in so many bytes at most.
+    /// - Returns: false when it is larger all the same, and is not kept.
+    func save(_ changes: UInt64, nowUsec: UInt64, _ bytes: (Int) -> [UInt8]) -> Bool {
+        guard changes != savedChanges else { return true }
         savedChanges = changes
-        let bytes = bytes()
-        guard bytes.count <= Self.halfBytes - Self.headerBytes else { return }
+        let room = Self.halfBytes - Self.headerBytes
+        let bytes = bytes(room)
+        guard bytes.count <= room else { return false }
         let start = own * Self.halfBytes
         let half = UnsafeMutableRawBufferPointer(rebasing: memory.mapped[start..<(start + Self.halfBytes)])
         UnsafeMutableRawBufferPointer(rebasing: half[Self.headerBytes...]).copyBytes(from: bytes)
@@ -63,6 +67,7 @@ final class PolicyStore {
         }
         half.storeBytes(of: nowUsec, toByteOffset: 0, as: UInt64.self)
         costUsec = Clock.monotonicUsec() - nowUsec
+        return true
     }
 
     private static func stamp(_ memory: SharedMemory, _ half: Int) -> UInt64 {

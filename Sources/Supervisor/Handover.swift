@@ -10,7 +10,7 @@ import Runtime
 
 package struct Handover: Equatable, WireCodable {
     /// Raised with every change of this structure. `ccr check-upgrade` tells whether a version can be taken over.
-    package static let version: UInt32 = 2
+    package static let version: UInt32 = 3
     /// The environment variable with the number of the memfd.
     static let variable = "CCR_HANDOVER"
 
@@ -22,6 +22,8 @@ package struct Handover: Equatable, WireCodable {
     var drainMsec: UInt32
     var notifyAddress: String
     var notifyDescriptor: Int32
+    /// Where fronts leave what they know of providers; -1 for none.
+    var policyDescriptor: Int32
     var listeners: [Listener]
     var children: [Child]
     /// Oldest first; the last one is in force, the others are draining.
@@ -73,7 +75,8 @@ package struct Handover: Equatable, WireCodable {
 
     /// Every descriptor that must stay open.
     var descriptors: [Int32] {
-        ([notifyDescriptor] + listeners.map(\.descriptor) + children.flatMap { [$0.pidfd, $0.control] })
+        ([notifyDescriptor, policyDescriptor] + listeners.map(\.descriptor)
+            + children.flatMap { [$0.pidfd, $0.control] })
             .filter { $0 >= 0 }
     }
 
@@ -133,6 +136,7 @@ extension Handover {
         writer.put(drainMsec)
         writer.put(notifyAddress)
         writer.put(notifyDescriptor)
+        writer.put(policyDescriptor)
         writer.put(list: listeners) { $0.put($1) }
         writer.put(list: children) { $0.put($1) }
         writer.put(list: generations) { $0.put($1) }
@@ -148,6 +152,7 @@ extension Handover {
         drainMsec = try reader.get()
         notifyAddress = try reader.getString()
         notifyDescriptor = try reader.get()
+        policyDescriptor = try reader.get()
         listeners = try reader.getList { (reader) throws(WireError) in try reader.get() }
         children = try reader.getList { (reader) throws(WireError) in try reader.get() }
         generations = try reader.getList { (reader) throws(WireError) in try reader.get() }

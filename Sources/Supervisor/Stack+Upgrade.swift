@@ -108,6 +108,7 @@ extension Stack {
             startedRealtimeUsec: startedRealtimeUsec, generation: UInt32(current?.number ?? 0),
             watchdogMsec: UInt32(current?.watchdogMsec ?? 0), drainMsec: UInt32(current?.drainMsec ?? 0),
             notifyAddress: notifySocket.address, notifyDescriptor: notifySocket.raw,
+            policyDescriptor: policyMemory?.raw ?? -1,
             listeners: listeners.handover, children: children.map(\.handover), generations: generations,
             exporter: number(exporter), oldExporter: number(oldExporter), refresher: number(refresher))
     }

@@ -53,7 +53,7 @@ final class Stack {
     /// The files that workers are allowed to read one by one.
     var workerFiles = WatchedFiles(ProcessTable.entry(.worker).rights.reads)
     /// Where fronts leave what they know of providers for the next one, and count what limits per minute allow.
-    let policyMemory = PolicyMemory.make()
+    let policyMemory: SharedMemory?
     /// The next version of the supervisor, while it says whether it can take over.
     var check: UpgradeCheck?
     var exitCode: Int32 = 0
@@ -71,6 +71,11 @@ final class Stack {
         self.listeners = listeners
         self.loop = loop
         executables = try Executables(directory: options.executableDirectory)
+        var known: SharedMemory?
+        if let number = handover?.policyDescriptor, number >= 0 {
+            known = PolicyMemory.adopt(FileDescriptor(owning: number))
+        }
+        policyMemory = known ?? PolicyMemory.make()
         if let handover {
             notifySocket = NotifySocket(
                 adopting: FileDescriptor(owning: handover.notifyDescriptor), address: handover.notifyAddress)

@@ -24,7 +24,7 @@ import Testing
     ) -> Handover {
         Handover(
             startedRealtimeUsec: 1, generation: 2, watchdogMsec: 3, drainMsec: 4, notifyAddress: "@ccr/x",
-            notifyDescriptor: -1, listeners: listeners,
+            notifyDescriptor: -1, policyDescriptor: -1, listeners: listeners,
             children: children ?? [child(.front), child(.worker), child(.exporter)],
             generations: [
                 Handover.Members(number: 1, front: 0, workers: [[], []]),

@@ -84,13 +84,15 @@ extension Latency: WireCodable {
     package func encode(to writer: inout WireWriter) {
         writer.put(average)
         writer.put(UInt64(samples))
-        writer.put(list: latest) { $0.put(Double($1)) }
+        writer.put(list: latest) { $0.put($1.bitPattern) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         average = try reader.getDouble()
         samples = Int(clamping: try reader.get(UInt64.self))
-        latest = try reader.getList { (reader) throws(WireError) in Float(try reader.getDouble()) }
+        latest = try reader.getList { (reader) throws(WireError) in
+            Float(bitPattern: try reader.get())
+        }
         guard latest.count <= Self.kept else { throw .invalidValue("\(latest.count) latencies") }
     }
 }

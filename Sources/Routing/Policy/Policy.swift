@@ -52,6 +52,15 @@ package struct Policy: Sendable {
             strikes = Array(repeating: 0, count: credentials)
         }
 
+        /// Whether this one is kept if there is no room for both: what is left alone for longer, then what was asked more
+        /// often.
+        func says(moreThan other: Lane) -> Bool {
+            let (own, others) = (shutUntil, other.shutUntil)
+            return own == others ? latency.samples > other.latency.samples : own > others
+        }
+
+        private var shutUntil: UInt64 { pauses.reduce(circuit.openUntil) { max($0, $1.openUntil) } }
+
         /// Whether nothing would be lost if it were forgotten.
         var isFresh: Bool {
             inFlight == 0 && circuit.isFresh && pauses.allSatisfy(\.isFresh)

@@ -4,11 +4,19 @@
 
 package import IPC
 
+package struct PolicySnapshot: Equatable, Sendable {
+    package let bytes: [UInt8]
+    /// Models that had no room.
+    package let leftOut: Int
+}
+
 extension Policy {
-    private static let snapshotVersion: UInt8 = 3
+    private static let snapshotVersion: UInt8 = 4
 
     /// The state in bytes. Sessions and requests under way are not in it.
-    package func snapshot() -> [UInt8] {
+    ///
+    /// - Parameter room: bytes at most, as far as models can be left out for it: those that say least.
+    package func snapshot(room: Int = .max) -> PolicySnapshot {
         var writer = WireWriter()
         writer.put(Self.snapshotVersion)
         writer.put(bans)
@@ -22,16 +30,29 @@ extension Policy {
                 writer.put(UInt32(clamping: state.strikes))
             }
         }
-        writer.put(list: lanes) { writer, lane in
-            writer.put(config.providers[lane.key.provider].name)
-            writer.put(lane.key.model)
-            writer.put(lane.circuit)
-            writer.put(lane.latency)
-            writer.put(list: Array(lane.pauses.indices)) { writer, credential in
-                writer.put(config.providers[lane.key.provider].credentials[credential].name)
-                writer.put(lane.pauses[credential])
-                writer.put(UInt32(clamping: lane.strikes[credential]))
-            }
+        var left = lanes.count
+        for lane in lanes.sorted(by: { $0.says(moreThan: $1) }) {
+            let entry = entry(lane)
+            // Behind it, and at the end, stands a length.
+            guard writer.bytes.count + entry.count + 8 <= room else { break }
+            writer.put(entry)
+            left -= 1
+        }
+        writer.put([UInt8]())
+        return PolicySnapshot(bytes: writer.bytes, leftOut: left)
+    }
+
+    private func entry(_ lane: Lane) -> [UInt8] {
+        var writer = WireWriter(capacity: 512)
+        let provider = config.providers[lane.key.provider]
+        writer.put(provider.name)
+        writer.put(lane.key.model)
+        writer.put(lane.circuit)
+        writer.put(lane.latency)
+        writer.put(list: Array(lane.pauses.indices)) { writer, credential in
+            writer.put(provider.credentials[credential].name)
+            writer.put(lane.pauses[credential])
+            writer.put(UInt32(clamping: lane.strikes[credential]))
         }
         return writer.bytes
     }
@@ -98,29 +119,37 @@ extension Policy {
     }
 
     private mutating func restoreLanes(_ reader: inout WireReader) throws(WireError) {
+        while true {
+            let entry = try reader.getBytes()
+            guard !entry.isEmpty else { return }
+            var lane = WireReader(entry)
+            try restoreLane(&lane)
+            try lane.end()
+        }
+    }
+
+    private mutating func restoreLane(_ reader: inout WireReader) throws(WireError) {
+        let name = try reader.getString()
+        let provider = config.providers.firstIndex { $0.name == name }
+        let model = try reader.getString()
+        let circuit: Breaker = try reader.get()
+        let latency: Latency = try reader.get()
+        let place = provider.map { self.place(of: LaneKey(provider: $0, model: model)) }
+        if let place {
+            lanes[place].circuit = circuit
+            lanes[place].latency = latency
+        }
         for _ in 0..<Int(try reader.get(UInt32.self)) {
-            let name = try reader.getString()
-            let provider = config.providers.firstIndex { $0.name == name }
-            let model = try reader.getString()
-            let circuit: Breaker = try reader.get()
-            let latency: Latency = try reader.get()
-            let place = provider.map { self.place(of: LaneKey(provider: $0, model: model)) }
-            if let place {
-                lanes[place].circuit = circuit
-                lanes[place].latency = latency
-            }
-            for _ in 0..<Int(try reader.get(UInt32.self)) {
-                let credential = try reader.getString()
-                let pause: Breaker = try reader.get()
-                let strikes = Int(try reader.get(UInt32.self))
-                guard let provider, let place,
-                    let index = config.providers[provider].credentials.firstIndex(where: {
-                        $0.name == credential
-                    })
-                else { continue }
-                lanes[place].pauses[index] = pause
-                lanes[place].strikes[index] = strikes
-            }
+            let credential = try reader.getString()
+            let pause: Breaker = try reader.get()
+            let strikes = Int(try reader.get(UInt32.self))
+            guard let provider, let place,
+                let index = config.providers[provider].credentials.firstIndex(where: {
+                    $0.name == credential
+                })
+            else { continue }
+            lanes[place].pauses[index] = pause
+            lanes[place].strikes[index] = strikes
         }
     }
 }

@@ -144,12 +144,12 @@ struct BanTests {
         var fresh = Policy(Self.config, seed: 2)
         let isAdded = fresh.ban(ban("d"), 1)
         #expect(isAdded)
-        try fresh.restore(banned().snapshot())
+        try fresh.restore(banned().snapshot().bytes)
         #expect(asked(&fresh, 2) == "", "its own ban and the other's")
 
         var busy = Policy(Self.config, seed: 3)
         #expect(asked(&busy, 1) == "c")
-        try busy.restoreBans(banned().snapshot())
+        try busy.restoreBans(banned().snapshot().bytes)
         #expect(asked(&busy, 2) == "d")
         #expect(throws: (any Error).self) { try busy.restoreBans([1]) }
         #expect(throws: (any Error).self) { try busy.restoreBans([]) }

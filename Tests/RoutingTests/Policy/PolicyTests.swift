@@ -63,7 +63,7 @@ struct PolicyTests {
         let changed = PolicyConfig(
             providers: [provider("b"), provider("new"), provider("a", ["limited", "x"])])
         var restored = Policy(changed, seed: 2)
-        try restored.restore(policy.snapshot())
+        try restored.restore(policy.snapshot().bytes)
         // Fronts share what limits per minute allow, by name.
         for (place, holder) in restored.minutes.holders.enumerated() {
             let before = try #require(policy.minutes.holders.firstIndex(of: holder))
@@ -109,11 +109,63 @@ struct PolicyTests {
         #expect(client.waitsUntil(startedUsec: 5, totalMsec: 1_000) == 1_000_005)
     }
 
+    /// A policy that was asked for `count` models, of which the last one is overloaded and the one before it is still asked.
+    private func wide(_ count: Int) -> Policy {
+        let config = PolicyConfig(providers: [provider("a")])
+        var policy = Policy(config, seed: 1)
+        for number in 0..<count {
+            var course = Course(candidates(config, "model-\(number)"), deadlineUsec: 600 * Self.second)
+            _ = ask(&policy, &course)
+            if number == count - 1 {
+                _ = policy.failed(&course, FailureReport(.overload, retryAfterMsec: 9_000), 1)
+            } else if number < count - 2 {
+                _ = policy.committed(&course, 1)
+                _ = policy.finished(&course, isWhole: true, tokens: 1, 2)
+            }
+        }
+        return policy
+    }
+
+    @Test("leaves out of a snapshot what says least when there is no room for all, and says so")
+    func room() throws {
+        let policy = wide(50)
+        let whole = policy.snapshot()
+        #expect(whole.leftOut == 0)
+        #expect(policy.snapshot(room: whole.bytes.count) == whole)
+        let cut = policy.snapshot(room: whole.bytes.count / 4)
+        #expect(cut.bytes.count <= whole.bytes.count / 4)
+        #expect((35..<50).contains(cut.leftOut))
+        var restored = Policy(policy.config, seed: 2)
+        try restored.restore(cut.bytes)
+        #expect(restored.lanes.count == 50 - cut.leftOut)
+        #expect(restored.report(2).circuits.map(\.model) == ["model-49"])
+        #expect(policy.snapshot(room: 0).leftOut == 50)
+    }
+
+    @Test("serves within a small limit of tokens, and knows a request that fits into no minute")
+    func smallLimit() {
+        var small = provider("a")
+        small.credentials[0].limit = MinuteLimits(tokens: 1_000)
+        var policy = Policy(PolicyConfig(providers: [small]), seed: 1)
+        func course(_ tokens: Int) -> Course {
+            Course(candidates(policy.config), tokens: tokens, output: 1_000, deadlineUsec: .max)
+        }
+        var served = [course(100), course(100), course(100)]
+        let asked = served.indices.map { ask(&policy, &served[$0]) != nil }
+        #expect(asked == [true, true, false])
+        _ = policy.committed(&served[0], 1)
+        // 350 were taken, 150 were used.
+        _ = policy.finished(&served[0], isWhole: true, tokens: 150, 2)
+        #expect(ask(&policy, &served[2], 2) != nil)
+        let exceeds = [1_000, 1_001].map { policy.exceedsLimits(course($0), 3) }
+        #expect(exceeds == [false, true])
+    }
+
     @Test("refuses bytes that are no snapshot, and stays as it was")
     func damaged() throws {
         let config = PolicyConfig(providers: [provider("a")])
         var policy = Policy(config, seed: 1)
-        let bytes = policy.snapshot()
+        let bytes = policy.snapshot().bytes
         for count in 0..<bytes.count {
             #expect(throws: WireError.self) { try policy.restore(Array(bytes[..<count])) }
         }
@@ -194,7 +246,7 @@ struct PolicyTests {
         _ = ask(&policy, &limited)
         _ = policy.failed(&limited, FailureReport(.rate, status: 429, retryAfterMsec: 5_000), 0)
         var restored = Policy(config, seed: 2)
-        try restored.restore(policy.snapshot())
+        try restored.restore(policy.snapshot().bytes)
         #expect(restored.report(1).pauses == policy.report(1).pauses)
         #expect(restored.report(1).pauses.count == 1)
         #expect(restored.lanes[0].strikes == [1])
