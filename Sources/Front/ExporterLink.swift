@@ -26,8 +26,8 @@ final class ExporterLink {
 
     /// Records wait this long for company.
     private static let batchDelayUsec: UInt64 = 100_000
-    /// A draining front waits this long for its last acknowledgement.
-    private static let finishUsec: UInt64 = 1_000_000
+    /// A draining front waits this long for its last acknowledgement: a new exporter may have to start first.
+    private static let finishUsec: UInt64 = 5_000_000
 
     init(_ front: FrontProcess, instance: UInt64) throws(Errno) {
         self.front = front

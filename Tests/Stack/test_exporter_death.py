@@ -6,7 +6,8 @@ import signal
 import threading
 
 from dialects import CHAT
-from harness import ECHO, HELLO, Case, Stack, wait_for
+from harness import ECHO, HELLO, Case, Stack, Upstream, exists, provider, wait_for
+from scripted import Pause, Script
 from wire import Wire, post_bytes
 
 REQUESTS = 500
@@ -60,3 +61,21 @@ class ExporterDeath(Case):
         self.stack.wait_replaced("exporter", old, 3)
         answer = wait_for("metrics", 3, lambda: (a := self.stack.get("/metrics")).status == 200 and a)
         self.assertIn(b"ccr_build_info", answer.body)
+
+
+class SlowExporter(Case):
+    def test_a_front_that_has_drained_waits_until_its_records_are_kept(self):
+        up = self.enterContext(Upstream())
+        up.scripts["two seconds"] = Script(CHAT.events(), before=[Pause(2)])
+        stack = self.enterContext(Stack(provider("up", up.url + "/v1", ["two seconds"]), ECHO, crashes=True))
+        exporter, front = stack.child("exporter"), stack.child("front")
+        os.kill(exporter, signal.SIGSTOP)
+        try:
+            self.assertEqual(stack.post(CHAT.path, HELLO).status, 200)
+            stack.reload(Presets={"p": {"route": "echo,echo"}})
+            self.assertEqual(stack.post(CHAT.path, CHAT.request("two seconds")).status, 200)
+            self.assertTrue(exists(front), "nobody has its records")
+        finally:
+            os.kill(exporter, signal.SIGCONT)
+        wait_for("the end of the old front", 5, lambda: not exists(front))
+        wait_for("its records", 5, lambda: stack.metric("ccr_requests_total", tier="echo") == 1)
