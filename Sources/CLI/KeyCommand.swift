@@ -41,6 +41,11 @@ enum KeyCommand {
                 }
                 throw UsageError(message: "nothing was changed")
             }
+            if after.configuration?.clientKeys.contains(where: { $0.name == name && hasExpired($0) }) == true
+            {
+                unlink(path)
+                throw UsageError(message: "--expires: this day is over; nothing was changed")
+            }
             context.terminal.print(key)
             context.terminal.complain(
                 "\(path) holds its hash; the key is shown this once. ccr reload makes it valid.")
@@ -224,7 +229,8 @@ enum KeyCommand {
             rows.append([
                 key.name, key.models.isEmpty ? "all" : key.models.joined(separator: ","),
                 key.requestsPerMinute.map(String.init) ?? "", key.tokensPerMinute.map(String.init) ?? "",
-                key.concurrency.map(String.init) ?? "", key.expires.map(day) ?? "",
+                key.concurrency.map(String.init) ?? "",
+                (key.expires.map(day) ?? "") + (hasExpired(key) ? " (over)" : ""),
                 used.map { String($0.requests) } ?? "", used.map { String($0.tokens) } ?? "",
                 money(used?.today, of: key.dailyUSD), money(used?.month, of: key.monthlyUSD),
             ])
@@ -239,6 +245,10 @@ enum KeyCommand {
             return "\(whole / 100).\(whole % 100 < 10 ? "0" : "")\(whole % 100)"
         }
         return [spent.map(cents), budget.map { "of \(cents($0))" }].compactMap { $0 }.joined(separator: " ")
+    }
+
+    private static func hasExpired(_ key: ClientKey) -> Bool {
+        key.expires.map { $0 <= Int(Clock.realtimeUsec() / 1_000_000) } ?? false
     }
 
     /// The last day before a time in seconds since 1970, in UTC.

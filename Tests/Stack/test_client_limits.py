@@ -162,11 +162,15 @@ class Money(Case):
         )
         self.assertEqual(again.returncode, 2)
         self.assertIn("already", again.stderr)
-        wrong = subprocess.run(
-            [PROGRAM, "key", "add", "b", "--rpm", "0", "--config", str(stack.path)], capture_output=True, text=True
-        )
-        self.assertEqual(wrong.returncode, 2)
-        self.assertFalse(stack.path.parent.joinpath("config.d/client-b.json").exists())
+        for option, value, words in (("--rpm", "0", "allowed is"), ("--expires", "2020-01-01", "this day is over")):
+            wrong = subprocess.run(
+                [PROGRAM, "key", "add", "b", option, value, "--config", str(stack.path)],
+                capture_output=True,
+                text=True,
+            )
+            self.assertEqual(wrong.returncode, 2)
+            self.assertIn(words, wrong.stderr)
+            self.assertFalse(stack.path.parent.joinpath("config.d/client-b.json").exists())
 
         self.ccr(stack, "key", "revoke", "laptop")
         stack.reload()
