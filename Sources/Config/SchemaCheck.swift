@@ -54,9 +54,12 @@ struct SchemaCheck {
 
     private mutating func unknown(_ member: ConfigMember, _ pattern: String, _ path: String) {
         let known = (Schema.children[pattern] ?? []).flatMap { [$0.name] + $0.spellings }
-        add(
-            .warning, member.keyPosition, path, "unknown key" + Spelling.hint(member.key, in: known, limit: 2)
-        )
+        let hint = Spelling.hint(member.key, in: known, limit: 2)
+        // A demand that is not understood would be none, and the rule take what it was not meant for.
+        if pattern == "Rules[].match" {
+            return add(.error, member.keyPosition, path, "is nothing that a rule can match on\(hint)")
+        }
+        add(.warning, member.keyPosition, path, "unknown key" + hint)
     }
 
     private mutating func value(_ node: ConfigNode, _ kind: SchemaKind, pattern: String, path: String) {

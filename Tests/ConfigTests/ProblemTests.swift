@@ -145,6 +145,10 @@ struct ProblemTests {
             "1:49: error: Rules[0].shadow: copies what goes nowhere: it needs route or split beside it"
         ),
         (
+            #""Rules": [{"match": {"tool": ["t"]}, "route": "p,m"}]"#,
+            "1:23: error: Rules[0].match.tool: is nothing that a rule can match on (did you mean “tools”?)"
+        ),
+        (
             #""Rules": [{"set": {"effort": "hihg"}}]"#,
             "1:31: error: Rules[0].set.effort: is “hihg”, allowed is “none”, “minimal”, “low”, “medium”, “high”, “xhigh”, “max” (did you mean “high”?)"
         ),
