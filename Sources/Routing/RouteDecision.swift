@@ -110,8 +110,16 @@ package struct RouteDecision: Equatable, Sendable {
 
     /// "KIND; REASON; PROVIDER,MODEL" for x-ccr-route: printable ASCII whatever the names hold.
     package func note(on candidate: RouteCandidate) -> String {
-        let text = "\(kind.name); \(reason); \(candidate.pin)"
-        return String(decoding: text.utf8.prefix(512).map { 0x20...0x7E ~= $0 ? $0 : 0x3F }, as: UTF8.self)
+        let text = "\(kind.name); \(reason); \(candidate.pin)".unicodeScalars.prefix(512)
+        return String(
+            decoding: text.map { scalar -> UInt8 in
+                switch scalar.value {
+                case 0x20...0x7E: UInt8(scalar.value)
+                // As `quoted` writes them.
+                case 0x201C, 0x201D: 0x22
+                default: 0x3F
+                }
+            }, as: UTF8.self)
     }
 }
 

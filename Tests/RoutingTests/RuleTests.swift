@@ -155,6 +155,13 @@ struct RuleTests {
         #expect(other.overrides == ParameterOverrides(temperature: 2))
     }
 
+    @Test("are told in printable ASCII to who asks for the way of a request")
+    func note() throws {
+        let table = try rules(#"{"name": "büro", "route": "chatty,small"}"#)
+        let decision = try table.resolve(request())
+        #expect(decision.note(on: decision.candidates[0]) == "main; Rules[0] \"b?ro\"; chatty,small")
+    }
+
     @Test("take every effort that can be told apart")
     func efforts() {
         #expect(Schema.efforts == EffortScale.all)
