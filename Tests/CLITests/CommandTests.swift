@@ -232,7 +232,8 @@ struct CommandTests {
             outcome.output == #"{"path":"/v1/messages","model":null,"client":"other","tokens":3,"steps":["#
                 + #""the path names the preset “low”: model “big” at p","unless the request does, max_tokens is set to 3","#
                 + #""fallback from Router: “echo” at e"],"kind":"main","reason":"preset low","candidates":[{"provider":"p","model":"big"},"#
-                + #"{"provider":"e","model":"echo"}],"max_tokens":3,"temperature":null}"# + "\n")
+                + #"{"provider":"e","model":"echo"}],"max_tokens":3,"temperature":null,"effort":null}"# + "\n"
+        )
         let wrong = run(
             "route", "explain", "--config", "good.json", "--json", input: #"{"model": "q,x", "input": ""}"#)
         #expect(wrong.status == 1)

@@ -58,7 +58,7 @@ struct ManualTests {
                 let rest = line.drop { $0 == " " }
                 let code = rest.dropFirst(3)
                 // Commented code begins with a quote or a bracket; everything else is prose.
-                let isCode = rest.hasPrefix("// ") && ["\"", "{", "}", " "].contains(code.first)
+                let isCode = rest.hasPrefix("// ") && ["\"", "{", "}", "]", " "].contains(code.first)
                 return isCode ? code : line
             }
         var contents = ["c.json": text.joined(separator: "\n")]
