@@ -202,7 +202,8 @@ struct ShadowTests {
     @Test("take no more than half of a limit, and give back what they do not take", arguments: [true, false])
     func limits(ofModel: Bool) {
         var policy = ofModel ? policy(ofModel: 10) : policy(requests: 10)
-        let copies = (0..<20).compactMap { _ in policy.shadow(candidate, TokenDemand(input: 1, output: 0), 0) }
+        let copies = (0..<20).compactMap { _ in policy.shadow(candidate, TokenDemand(input: 1, output: 0), 0)
+        }
         #expect(copies.count == 5)
         // The other half is there for those who wait for an answer.
         for _ in 0..<5 {
