@@ -31,7 +31,11 @@ enum RouteCommand {
             context.terminal.complain("ccr route explain: \(error.message)")
             return ExitStatus.usage
         }
-        let explanation = routes.explain(request)
+        var explanation = routes.explain(request)
+        if let key = configuration.clientKeys.first(where: { $0.name == request.key }) {
+            // What it may do is asked for, and not whether it is the right one.
+            explanation = explanation.restricted(to: ClientRule(key, digest: []), model: request.model)
+        }
         context.terminal.print(
             context.has("--json") ? json(request, explanation) : text(request, explanation, configuration))
         return if case .success = explanation.result { ExitStatus.success } else { ExitStatus.failure }

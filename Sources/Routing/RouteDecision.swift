@@ -128,6 +128,26 @@ package struct RouteExplanation: Sendable {
     /// One sentence for each step.
     package let steps: [String]
     package let result: Result<RouteDecision, GatewayError>
+
+    /// With what a client's key makes of it: fewer candidates, or a refusal.
+    ///
+    /// - Parameter model: what the request names.
+    package func restricted(to rule: ClientRule, model: String?) -> RouteExplanation {
+        guard case .success(let decision) = result else { return self }
+        do {
+            let allowed = try rule.allowed(decision.candidates, model: model)
+            let left = RouteDecision(
+                candidates: allowed, leading: decision.leading, isStandard: decision.isStandard,
+                overrides: decision.overrides, kind: decision.kind, reason: decision.reason,
+                shadow: decision.shadow)
+            let skipped = decision.candidates.filter { !allowed.contains($0) }.map {
+                "skipped: the key of \(quoted(rule.name)) is not for \(quoted($0.model)) at \($0.provider)"
+            }
+            return RouteExplanation(steps: steps + skipped, result: .success(left))
+        } catch {
+            return RouteExplanation(steps: steps, result: .failure(error))
+        }
+    }
 }
 
 extension ParameterOverrides: WireCodable {

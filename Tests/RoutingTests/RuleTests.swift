@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import Config
 import Gateway
 import IPC
 import Testing
 
+@testable import Config
 @testable import Routing
 
 private func request(
@@ -153,6 +153,23 @@ struct RuleTests {
         let other = try table.resolve(request("big", .codex))
         #expect(other.candidates[0].pin == "chatty,big")
         #expect(other.overrides == ParameterOverrides(temperature: 2))
+    }
+
+    @Test("are explained with what a client's key may use")
+    func key() throws {
+        var client = ClientKey(name: "ci", hash: [])
+        func explained(_ models: [String], _ model: String) throws -> RouteExplanation {
+            client.models = models
+            let table = try table(with: #""Router": {"default": "echo,echo", "tiers": ["chatty,small"]}"#)
+            return table.explain(request(model)).restricted(
+                to: ClientRule(client, digest: []), model: model)
+        }
+        #expect(try explained([], "big").result.get().candidates.count == 2)
+        #expect(try explained(["big"], "big").result.get().candidates.count == 2, "what it names it may use")
+        let less = try explained(["small"], "big")
+        #expect(try less.result.get().candidates.map(\.pin) == ["chatty,small"])
+        #expect(less.steps.last == "skipped: the key of “ci” is not for “big” at chatty")
+        #expect(throws: GatewayError.self) { try explained(["other"], "big").result.get() }
     }
 
     @Test("are told in printable ASCII to who asks for the way of a request")
