@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the logins of other programs are, and how ccr's own are written for them.
 // Source: the programs' own readers, 2026: codex-proxy (--creds-store, order of its migration), Codex ($CODEX_HOME),
-// codex-code-router (COPILOT_TOKEN_FILE, COPILOT_BEARER_TOKEN); openai/codex codex-rs auth/storage.rs (the name of its item
-// in a keyring).
+// codex-code-router (COPILOT_TOKEN_FILE, COPILOT_BEARER_TOKEN); openai/codex codex-rs login/src/auth/storage.rs and
+// secrets/src/local.rs (its items in a keyring, and the file to which one of them is the key).
 
 import Config
 import CredentialStore
@@ -20,7 +20,7 @@ enum LoginStore: String, CaseIterable, Sendable {
     case xdg
     /// $CODEX_HOME/auth.json or ~/.codex/auth.json; of Copilot $COPILOT_TOKEN_FILE or ~/.copilot-tokens.json.
     case legacy
-    /// Codex's item in the desktop's keyring.
+    /// Codex's login in the desktop's keyring, or in a file of Codex's to which the keyring holds the key.
     case keychain
     /// ACCESS_TOKEN and ACCOUNT_ID; of Copilot COPILOT_BEARER_TOKEN.
     case env
@@ -72,13 +72,44 @@ struct LoginSources {
     private var keychain: FoundLogin? {
         get throws(SecretService.Failure) {
             guard kind != .copilot else { return nil }
-            let item = [(name: "service", value: "Codex Auth"), (name: "username", value: keychainUser)]
-            return try keyring(item).map { .contents(Secret(bytes: $0)) }
+            // Codex uses one of the two; the other one may hold a login of former times.
+            let logins = [try keyring(item("Codex Auth", "cli|")), try encrypted]
+            let newest = logins.compactMap { $0 }.max { Self.renewed($0) < Self.renewed($1) }
+            return newest.map { .contents(Secret(bytes: $0)) }
         }
     }
 
-    /// The name that Codex derives from its directory.
-    private var keychainUser: String {
+    /// What Codex keeps in a file of its own if told to ("secrets" in place of "direct").
+    private var encrypted: [UInt8]? {
+        get throws(SecretService.Failure) {
+            let path = codexHome + "/secrets/cli_auth.age"
+            guard access(path, F_OK) == 0, let key = try keyring(item("codex", "secrets|")) else {
+                return nil
+            }
+            let file: [UInt8]
+            do throws(StoreError) {
+                // Codex leaves its mode to the umask.
+                file = try PrivateFile.read(
+                    path, limit: SecretService.maximumBytes, acceptsOpenMode: true)
+            } catch {
+                throw .refused("\(error)")
+            }
+            let parser = JSONParser()
+            guard let text = AgeFile.open(file, passphrase: key), let root = parser.object(text) else {
+                throw .refused("\(path) does not open with the key that it holds; log in with Codex")
+            }
+            return root.member("secrets")?.member("global/CLI_AUTH")?.string.map { Array($0.utf8) }
+        }
+    }
+
+    /// When Codex renewed a login, in seconds since 1970.
+    private static func renewed(_ login: [UInt8]) -> Int {
+        let parser = JSONParser()
+        return parser.object(login)?.member("last_refresh")?.string.flatMap { Timestamp.rfc3339($0) } ?? 0
+    }
+
+    /// The name of an item, which Codex derives from its directory.
+    private func item(_ service: String, _ prefix: String) -> [(name: String, value: String)] {
         let resolved = realpath(codexHome, nil)
         defer { free(resolved) }
         let path = resolved.map { String(cString: $0) } ?? codexHome
@@ -86,7 +117,7 @@ struct LoginSources {
         let hash = SHA256.digest(Array(path.utf8)).withBytes { digest in
             digest.prefix(8).map { "\(digits[Int($0 >> 4)])\(digits[Int($0 & 15)])" }.joined()
         }
-        return "cli|" + hash
+        return [(name: "service", value: service), (name: "username", value: prefix + hash)]
     }
 
     /// The places, for people.

@@ -23,6 +23,28 @@ struct KeyedTests {
         #expect(HKDF.key(from: material, info: "a", count: 80).count == 80)
     }
 
+    @Test("what age opens with a passphrase opens with it, and with no byte altered or missing")
+    func ageFile() {
+        let head =
+            "age-encryption.org/v1\n-> scrypt LDpCSddwcAWGSdvYItyveQ 10\n4JPPd/IjshWgZ2oQ7v5yLepa4fQ0kv8BS/R2GgZgZX4\n"
+            + "--- 4dTPDym0EELuyKhZ+GefkyFtMyJcPiG9Q25o8RBPPZQ\n"
+        let file =
+            Array(head.utf8)
+            + bytes("f46dd28a5499d8efef0b8fb8ee1ec1c5c374ab334bff003865618735b1b2233598d89f29bb")
+        let passphrase = Array("swordfish".utf8)
+        #expect(AgeFile.open(file, passphrase: passphrase) == Array("hello".utf8))
+        #expect(AgeFile.open(file, passphrase: Array("Swordfish".utf8)) == nil)
+        for index in file.indices {
+            var altered = file
+            altered[index] ^= 1
+            #expect(AgeFile.open(altered, passphrase: passphrase) == nil, "byte \(index)")
+            #expect(AgeFile.open(Array(file[..<index]), passphrase: passphrase) == nil, "\(index) bytes")
+        }
+        let costly = head.replacing(" 10\n", with: " 21\n")
+        #expect(
+            AgeFile.open(Array(costly.utf8) + file.dropFirst(head.utf8.count), passphrase: passphrase) == nil)
+    }
+
     @Test("AES-256-GCM gives the ciphertext and tag of its specification, test case 16")
     func gcm() {
         let key = bytes("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands about credentials: where logins of other programs are found, export, removal, a restored vault."""
 
+import base64
 import hashlib
 import json
 import os
@@ -16,6 +17,16 @@ from refresher import VERSION, Scenario, oauth
 
 # The kind of a command's message, and the verb of one.
 COMMAND, GIVEN_AWAY = 15, 17
+# A login as Codex keeps it beside a keyring: {"version": 1, "secrets": {"global/CLI_AUTH": "{…}"}}, renewed at
+# 2026-11-21T08:49:37.5Z, with the refresh token canary-rt-0. Opens with the passphrase canary-passphrase (age 1.1.1 agrees).
+CLI_AUTH = base64.b64decode(
+    "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCBuQXErVWNibVpWMkIzaTBFVFUreGxBIDEwCmdYMDR5RTV2cWdWcVIwYnJnbEZk"
+    "bHYwTS84L1BSRzgwYTg5cUJtZzdLODAKLS0tIDhuQjdpUitQTFBvTHVCcjZGUmd0R0kxTVBHVUZMMDJlalJDek1YMnU3TDAKfByX3xfA"
+    "ZpJIIrCvCaZSUWM1+AoQu9KpGLvw36L41l56zHRyy8ar276whZJ6MbZuYSHiI2VLK6mgjmnju9KcHPLbMVE0Ggiv2jn5W/EhWl4q1YLR"
+    "QsbczsXmE8bfva8VUJXe3DOam/mPJloV+SvEG8W+rb8VD3tHHD2BieKqJHn7a5gx06rmxIaSCrzGW9keHzS2ggN9xYTFCiPQCJEEsHTe"
+    "GgUGTFmO+dOkBltkUfLTiujZyOo/juZbLQLkCbYzPT9x0jE4tqsKqxFoYT2PrwzOP7sN/HmvyAufkBDdl6m/QzXzCPpEO1AcUaV1kg5V"
+    "TP2YyA7WJFyDV0eeOde45Cs2hWAhQGpEVA+zMcI/3RMf2I3SIXYYpDKHaVAT1pfGld5VFsGn6PKqselzXnkO"
+)
 
 
 class Commands(Scenario):
@@ -64,17 +75,18 @@ class Commands(Scenario):
         self.assertEqual(self.adopt("--creds-store", "xdg")[0], 0, "named, it is taken and renewed at once")
         self.assertEqual(self.authority.sent, ["canary-rt-0"])
 
-    def item(self, refresh, user=None, **more):
+    def item(self, refresh, kind="cli", last_refresh=None, **more):
         """An item as Codex puts it into a keyring: its name is made of the directory."""
         directory = self.home / ".codex"
         directory.mkdir(exist_ok=True)
-        user = user or "cli|" + hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
+        user = kind + "|" + hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
         tokens = {"refresh_token": refresh, "access_token": web_token("acc-1", 900), "account_id": "acc-1"}
         attributes = {"service": "Codex Auth", "username": user, "target": "default"}
-        return {"attributes": attributes, "secret": json.dumps({"auth_mode": "chatgpt", "tokens": tokens}), **more}
+        login = {"auth_mode": "chatgpt", "tokens": tokens, "last_refresh": last_refresh}
+        return {"attributes": attributes, "secret": json.dumps(login), **more}
 
     def test_codexs_login_in_the_keyring_is_found_after_files_and_never_shown(self):
-        with Bus() as bus, Keyring(bus, self.item("canary-rt-0"), self.item("canary-rt-other", "cli|0123")):
+        with Bus() as bus, Keyring(bus, self.item("canary-rt-0"), self.item("canary-rt-other", "cli|0")):
             where = {"DBUS_SESSION_BUS_ADDRESS": bus.address}
             code, _, err = self.ccr("credentials", "import", "main", **where)
             self.assertEqual(code, 1)
@@ -85,6 +97,28 @@ class Commands(Scenario):
             self.ccr("logout", "main")
             self.assertEqual(self.adopt(**where)[0], 0)
             self.assertEqual(self.authority.sent, ["canary-rt-0", "canary-rt-1"], "the file comes first")
+
+    def test_codexs_login_in_a_file_whose_key_is_in_the_keyring_is_found(self):
+        file = self.home / ".codex/secrets/cli_auth.age"
+        older = {"last_refresh": "2026-11-21T08:49:36Z"}
+        key = {**self.item("", "secrets"), "secret": "canary-passphrase"}
+        key["attributes"]["service"] = "codex"
+        with Bus() as bus, Keyring(bus, key, self.item("canary-rt-older", **older)):
+            where = {"DBUS_SESSION_BUS_ADDRESS": bus.address}
+            file.parent.mkdir()
+            for text, reason in [(CLI_AUTH[:-1], "does not open with the key"), (b"x" * 200_000, "is larger than")]:
+                file.write_bytes(text)
+                code, _, err = self.adopt(**where)
+                self.assertEqual(code, 1)
+                self.assertIn(f"{file} {reason}", err)
+            file.write_bytes(CLI_AUTH)
+            self.assertEqual(self.adopt(**where), (0, "main has token 1", ""))
+            self.assertEqual(self.authority.sent, ["canary-rt-0"])
+        newer = {"last_refresh": "2026-11-21T08:49:38Z"}
+        with Bus() as bus, Keyring(bus, key, self.item("canary-rt-1", **newer)):
+            self.ccr("logout", "main")
+            self.assertEqual(self.adopt(DBUS_SESSION_BUS_ADDRESS=bus.address)[0], 0)
+            self.assertEqual(self.authority.sent, ["canary-rt-0", "canary-rt-1"], "the newer one of the two")
 
     def test_a_keyring_that_gives_nothing_says_why_and_keeps_nobody_from_the_environment(self):
         named = ("--creds-store", "keychain")
