@@ -197,9 +197,14 @@ package enum CommandTable {
             words: ["login"], group: .credentials, summary: "log in to a service on another device",
             details: """
                 Shows an address and a code to enter there, waits, and stores what the service gives in the vault.
-                Never shows a token.
+                Never shows a token. The words codex, copilot, google and oauth2 may stand before the name, or in its place
+                where one credential alone is of that kind.
                 """,
-            operands: [credential],
+            operands: [
+                credential,
+                Operand(
+                    name: "NAME", help: "the same behind codex, copilot, google or oauth2", isRequired: false),
+            ],
             options: [
                 config,
                 CommandOption(

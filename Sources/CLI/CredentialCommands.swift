@@ -12,8 +12,46 @@ import SecretService
 enum CredentialCommands {
     private static let maximumFileBytes = 128 << 10
 
+    /// Words that stand for kinds of credentials in `ccr login`.
+    private static let kinds: [String: CredentialKind] = [
+        "codex": .codex, "copilot": .copilot, "google": .googleUser, "oauth2": .oauth2,
+    ]
+
     @Sendable static func logIn(_ context: CommandContext) -> Int32 {
-        ask(context, context.has("--browser") ? .loginInBrowser : .login)
+        guard let configuration = context.loadOrComplain(unresolved: .kept) else { return ExitStatus.usage }
+        do throws(UsageError) {
+            let name = try name(of: context.operands, among: configuration.providers.flatMap(\.credentials))
+            let verb: CredentialCommand.Verb = context.has("--browser") ? .loginInBrowser : .login
+            return ask(context, CredentialCommand(verb, name: name), configuration)
+        } catch {
+            context.terminal.complain("ccr login: \(error.message)")
+            return ExitStatus.usage
+        }
+    }
+
+    /// The credential that NAME, KIND NAME, or KIND alone means where it is the only one of its kind.
+    static func name(of words: [String], among credentials: [ProviderCredential]) throws(UsageError) -> String
+    {
+        let isNamed = words.count > 1
+        if !isNamed, credentials.contains(where: { $0.name == words[0] }) { return words[0] }
+        guard let kind = kinds[words[0]] else {
+            // The refresher says which names there are.
+            guard isNamed else { return words[0] }
+            throw UsageError(
+                message:
+                    "\(quoted(words[0])) is no kind; allowed are \(kinds.keys.sorted().joined(separator: ", "))"
+            )
+        }
+        let found = credentials.filter { $0.kind == kind && (!isNamed || $0.name == words[1]) }.map(\.name)
+        guard found.count == 1 else {
+            let wanted = isNamed ? quoted(words[1]) : "which"
+            throw UsageError(
+                message: found.isEmpty
+                    ? "there is no credential of kind \(kind.rawValue)\(isNamed ? " with the name \(wanted)" : "")"
+                    : "several credentials are of kind \(kind.rawValue); name one of \(found.joined(separator: ", "))"
+            )
+        }
+        return found[0]
     }
 
     @Sendable static func logOut(_ context: CommandContext) -> Int32 { ask(context, .logout) }

@@ -205,6 +205,10 @@ extension Commands {
         json.member("hasCredentials", shown?.isUsable ?? reports.contains(where: \.isUsable))
         if let shown {
             if !shown.isUsable { json.member("error", "\(shown.state): \(shown.reason)") }
+            // An account that cannot be read is not shown.
+            if let account = try? environment.vault.row(shown.name)?.accountID, !account.isEmpty {
+                json.member("userID", account)
+            }
             if let end = shown.expiresAt {
                 json.member("expiresAt", end * 1000)
                 json.member("minutesUntilExpiry", (end - now) / 60)

@@ -157,6 +157,35 @@ struct CommandTests {
         #expect(missing.complaints.contains("LoadCredential=key:FILE, from its next start on"))
     }
 
+    @Test(
+        "a login names a credential, its kind where there is one alone, or both",
+        arguments: [
+            (["work"], "work"), (["codex", "work"], "work"), (["google"], "drive"), (["nobody"], "nobody"),
+            (["oauth2"], "oauth2"),
+            (["codex"], "several credentials are of kind codex_oauth; name one of work, home"),
+            (["copilot"], "there is no credential of kind copilot"),
+            (["google", "work"], "there is no credential of kind google_adc_user with the name “work”"),
+            (["static", "work"], "“static” is no kind; allowed are codex, copilot, google, oauth2"),
+        ])
+    func logins(words: [String], expected: String) throws {
+        let text = #"""
+            {"Providers": [{"name": "p", "api_base_url": "https://h.example/v1", "models": ["m"], "credentials": [
+              {"name": "work", "kind": "codex_oauth"}, {"name": "home", "kind": "codex_oauth"},
+              {"name": "oauth2", "kind": "static"},
+              {"name": "drive", "kind": "google_adc_user", "client_id": "c", "client_secret": "env:S"}]}]}
+            """#
+        let loaded = ConfigLoader(
+            files: MemoryFiles(contents: ["c.json": text]),
+            surroundings: Surroundings(environment: [:], isRoot: false)
+        ).load(path: "c.json")
+        let credentials = try #require(loaded.configuration).providers.flatMap(\.credentials)
+        do throws(UsageError) {
+            #expect(try CredentialCommands.name(of: words, among: credentials) == expected)
+        } catch {
+            #expect(error.message == expected)
+        }
+    }
+
     @Test("runs with no credentials of another service")
     func runCredentials() {
         let text =

@@ -15,7 +15,7 @@ import invariants
 import wire
 from dialects import CHAT
 from harness import ECHO, PROGRAM, Case, Stack, provider, wait_for
-from oauth import Authority
+from oauth import Authority, web_token
 from refresher import oauth
 from test_credentials import keeping, together
 from test_manager import Managed, ask
@@ -52,6 +52,12 @@ class Whole(Case):
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
         )
         return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+    def background(self, *words):
+        """A command that runs on."""
+        return subprocess.Popen(
+            [PROGRAM, *words, "--config", str(self.stack.path)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def credential(self, name="main"):
         return next(c for c in self.stack.get("/health").json()["credentials"] if c["name"] == name)
@@ -239,12 +245,37 @@ class Admin(Whole):
 
     def test_a_body_that_is_not_good_is_refused_and_changes_nothing(self):
         before = self.admin().json()["credentials"][0]["generation"]
+        ended = web_token("acc-1", -100)
         for body in ({}, {"accessToken": "a b"}, {"accessToken": "x", "expiresAt": "soon"},
-                     {"accessToken": "x", "credential": "nobody"}):
+                     {"accessToken": "x", "credential": "nobody"}, {"accessToken": ended},
+                     {"accessToken": "x", "expiresAt": 1}, {"accessToken": ended.rsplit(".", 1)[0] + "."}):
             answer = self.admin("POST", body)
             self.assertEqual((answer.status, answer.json()["status"]), (400, "error"))
         self.assertEqual(self.admin("POST", {"accessToken": "x" * 70_000}).status, 413)
         self.assertEqual(self.admin().json()["credentials"][0]["generation"], before)
+        self.assertEqual(self.command("credentials", "refresh", "main")[0], 0, "the secret is the one that was there")
+
+    def test_tokens_that_come_during_a_renewal_are_refused_and_change_nothing(self):
+        secret = self.authority.refresh
+        self.authority.behaviours = [{"before": 1}]
+        with self.background("credentials", "refresh", "main") as renewal:
+            wait_for("the renewal", 5, lambda: self.authority.running)
+            answer = self.admin("POST", {"accessToken": "x", "refreshToken": "canary-rt-other", "userID": "other"})
+            self.assertEqual(answer.status, 400)
+            self.assertIn("under way; nothing was changed", answer.json()["message"])
+            self.assertEqual(renewal.wait(10), 0)
+        self.assertNotIn("userID", self.admin().json())
+        self.assertEqual(self.command("credentials", "refresh", "main")[0], 0)
+        self.assertIn(secret, self.authority.sent)
+        self.assertNotIn("canary-rt-other", self.authority.sent)
+
+    def test_an_ended_token_with_what_renews_it_is_renewed_at_once(self):
+        calls = self.authority.calls
+        body = {"accessToken": "x", "expiresAt": 1, "refreshToken": self.authority.refresh, "userID": "acc-1"}
+        answer = self.admin("POST", body)
+        self.assertEqual((answer.status, answer.json()["status"]), (200, "success"))
+        self.assertEqual(self.authority.calls, calls + 1)
+        self.assertEqual(self.admin().json()["userID"], "acc-1")
 
     def test_metrics_and_health_show_how_a_credential_is(self):
         wait_for("the report", 5, lambda: self.stack.metric("ccr_credential_expiry_seconds", credential="main") > 3000)
