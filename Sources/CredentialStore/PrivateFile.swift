@@ -57,10 +57,12 @@ package enum PrivateFile {
         let status = try status(descriptor, path)
         guard status.st_mode & S_IFMT == S_IFREG else { throw .file("\(path) is no regular file") }
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
-            throw .file("\(path) belongs to user \(status.st_uid), not to this one")
+            throw .file(
+                "\(path) belongs to user \(status.st_uid), not to \(geteuid()), which reads it, or root; "
+                    + "make it theirs with chown \(geteuid()) \(path)")
         }
         if status.st_mode & 0o077 != 0, !acceptsOpenMode {
-            throw .file("\(path) has mode \(octal(status.st_mode)); make it 0600 (chmod 600)")
+            throw .file("\(path) has mode \(octal(status.st_mode)); make it 0600 (chmod 600 \(path))")
         }
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: min(limit + 1, 64 << 10))
@@ -141,7 +143,9 @@ package enum PrivateFile {
     {
         let status = try status(descriptor, path)
         guard status.st_uid == geteuid() else {
-            throw .file("\(path) belongs to user \(status.st_uid), not to \(geteuid()), which runs ccr")
+            throw .file(
+                "\(path) belongs to user \(status.st_uid), not to \(geteuid()), which runs ccr; "
+                    + "repair it with chown \(geteuid()) \(path)")
         }
         let forbidden: mode_t = sharing == .none ? 0o077 : 0o027
         guard status.st_mode & forbidden == 0 else {

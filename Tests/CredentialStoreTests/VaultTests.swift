@@ -82,6 +82,32 @@ struct VaultTests {
         #expect(try !vault.mayBeLost("main", secret: Secret("rt-2")))
     }
 
+    @Test("D13: an older secret that was put back does not open")
+    func rolledBackRow() throws {
+        let folder = try Folder()
+        let keys = KeyRing.make()
+        func raw(_ sql: String) throws {
+            var options = Database.Options()
+            options.applicationID = 0x4343_5256
+            try Database(path: folder.file("vault.db"), migrations: [.init("SELECT 1")], options: options)
+                .execute(sql)
+        }
+        do {
+            let vault = try vault(folder, keys: keys)
+            try raw("CREATE TABLE kept AS SELECT sealed FROM secret WHERE name = 'refresh'")
+            let result = try vault.commit(
+                "main", intent: 0, sentFingerprint: [], refresh: Secret("rt-2"), token: token("at-1"),
+                life: life,
+                accountID: "", cause: "timer", now: 2)
+            #expect(result == .committed(generation: 1))
+            try raw("UPDATE secret SET sealed = (SELECT sealed FROM kept) WHERE name = 'refresh'")
+        }
+        let vault = try Vault(path: folder.file("vault.db"), keys: keys)
+        #expect(throws: StoreError.sealed("the secret “refresh” of credential “main”")) {
+            try vault.secret("main", "refresh")
+        }
+    }
+
     @Test("D13: a row that was swapped with another's does not open, and nothing overwrites it")
     func swappedRows() throws {
         let folder = try Folder()

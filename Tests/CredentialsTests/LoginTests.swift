@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Config
+import Crypto
 import IPC
 import JSON
 import Testing
@@ -122,6 +123,17 @@ struct LoginTests {
         #expect(throws: problem) {
             try ImportedFile(Array(text.utf8), kind: .codex, parser: parser)
         }
+    }
+
+    @Test("F1: when a token ends, the token itself says, then the file")
+    func endOfToken() throws {
+        func end(_ token: String) throws -> Int? {
+            let text = "{\"refresh_token\":\"r\",\"access_token\":\"\(token)\",\"expires_at\":1800000000}"
+            return try ImportedFile(Array(text.utf8), kind: .codex, parser: parser).expiresAt
+        }
+        #expect(try end("opaque") == 1_800_000_000)
+        #expect(
+            try end("e30." + Base64.encodeURL(Array("{\"exp\":1700000000}".utf8)) + ".s") == 1_700_000_000)
     }
 
     @Test(

@@ -49,6 +49,7 @@ struct TokenAnswerTests {
             (200, "{}", "protocol_error"), (200, "[]", "protocol_error"),
             (200, "{\"access_token\":\"a b\"}", "protocol_error"),
             (200, "{\"access_token\":\"at\",\"token_type\":\"mac\"}", "protocol_error"),
+            (200, "{\"access_token\":\"at\",\"refresh_token\":\"r\\nt\"}", "protocol_error"),
             (200, "{\"access_token\":\"at\",\"token_type\":\"BEARER\"}", "ok"),
             (302, "", "protocol_error"), (307, "{}", "protocol_error"),
             (400, "{\"error\":\"invalid_grant\"}", "permanent"),
@@ -121,7 +122,7 @@ struct TokenAnswerTests {
     @Test("A8: a Copilot token lives by the server's hint when the clocks disagree, and has its own endpoint")
     func copilotAnswer() {
         let body =
-            "{\"token\":\"tid=1;exp=2\",\"expires_at\":1001700,\"refresh_in\":1500,\"endpoints\":{\"api\":\"https://api.b.example\"}}"
+            "{\"token\":\"tid=1;exp=2\",\"expires_at\":1000900,\"refresh_in\":1500,\"endpoints\":{\"api\":\"https://api.b.example\"}}"
         // 1970-01-12 13:46:40 is 1,000,000 s; the server is ten minutes ahead.
         let result = outcome(200, body, Self.copilot, date: "Mon, 12 Jan 1970 13:56:40 GMT")
         guard case .granted(let grant) = result else {

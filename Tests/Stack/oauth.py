@@ -191,8 +191,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, {"device_code": "canary-dc", "user_code": "ABCD-1234", **page})
         if path == "/token" and "device_code" in fields.get("grant_type", ""):
             with a.lock:
-                if a.device_answers:
-                    return self.answer(200, {"error": a.device_answers.pop(0)})
+                error = a.device_answers.pop(0) if a.device_answers else None
+                if error == "drop":
+                    self.close_connection = True
+                    return None
+                if error:
+                    return self.answer(200, {"error": error})
                 return self.answer(*a.grant())
         if path != "/token":
             return self.answer(404, {})

@@ -158,7 +158,7 @@ class Commands(Scenario):
 
     def test_c18_a_login_shows_an_address_and_a_code_and_no_token(self):
         self.assertIn("ccr login main", self.refresher.wait_for("needs_login")["reason"])
-        self.authority.device_answers = ["authorization_pending"]
+        self.authority.device_answers = ["drop", "authorization_pending"]
         code, out, err = self.refresher.command("login", "main")
         self.assertEqual((code, err), (0, ""))
         self.assertIn("https://login.example/device", out)

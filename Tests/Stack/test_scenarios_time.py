@@ -4,6 +4,8 @@
 The clocks are moved, so that no test waits for one.
 """
 
+import contextlib
+import sqlite3
 import time
 import unittest
 
@@ -135,6 +137,16 @@ class Time(Scenario):
             worker.refuse(1)
             self.assertEqual(worker.notice(), ("main", 2, "fresh", 0))
         self.assertEqual(self.authority.calls, 2)
+
+    def test_h8_the_audit_table_is_trimmed_while_the_refresher_runs(self):
+        self.begin()
+        with contextlib.closing(sqlite3.connect(self.refresher.store.vault)) as connection, connection:
+            old = int(time.time()) - 91 * DAY
+            connection.executemany(
+                "INSERT INTO audit (at, cred, event, cause) VALUES (?, 'main', 'old', 'timer')", [(old,)] * 100)
+        self.assertIn("old", self.refresher.store.events())
+        self.refresher.advance(3601)
+        wait_for("the trimming", 5, lambda: "old" not in self.refresher.store.events())
 
     def test_c8_a_refused_token_starts_nothing_while_the_server_rests(self):
         second = {**oauth(self.authority, "second"), "kind": "oauth2_cc", "client_secret": "env:RT"}
