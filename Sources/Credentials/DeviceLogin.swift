@@ -69,13 +69,15 @@ package struct DeviceLogin: Sendable {
     /// Takes the answer to the request for a code.
     package mutating func codeAnswered(_ answer: TokenAnswer, parser: JSONParser) -> Step {
         if answer.status == 404 {
-            return .failed("this service or workspace does not allow logins by device code")
+            return .failed(
+                "\(device.codeURL) knows no logins by device code (HTTP 404): the service or the workspace does not allow "
+                    + "them, or device_url is wrong")
         }
         guard answer.status == 200, !answer.isOversized, let root = parser.object(answer.body),
             let code = root.member(device.variant == .openAI ? "device_auth_id" : "device_code")?.string,
             let userCode = root.member("user_code")?.string ?? root.member("usercode")?.string,
             userCode.utf8.count <= 64, userCode.utf8.allSatisfy({ 0x20...0x7E ~= $0 })
-        else { return .failed("the service gave no code (HTTP \(answer.status))") }
+        else { return .failed("\(device.codeURL) gave no code (HTTP \(answer.status)); check device_url") }
         self.code = Secret(code)
         self.userCode = userCode
         if let seconds = root.member("interval").flatMap({ TokenAnswer.number($0) }) {
@@ -101,7 +103,9 @@ package struct DeviceLogin: Sendable {
         guard answer.status == 200, !answer.isOversized, let root = parser.object(answer.body),
             let code = root.member("authorization_code")?.string,
             let verifier = root.member("code_verifier")?.string
-        else { return .failed("the service broke the login off (HTTP \(answer.status))") }
+        else {
+            return .failed("\(device.pollURL) broke the login off (HTTP \(answer.status)); start it again")
+        }
         isExchanging = true
         let origin = device.codeURL.replacing("/api/accounts/deviceauth/usercode", with: "")
         return .send(
@@ -117,7 +121,8 @@ package struct DeviceLogin: Sendable {
     private mutating func standard(_ answer: TokenAnswer, now: Int, _ parser: JSONParser) -> Step {
         guard !answer.isOversized, let root = parser.object(answer.body) else {
             return answer.status >= 500
-                ? .wait : .failed("the service gave no answer (HTTP \(answer.status))")
+                ? .wait
+                : .failed("\(device.pollURL) gave no answer (HTTP \(answer.status)); check device_token_url")
         }
         switch root.member("error")?.string {
         case nil: break
@@ -134,7 +139,7 @@ package struct DeviceLogin: Sendable {
         }
         if profile.grant == .exchange {
             guard let token = root.member("access_token")?.string, TokenAnswer.isUsable(token) else {
-                return .failed("the service gave no token")
+                return .failed("\(device.pollURL) gave no token")
             }
             return .secret(Secret(token))
         }
@@ -147,8 +152,8 @@ package struct DeviceLogin: Sendable {
     {
         switch answer.outcome(profile, now: now, parser: parser) {
         case .granted(let grant) where grant.refresh != nil: .granted(grant)
-        case .granted: .failed("the service gave no refresh token")
-        case let other: .failed("the service gave no token: \(other.reason)")
+        case .granted: .failed("\(profile.tokenURL) gave no refresh token, without which no login lasts")
+        case let other: .failed("\(profile.tokenURL) gave no token: \(other.reason)")
         }
     }
 }

@@ -15,7 +15,7 @@ struct FileTests {
         try PrivateFile.write(path, Array("secret".utf8))
         #expect(try PrivateFile.read(path, limit: 100) == Array("secret".utf8))
         chmod(path, 0o644)
-        #expect(throws: StoreError.file("\(path) has mode 0644; make it 0600 (chmod 600)")) {
+        #expect(throws: StoreError.file("\(path) has mode 0644; make it 0600 (chmod 600 \(path))")) {
             try PrivateFile.read(path, limit: 100)
         }
         #expect(try PrivateFile.read(path, limit: 100, acceptsOpenMode: true) == Array("secret".utf8))

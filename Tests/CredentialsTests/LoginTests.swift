@@ -100,6 +100,27 @@ struct LoginTests {
         #expect(grant.refresh == Secret("rt"))
     }
 
+    @Test("a login that fails names the address that failed")
+    func failures() throws {
+        let profile = try #require(CredentialKind.codex.profile)
+        let device = try #require(profile.device)
+        func text(_ step: DeviceLogin.Step) -> String {
+            if case .failed(let text) = step { text } else { "" }
+        }
+        for bad in [answer(200, "<html>"), answer(404, ""), answer(500, "{}")] {
+            var login = try #require(DeviceLogin(profile, clientSecret: nil))
+            #expect(text(login.codeAnswered(bad, parser: parser)).hasPrefix(device.codeURL))
+        }
+        var login = try #require(DeviceLogin(profile, clientSecret: nil))
+        _ = login.codeAnswered(answer(200, "{\"device_auth_id\":\"d\",\"user_code\":\"A\"}"), parser: parser)
+        #expect(text(login.pollAnswered(answer(302, ""), now: 0, parser: parser)).hasPrefix(device.pollURL))
+        let code = "{\"authorization_code\":\"ac\",\"code_verifier\":\"v\"}"
+        _ = login.pollAnswered(answer(200, code), now: 0, parser: parser)
+        #expect(
+            text(login.pollAnswered(answer(200, "<html>"), now: 0, parser: parser))
+                == "\(profile.tokenURL) gave no token: the answer is HTML")
+    }
+
     @Test("a page that is not https is not shown")
     func badPage() throws {
         let profile = try #require(CredentialKind.copilot.profile)

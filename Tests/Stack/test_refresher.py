@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -39,8 +40,12 @@ class Outcomes(Scenario):
         self.assertIn("connect", self.refresher.wait_for("backoff")["reason"].lower())
         self.refresher.stop(self.process)
         self.refresher.configure(oauth(self.authority))
-        self.start()
-        self.refresher.wait_for("fresh")
+        self.start({"status": 400, "body": {"error": "invalid_grant"}})
+        self.assertEqual(self.refresher.wait_for("needs_login")["reason"], "revoked", "nobody lost an answer")
+        self.refresher.stop(self.process)
+        self.authority.behaviours = []
+        self.refresher.start()
+        self.assertEqual(self.again()[0], 0)
         self.assertEqual(self.authority.sent, ["canary-rt-0"])
 
     def test_c4_an_answer_that_is_lost_after_the_rotation_ends_in_a_login(self):
@@ -231,19 +236,31 @@ class Commands(Scenario):
         if os.geteuid() != 0:
             self.skipTest("needs root to become another user")
         path = self.refresher.state / "credentials/refresher.sock"
+        # Nothing but the refresher's own look at who is there keeps them away.
+        for folder, mode in [(self.refresher.root, 0o711), (self.refresher.state, 0o711), (path.parent, 0o751)]:
+            folder.chmod(mode)
+        path.chmod(0o666)
         program = (
             "import os, socket, sys\n"
-            f"os.chdir({str(path.parent)!r})\n"
-            "os.setgid(65534); os.setuid(65534)\n"
+            "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(65534)\n"
             "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
             "s.settimeout(5)\n"
-            "try:\n"
-            "    s.connect('refresher.sock'); s.send(bytes([{VERSION}, 15, 1, 0, 0, 0, 0, 0, 0, 0, 0])); print(s.recv(9))\n"
-            "except (PermissionError, ConnectionError) as e: print('refused')\n"
+            "s.connect(sys.argv[1])\n"
+            f"s.send(bytes([{VERSION}, 15, 1, 0, 0, 0, 0, 0, 0, 0, 0]))\n"
+            "print(s.recv(4096))\n"
         )
-        path.chmod(0o666)
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
-        self.assertIn(done.stdout.strip(), ("refused", "b''"), done.stderr)
+
+        def ask(group):
+            done = subprocess.run(
+                [sys.executable, "-c", program, str(path), str(group)], capture_output=True, text=True, timeout=20)
+            return done.stdout.strip() or done.stderr.splitlines()[-1]
+
+        self.assertRegex(ask(65534), "^(b''|BrokenPipeError.*|ConnectionResetError.*)$")
+        self.assertIn("user 65534 may not use the refresher's socket", self.refresher.text())
+        # The group, which may bring workers, gives no commands.
+        found = ask(os.getegid())
+        self.assertIn("only the refresher's user and root may do that", found)
+        self.assertNotIn("main", found)
 
 
 class Channels(Scenario):
@@ -291,6 +308,26 @@ class Processes(Scenario):
         self.refresher.start()
         self.assertEqual(self.refresher.status()["state"], "fresh")
         self.assertEqual(self.authority.calls, 1)
+
+    def test_d15_nothing_is_begun_while_the_end_waits(self):
+        second = {**oauth(self.authority, "second"), "kind": "oauth2_cc", "client_secret": "env:RT"}
+        self.authority.rotate, self.resent = False, {"canary-rt-0"}
+        refresher = self.enterContext(Refresher(oauth(self.authority), second))
+        process = refresher.start()
+        for name in ("main", "second"):
+            refresher.wait_for("fresh", name=name)
+        self.authority.behaviours = [{"before": 2}]
+        calls = self.authority.calls
+        refresher.ask_in_the_background("credentials", "refresh", "main")
+        wait_for("the call", 5, lambda: self.authority.calls == calls + 1)
+        with FakeWorker(refresher) as worker:
+            worker.notice()
+            process.send_signal(signal.SIGTERM)
+            status = pathlib.Path(f"/proc/{process.pid}/status")
+            wait_for("the signal to be taken", 5, lambda: re.search(r"ShdPnd:\s+0+\n", status.read_text()))
+            worker.refuse(1, "second")
+            self.assertEqual(process.wait(10), 0)
+        self.assertEqual(self.authority.calls, calls + 1)
 
     def test_d2_d3_killed_while_the_server_answers(self):
         for grace, state in [(30, "fresh"), (0, "needs_login")]:

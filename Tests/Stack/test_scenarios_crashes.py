@@ -235,6 +235,24 @@ class Several(Scenario):
         self.assertIn("superseded", self.refresher.store.events())
         self.assertEqual(self.refresher.wait_for("fresh")["state"], "fresh")
 
+    def test_e6_a_login_during_a_refresh_that_is_refused_keeps_the_new_chain(self):
+        self.start()
+        self.refresher.wait_for("fresh")
+        dead = {"status": 400, "body": {"error": "invalid_grant"}}
+        self.authority.behaviours = [{"before": 1, **dead}]
+        asking = self.refresher.ask_in_the_background("credentials", "refresh", "main")
+        wait_for("the call", 5, lambda: self.authority.calls == 2)
+        file = self.refresher.root / "auth.json"
+        file.write_text('{"tokens":{"refresh_token":"canary-rt-new"}}')
+        file.chmod(0o600)
+        self.authority.refresh = "canary-rt-new"
+        code, _, err = self.refresher.command("credentials", "import", "main", str(file), "--i-understand")
+        self.assertEqual((code, err), (0, ""))
+        asking.wait(10)
+        self.assertIn("peer_rotated", self.refresher.store.events())
+        self.assertEqual(self.refresher.status()["state"], "fresh")
+        self.assertEqual(self.authority.sent[-1], "canary-rt-new")
+
     def test_e7_a_running_program_keeps_no_lock_and_ends_with_the_refresher(self):
         marker = self.refresher.out / "pid"
         program = self.refresher.script(f"echo $$ > {marker}\nexec sleep 60")

@@ -68,6 +68,7 @@ class Time(Scenario):
         self.start(CCR_BOOT="another")
         self.assertEqual(self.refresher.status()["state"], "fresh")
         self.assertEqual(self.refresher.token(), "canary-at-1")
+        self.assertLessEqual(self.refresher.status()["expires_in_seconds"], 100, "no longer than it ever lived")
         self.assertEqual(self.authority.calls, 1)
         with FakeWorker(self.refresher) as worker:
             worker.refuse(1)
@@ -150,6 +151,7 @@ class Time(Scenario):
 
     def test_c8_a_refused_token_starts_nothing_while_the_server_rests(self):
         second = {**oauth(self.authority, "second"), "kind": "oauth2_cc", "client_secret": "env:RT"}
+        self.authority.rotate, self.resent = False, {"canary-rt-0"}
         self.refresher.configure(oauth(self.authority), second)
         self.start()
         for name in ("main", "second"):
@@ -195,6 +197,9 @@ class Time(Scenario):
             wait_for("the complaint", 5, lambda: "never given out" in self.refresher.text())
             worker.refuse(1, "nobody")
             wait_for("the complaint", 5, lambda: "unknown credential" in self.refresher.text())
+        with FakeWorker(self.refresher, "q") as stranger:
+            stranger.refuse(1)
+            wait_for("the complaint", 5, lambda: "a worker of q names an unknown" in self.refresher.text())
         self.stays(1)
 
     def test_b10_a_thousand_refusals_during_a_back_off_are_answered_at_once(self):
