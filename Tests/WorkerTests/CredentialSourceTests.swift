@@ -98,12 +98,12 @@ struct CredentialSourceTests {
         }
 
         /// A new token is published and said to be there.
-        func publish() throws {
+        func publish(bootID: String = "", deadline: UInt64? = nil, expiresAt: Int? = nil) throws {
             generation += 1
             var row = TokenRow(
                 credential: "main", provider: "p", generation: generation, sequence: 0, state: .static,
                 reason: "",
-                sealed: [], expiresAt: nil, bootID: "", deadline: nil, retryAt: nil)
+                sealed: [], expiresAt: expiresAt, bootID: bootID, deadline: deadline, retryAt: nil)
             let token = PublishedToken(fields: [
                 (name: "Authorization", value: Secret("Bearer \(generation)"))
             ])
@@ -247,6 +247,66 @@ struct CredentialSourceTests {
             return
         }
         #expect(error.message.contains("no refresher runs") && error.retryAfter == 5)
+    }
+
+    @Test("a refused token is reported once, whoever meets the refusal")
+    func reportedOnce() throws {
+        let bench = try Bench()
+        try bench.publish()
+        #expect(try bench.acquire() == 1)
+        let lease = try bench.refusedLease()
+        var results: [Result<UInt64, GatewayError>] = []
+        for _ in 0..<3 { bench.source.refused(lease) { results.append($0.map(\.generation)) } }
+        bench.source.report(lease)
+        try bench.turn()
+        #expect(bench.refusals == [1])
+        try bench.publish()
+        try bench.turn()
+        #expect(results == [.success(2), .success(2), .success(2)])
+    }
+
+    @Test(
+        "what a refresher could not help is not asked again at once, and its token is not sent any more")
+    func lockedToken() throws {
+        let bench = try Bench()
+        try bench.publish()
+        #expect(try bench.acquire() == 1)
+        let lease = try bench.refusedLease()
+        bench.onRefusal = { bench.say(.crypto) }
+        guard case .failure(let error) = try bench.retry(lease) else {
+            Issue.record("a token")
+            return
+        }
+        #expect(error.message == "p refuses the credential main (crypto)")
+        var told: [String] = []
+        bench.source.refused(lease) { if case .failure(let error) = $0 { told.append(error.message) } }
+        bench.source.acquire("main", isOnly: true) {
+            if case .failure(let error) = $0 { told.append(error.message) }
+        }
+        #expect(
+            told == [
+                "p refuses the credential main (crypto)",
+                "no credential of p can be used (main: crypto, spare: empty)",
+            ])
+        try bench.turn()
+        #expect(bench.refusals == [1], "nobody is asked")
+    }
+
+    @Test("a token's end counts on the clock that nobody sets, as long as the boot is the same")
+    func ends() throws {
+        let bench = try Bench()
+        let now = Clock.boottimeUsec() / 1000
+        let wall = Int(Clock.realtimeUsec() / 1_000_000)
+        for (boot, deadline, end, isUsable) in [
+            (Clock.bootID(), now + 60_000, wall - 60, true), (Clock.bootID(), now, wall + 60, false),
+            ("another boot", now + 60_000, wall - 60, false), ("another boot", now, wall + 60, true),
+        ] {
+            try bench.publish(bootID: boot, deadline: deadline, expiresAt: end)
+            try bench.turn()
+            var isServed = false
+            bench.source.acquire("main", isOnly: false) { if case .success = $0 { isServed = true } }
+            #expect(isServed == isUsable, "\(boot), \(deadline), \(end)")
+        }
     }
 
     @Test("a request gets the credential it was granted, and waits for its token only when there is no other")
