@@ -254,6 +254,8 @@ struct CredentialSourceTests {
         let bench = try Bench()
         try bench.publish()
         #expect(try bench.acquire() == 1)
+        // The refresher has said where the credential stands.
+        try bench.turn()
         let lease = try bench.refusedLease()
         var results: [Result<UInt64, GatewayError>] = []
         for _ in 0..<3 { bench.source.refused(lease) { results.append($0.map(\.generation)) } }
