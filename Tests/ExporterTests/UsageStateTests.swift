@@ -160,6 +160,7 @@ import Testing
         report.bans = [
             .init(provider: "openai", credential: "c", model: "", origin: "admin", untilUsec: nil),
             .init(provider: "openai", credential: "d", model: "", origin: "admin", untilUsec: 3),
+            .init(provider: "openai", credential: "e", model: "", origin: "fail2ban", untilUsec: nil),
         ]
         report.budgets = [.init(provider: "openai", left: 2.5)]
         for front in [1, 2] as [UInt64] { state.apply(batch([], front: front), nowUsec: 0) }
@@ -175,6 +176,7 @@ import Testing
         #expect(state.value(.pauseSeconds, "c", "openai", "model") == 3.999999)
         #expect(state.value(.pauseSeconds, "c", "openai", "all") == 0.999999)
         #expect(state.value(.bans, "openai", "admin") == 2)
+        #expect(state.value(.bans, "openai", "fail2ban") == 1)
         #expect(state.value(.retryBudget, "openai") == 2.5)
         state.showPolicy(now: 3_000_000)
         #expect(state.value(.circuitState, "openai", "m") == 1, "its time is over")

@@ -100,6 +100,30 @@ struct SharedMinutesTests {
         #expect(most > 9_000, "what is left is less than one request sets aside")
     }
 
+    @Test(
+        "are free again for every front when one of them has used less, or sent nothing",
+        arguments: [true, false])
+    func givenBack(wasSent: Bool) throws {
+        let memory = try #require(PolicyMemory.make())
+        var one = try Counter(memory, requests: 10, tokens: 1_000)
+        var other = try Counter(memory, requests: 10, tokens: 1_000)
+        var course = Course([Counter.candidate], tokens: 1_000, deadlineUsec: .max)
+        func share(_ body: (inout Policy) -> Void) {
+            one.shared.begin(&one.policy.minutes)
+            body(&one.policy)
+            one.shared.end(&one.policy.minutes)
+        }
+        share { _ = $0.next(&course, second) }
+        let before = other.ask(900, actual: 0, second)
+        share { policy in
+            guard wasSent else { return policy.unsent(&course, second) }
+            _ = policy.committed(&course, second)
+            _ = policy.finished(&course, isWhole: true, tokens: 100, second)
+        }
+        let after = other.ask(900, actual: 0, second)
+        #expect(!before && after)
+    }
+
     @Test("are free again when their holder has died in the middle")
     func deadHolder() throws {
         let memory = try #require(PolicyMemory.make())

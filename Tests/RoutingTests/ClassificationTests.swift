@@ -105,6 +105,19 @@ struct ClassificationTests {
                 .messages, .claudeCode, ("a", "b"), []
             ),
             (#"{"messages":[],"max_tokens":1}"#, .messages, .claudeCode, ("a", "b"), ["background"]),
+            (
+                #"{"messages":[],"tools":[{"name":"Bash"}],"output_config":{"format":{"type":"json_schema","schema":{"properties":{"title":{}}}}}}"#,
+                .messages, .claudeCode, ("a", "b"), []
+            ),
+            // Metadata of a turn are short; what is longer is not looked at.
+            (
+                #"{"input":[]}"#, .responses, .codex,
+                (
+                    "x-codex-turn-metadata",
+                    #"{"p":"\#(String(repeating: "x", count: 17_000))","request_kind":"compaction"}"#
+                ),
+                []
+            ),
             (#"{"messages":[],"max_tokens":1}"#, .messages, .other, ("a", "b"), []),
             (
                 #"{"messages":[],"model":"claude-3-5-haiku"}"#, .messages, .claudeCode, ("a", "b"),
@@ -183,12 +196,23 @@ struct TagTests {
                 #"{"system":"Do it","messages":[]}"#
             ),
             (
+                #"{"system":"  <CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>Do it","messages":[]}"#,
+                #"{"system":"  Do it","messages":[]}"#
+            ),
+            // Of two tags in a text with escapes the first one goes.
+            (
+                #"{"messages":[{"role":"user","content":"<CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>\"Do\" it [web]"}]}"#,
+                #"{"messages":[{"role":"user","content":"\"Do\" it [web]"}]}"#
+            ),
+            (
                 #"{"messages":[{"role":"user","content":[{"type":"text","text":"<system-reminder>"},{"type":"text","text":"\n <CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>\"Do\" it"}]}]}"#,
                 #"{"messages":[{"role":"user","content":[{"type":"text","text":"<system-reminder>"},{"type":"text","text":"\n \"Do\" it"}]}]}"#
             ),
         ])
     func agent(body: String, rest: String) throws {
-        let outcome = try traits(body)
+        var probes = RuleProbes()
+        probes.readsSearchTags = true
+        let outcome = try traits(body, probes: probes)
         #expect(outcome.traits.taggedModel == "p,m")
         #expect(outcome.traits.signs.contains(.agentTag))
         #expect(outcome.rest == rest)
@@ -199,6 +223,8 @@ struct TagTests {
         arguments: [
             #"{"system":"Write <CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>","messages":[]}"#,
             #"{"system":"<CCR-SUBAGENT-MODEL>p,m","messages":[]}"#,
+            #"{"system":"\#(String(repeating: " ", count: 65))<CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>"}"#,
+            #"{"messages":[\#(String(repeating: #"{"role":"user","content":"a"},"#, count: 8)){"role":"user","content":"<CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>"}]}"#,
             #"{"messages":[{"role":"assistant","content":"<CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>"}]}"#,
             #"{"messages":[{"role":"user","content":[{"type":"tool_result","content":"<CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>"}]}]}"#,
             #"{"messages":[{"role":"user","content":"see [search] here"},{"role":"assistant","content":"[search]"}]}"#,
@@ -217,6 +243,7 @@ struct TagTests {
         "ask for a search and are taken out, when searches have a route",
         arguments: [
             ("[search] news", "news"), ("news [web]", "news"), ("[web]news", "news"), ("[search]", ""),
+            (#"\u005bsearch] news"#, "news"), (#"news [web\u005D"#, "news"),
         ])
     func search(text: String, rest: String) throws {
         let body = { (text: String) in #"{"messages":[{"role":"user","content":"\#(text)"}]}"# }

@@ -89,6 +89,9 @@ struct ClientLedgerTests {
         // The exporter knows it now.
         ledger.stored([KeySpend(key: "ci", day: day, today: dollar, month: 5 * dollar / 2)], pending: [:])
         #expect(outcome(&ledger).hasPrefix("402 : the daily"))
+        ledger.stored([KeySpend(key: "ci", day: day, today: 3 * dollar / 4, month: dollar)], pending: [:])
+        #expect(outcome(&ledger) == "ok", "it is not counted twice")
+        ledger.stored([KeySpend(key: "ci", day: day, today: dollar, month: 5 * dollar / 2)], pending: [:])
         let nextDay = lastOfNovember + 86_400 * second
         #expect(outcome(&ledger, realtime: nextDay) == "ok", "a new day and a new month")
         ledger.stored([KeySpend(key: "ci", day: day, today: 0, month: 3 * dollar)], pending: ["other": 1])

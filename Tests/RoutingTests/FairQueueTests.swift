@@ -120,6 +120,22 @@ struct AdmissionGateTests {
         #expect(abs(share - 0.5) < 0.025, "\(completed)")
     }
 
+    @Test("are half taken when half of them are, or somebody waits")
+    func half() {
+        var gate = AdmissionGate<String>(total: 4, limits: [nil], queued: 2)
+        var states: [Bool] = []
+        for name in ["a", "b"] {
+            states.append(gate.isHalfFull)
+            _ = gate.enter(name, key: 0, deadline: 5)
+        }
+        #expect(states == [false, false] && gate.isHalfFull)
+        var bounded = AdmissionGate<String>(total: nil, limits: [1], queued: 2)
+        _ = bounded.enter("a", key: 0, deadline: 5)
+        #expect(!bounded.isHalfFull)
+        _ = bounded.enter("b", key: 0, deadline: 5)
+        #expect(bounded.isHalfFull)
+    }
+
     @Test("are never more than the bounds, and nobody overtakes those of its own key")
     func bounds() {
         var gate = AdmissionGate<String>(total: 3, limits: [1, nil], queued: 2)

@@ -11,9 +11,7 @@ extension Policy {
     package mutating func shadow(
         _ candidate: RouteCandidate, _ tokens: TokenDemand, _ now: UInt64
     ) -> (course: Course, grant: Grant)? {
-        guard circuit(candidate).state == .closed,
-            !providers[candidate.providerIndex].budget.isEmpty
-        else { return nil }
+        guard !providers[candidate.providerIndex].budget.isEmpty else { return nil }
         var course = Course([candidate], tokens: tokens.input, output: tokens.output, deadlineUsec: now)
         // Repetitions are a share of what clients ask for.
         let budget = providers[candidate.providerIndex].budget

@@ -97,9 +97,13 @@ struct Simulator {
 
     /// Requests that arrive evenly.
     mutating func run(perSecond: Double, seconds: Double, budgetSeconds: Double = 600) {
-        let count = Int(perSecond * seconds)
-        for index in 0..<count {
-            let time = Self.second(Double(index) / perSecond)
+        run(at: (0..<Int(perSecond * seconds)).map { Double($0) / perSecond }, budgetSeconds: budgetSeconds)
+    }
+
+    /// Requests that arrive at these seconds.
+    mutating func run(at seconds: [Double], budgetSeconds: Double = 600) {
+        for (index, second) in seconds.enumerated() {
+            let time = Self.second(second)
             requests.append(SimulatedRequest(arrivedUsec: time))
             courses.append(
                 Course(

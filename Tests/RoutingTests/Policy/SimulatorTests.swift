@@ -104,6 +104,7 @@ struct SimulatorTests {
         check(simulator)
         #expect(simulator.successRate() == 1)
         #expect(simulator.callsPerRequest(10, 60) <= 1.2)
+        #expect(simulator.requests.percentile(1) <= 151, "one failure and an answer")
         #expect(simulator.arrived(90, 100).allSatisfy { $0.answeredBy == 0 })
     }
 
@@ -111,22 +112,31 @@ struct SimulatorTests {
     func rateWaves() {
         /// Takes ten requests a second, then says for how long it takes none.
         var taken: [UInt64: Int] = [:]
+        var refused = 0
         var simulator = Simulator(
             PolicyConfig(providers: providers(1)),
             scripts: [
                 { now, _, _, _ in
                     let second = now / 1_000_000
                     taken[second, default: 0] += 1
+                    guard taken[second] ?? 0 > 10 else { return .answer(50) }
+                    refused += 1
                     let left = Int(1_000 - now / 1_000 % 1_000)
-                    return taken[second] ?? 0 > 10
-                        ? .failure(.rate, 1, status: 429, retryAfterMsec: left) : .answer(50)
+                    return .failure(.rate, 1, status: 429, retryAfterMsec: left)
                 }
             ])
         // Waves of thirty in a second, then nothing for four.
-        simulator.run(perSecond: 6, seconds: 60)
+        let arrivals = (0..<360).map { number -> Double in
+            let (wave, place) = number.quotientAndRemainder(dividingBy: 30)
+            return Double(wave) * 5 + Double(place) / 30
+        }
+        simulator.run(at: arrivals)
         check(simulator)
         #expect(simulator.successRate() == 1)
         #expect(simulator.callsPerRequest(0, 60) <= 1.2)
+        #expect(refused >= 24)
+        // Three seconds are what a wave takes.
+        #expect(simulator.requests.allSatisfy { $0.tookMsec < 3_000 })
     }
 
     @Test("asks nobody while a single provider wants to be left alone, and answers when it is over")
@@ -161,6 +171,7 @@ struct SimulatorTests {
         check(simulator)
         #expect(simulator.successRate() == 1)
         #expect(simulator.callsPerRequest(0, 120) < 1.01)
+        #expect(simulator.requests.percentile(1) <= 106, "one refusal and an answer")
         let used = Dictionary(grouping: simulator.calls, by: \.credential).mapValues(\.count)
         #expect((used[2] ?? 0) < 20)
         for good in [0, 1, 3, 4] { #expect((used[good] ?? 0) > 1_300) }
@@ -232,6 +243,7 @@ struct SimulatorTests {
         check(simulator)
         #expect(simulator.successRate() == 1)
         #expect(refused < 50)
+        #expect(simulator.requests.percentile(1) <= 103, "one failure and an answer")
         #expect(simulator.arrived(80, 90).allSatisfy { $0.answeredBy == 0 })
     }
 
@@ -244,7 +256,8 @@ struct SimulatorTests {
         check(simulator)
         #expect(simulator.successRate() == 1)
         #expect(simulator.callsPerRequest(10, 110) <= 1.2)
-        #expect(simulator.arrived(140, 160).allSatisfy { $0.answeredBy == 0 })
+        #expect(simulator.requests.percentile(1) <= 102, "one failure and an answer")
+        #expect(simulator.arrived(135, 160).allSatisfy { $0.answeredBy == 0 })
     }
 
     @Test("prefers the faster provider, and notices when that changes")
