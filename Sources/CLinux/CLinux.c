@@ -328,9 +328,9 @@ uint64_t ccr_raise_file_limit(void) {
     return limit.rlim_cur;
 }
 
-void *ccr_map_shared(int fd, size_t size, bool writable) {
+void *ccr_map_shared(int fd, size_t size, bool writable, bool at_once) {
     int protection = PROT_READ | (writable ? PROT_WRITE : 0);
-    void *address = mmap(NULL, size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+    void *address = mmap(NULL, size, protection, MAP_SHARED | (at_once ? MAP_POPULATE : 0), fd, 0);
     return address == MAP_FAILED ? NULL : address;
 }
 

@@ -12,20 +12,25 @@ package final class SharedMemory {
     private var address: UnsafeMutableRawPointer?
     /// Bytes mapped; at least `count`.
     private(set) package var capacity: Int
+    private let isSparse: Bool
     /// Bytes written so far.
     package var count = 0
 
     /// Creates an empty file with room for `capacity` bytes, rounded up to whole pages.
-    package init(name: String, capacity: Int) throws(Errno) {
+    ///
+    /// - Parameter isSparse: most of it will stay empty, so pages come when they are written; else all come now, which is
+    ///   faster than one by one.
+    package init(name: String, capacity: Int, isSparse: Bool = false) throws(Errno) {
         let fd = ccr_memfd_create(name)
         guard fd >= 0 else { throw Errno("memfd_create") }
         self.descriptor = FileDescriptor(owning: fd)
         self.capacity = 0
+        self.isSparse = isSparse
         guard ccr_memfd_forbid_shrinking(fd) == 0 else { throw Errno("fcntl") }
         try reserve(max(capacity, 1))
     }
 
-    /// Maps the whole of a file that another own process made, to write it as well.
+    /// Maps the whole of a file that another own process made, to write it as well; takes no page that has none yet.
     ///
     /// - Throws: EINVAL when the file may shrink or is empty.
     package init(adopting descriptor: consuming FileDescriptor) throws(Errno) {
@@ -33,7 +38,8 @@ package final class SharedMemory {
         var status = stat()
         guard fstat(descriptor.raw, &status) == 0 else { throw Errno("fstat") }
         capacity = Int(status.st_size)
-        guard capacity > 0, let mapped = ccr_map_shared(descriptor.raw, capacity, true) else {
+        isSparse = true
+        guard capacity > 0, let mapped = ccr_map_shared(descriptor.raw, capacity, true, false) else {
             throw Errno("mmap")
         }
         address = mapped
@@ -82,7 +88,7 @@ package final class SharedMemory {
         guard ftruncate(descriptor.raw, off_t(size)) == 0 else { throw Errno("ftruncate") }
         if let old = address { munmap(old, capacity) }
         address = nil
-        guard let mapped = ccr_map_shared(descriptor.raw, size, true) else { throw Errno("mmap") }
+        guard let mapped = ccr_map_shared(descriptor.raw, size, true, !isSparse) else { throw Errno("mmap") }
         address = mapped
         capacity = size
     }
@@ -115,7 +121,7 @@ package final class SharedMemoryView {
         if size == 0 {
             address = nil
         } else {
-            guard let mapped = ccr_map_shared(descriptor.raw, size, false) else { throw Errno("mmap") }
+            guard let mapped = ccr_map_shared(descriptor.raw, size, false, true) else { throw Errno("mmap") }
             address = mapped
         }
     }

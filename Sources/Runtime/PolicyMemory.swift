@@ -13,7 +13,9 @@ package enum PolicyMemory {
 
     /// Makes it; nil when there is none to have. Without it fronts begin with empty hands, which is no failure.
     package static func make() -> SharedMemory? {
-        guard let memory = try? SharedMemory(name: "ccr-policy", capacity: snapshotBytes + minuteBytes),
+        guard
+            let memory = try? SharedMemory(
+                name: "ccr-policy", capacity: snapshotBytes + minuteBytes, isSparse: true),
             let lock = lock(in: memory), (try? SharedLock.make(at: lock)) != nil
         else { return nil }
         return memory

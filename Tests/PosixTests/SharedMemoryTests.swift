@@ -22,6 +22,23 @@ import Testing
         #expect(memory.spare.count == memory.capacity)
     }
 
+    @Test("A sparse file takes a page where something is written, in whatever process, and no other one")
+    func sparse() throws {
+        let memory = try SharedMemory(name: "t", capacity: 1 << 20, isSparse: true)
+        let other = try SharedMemory(adopting: memory.duplicateDescriptor())
+        #expect(pages(memory) == 0)
+        other.mapped[300_000] = 1
+        #expect(memory.mapped[300_000] == 1)
+        #expect(pages(memory) == 1)
+        #expect(pages(try SharedMemory(name: "t", capacity: 1 << 20)) == 256)
+    }
+
+    /// Pages of memory that the file has.
+    private func pages(_ memory: SharedMemory) -> Int {
+        var status = stat()
+        return fstat(memory.raw, &status) == 0 ? Int(status.st_blocks) * 512 / 4096 : -1
+    }
+
     @Test("Bytes survive growing")
     func growing() throws {
         let memory = try SharedMemory(name: "t", capacity: 1)

@@ -92,8 +92,9 @@ int ccr_next_refusal(int after);
 
 // -- memory --
 
-/// Bytes between the returned address and `size` are readable and writable, or NULL with errno.
-void *ccr_map_shared(int fd, size_t size, bool writable);
+/// Bytes between the returned address and `size` are readable and, if asked for, writable; or NULL with errno.
+/// `at_once`: all pages now, in place of each one when it is touched.
+void *ccr_map_shared(int fd, size_t size, bool writable, bool at_once);
 
 /// Gives free pages of the heap back to the kernel (malloc_trim(3)).
 void ccr_trim_heap(void);
