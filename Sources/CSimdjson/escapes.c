@@ -69,6 +69,7 @@ static bool check_unit(const uint8_t *text, const uint8_t *place, const uint8_t 
     if (unit < 0) {
         return false;
     }
+    found->printable |= unit >= 0x20 && unit < 0x7F;
     if (is_high(unit)) {
         bool is_followed = end - place > 6 && place[5] == '\\' && place[6] == 'u';
         found->half_pairs |= !is_followed || !is_low(code_unit(place + 7, end));

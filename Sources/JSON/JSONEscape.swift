@@ -23,7 +23,7 @@ enum JSONEscape {
                     bytes[count] = UInt8(truncatingIfNeeded: scalar.value)
                     count += 1
                 } else {
-                    for byte in Character(scalar).utf8 {
+                    for byte in scalar.utf8 {
                         bytes[count] = byte
                         count += 1
                     }

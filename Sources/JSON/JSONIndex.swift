@@ -19,6 +19,8 @@ struct JSONIndex {
     private var closingCapacity = 0
     /// At least one string holds an escape, so that what is written may not be what is meant.
     private(set) var hasEscapes = false
+    /// Some characters of printable ASCII are written by their numbers.
+    private(set) var hasPrintableEscapes = false
     /// Some escapes stand for half a surrogate pair: what they mean is not what is written.
     private(set) var hasHalfPairs = false
     /// The last of the strings that had to be decoded; in front of each one stands a pointer to the one before. No array,
@@ -161,6 +163,7 @@ struct JSONIndex {
         var found = ccr_json_escapes()
         guard ccr_json_check_escapes(text.baseAddress, text.count, &found) else { return .invalidString }
         hasEscapes = found.any
+        hasPrintableEscapes = found.printable
         hasHalfPairs = found.half_pairs
         return nil
     }

@@ -78,12 +78,12 @@ package struct JSONValue {
         }
     }
 
-    /// Whether the value is a string with `text` in it, which holds nothing that must be escaped.
+    /// Whether the value is a string with `text` in it, which is printable ASCII that need not be escaped.
     package func contains(_ text: StaticString) -> Bool {
         guard let written = writtenBytes else { return false }
         if written.firstIndex(of: text) != nil { return true }
         // What need not be escaped may be, by its number.
-        return index.pointee.hasEscapes && written.firstIndex(of: "\\u00") != nil
+        return index.pointee.hasPrintableEscapes && written.firstIndex(of: "\\u00") != nil
             && stringBytes?.firstIndex(of: text) != nil
     }
 

@@ -208,6 +208,10 @@ struct TagTests {
                 #"{"messages":[{"role":"user","content":[{"type":"text","text":"<system-reminder>"},{"type":"text","text":"\n <CCR-SUBAGENT-MODEL>p,m</CCR-SUBAGENT-MODEL>\"Do\" it"}]}]}"#,
                 #"{"messages":[{"role":"user","content":[{"type":"text","text":"<system-reminder>"},{"type":"text","text":"\n \"Do\" it"}]}]}"#
             ),
+            (
+                #"{"system":" \u003cCCR-SUBAGENT-MODEL\u003ep,m\u003c/CCR-SUBAGENT-MODEL\u003eDo it","messages":[]}"#,
+                #"{"system":" Do it","messages":[]}"#
+            ),
         ])
     func agent(body: String, rest: String) throws {
         var probes = RuleProbes()

@@ -44,6 +44,8 @@ ccr_json_fault ccr_json_classify(int code);
 typedef struct {
     /// There is at least one.
     bool any;
+    /// Some stand for printable ASCII by its number.
+    bool printable;
     /// Some stand for half a surrogate pair, which is no character.
     bool half_pairs;
 } ccr_json_escapes;

@@ -24,10 +24,11 @@ enum PromptTag {
     static let agentTagBytes =
         maximumBlankBytes + opening.utf8CodeUnitCount + maximumModelBytes + closing.utf8CodeUnitCount
 
-    /// Whether a text may begin with the tag of a subagent, by the first byte of how it is written.
+    /// Whether a text may begin with the tag of a subagent, by how it is written: the bracket behind white space, or an
+    /// escape in its place.
     static func mayHoldAgent(_ written: UnsafeRawBufferPointer) -> Bool {
-        guard let first = written.first else { return false }
-        return first == UInt8(ascii: "<") || first <= ASCII.space || first == ASCII.backslash
+        guard let first = written.first(where: { $0 > ASCII.space }) else { return false }
+        return first == UInt8(ascii: "<") || first == ASCII.backslash
     }
 
     /// Whether a text may begin or end with a tag that asks for a search, by how it is written: the bracket, or an escape
