@@ -19,7 +19,11 @@ package struct HeaderBlock: Equatable, Sendable, WireCodable {
 
     package func encode(to writer: inout WireWriter) { writer.put(bytes) }
 
+    /// Room for the fields that most clients send, so that the block does not grow in steps.
+    private static let usualBytes = 480
+
     package mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        if bytes.isEmpty { bytes.reserveCapacity(HeaderBlock.usualBytes) }
         bytes.append(contentsOf: name)
         // libcurl's notation: "name;" is a field with an empty value, "name:" would remove it.
         if value.isEmpty {

@@ -420,7 +420,7 @@ final class Exchange: TransferDelegate {
 
     /// A stream that says that the token is not good cannot be asked for again; the next request gets a new one.
     private func reportRefusal() {
-        if answer.upstreamRefusedKey, let lease { worker.credentials?.report(lease) }
+        if let lease, answer.upstreamRefusedKey { worker.credentials?.report(lease) }
     }
 
     private func end(_ outcome: ExchangeOutcome, keepAlive: Bool) {

@@ -60,7 +60,8 @@ package enum Loss: UInt8, CaseIterable, Sendable {
 
 /// How often each kind of loss happened in one exchange.
 package struct Losses: Equatable, Sendable, CustomStringConvertible, WireCodable {
-    private var counts = [UInt32](repeating: 0, count: Loss.allCases.count)
+    /// One for each kind, or empty as long as nothing was lost, which is most of the time and takes no memory.
+    private var counts: [UInt32] = []
     /// Names of dropped parameters, at most `maximumNames` and each cut to 64 bytes, for the debugging header.
     package private(set) var parameters: [String] = []
 
@@ -68,11 +69,13 @@ package struct Losses: Equatable, Sendable, CustomStringConvertible, WireCodable
 
     package init() {}
 
-    package subscript(_ loss: Loss) -> Int { Int(counts[Int(loss.rawValue) - 1]) }
+    package subscript(_ loss: Loss) -> Int { isEmpty ? 0 : Int(counts[Int(loss.rawValue) - 1]) }
 
-    package var isEmpty: Bool { counts.allSatisfy { $0 == 0 } }
+    package var isEmpty: Bool { counts.isEmpty }
 
     package mutating func add(_ loss: Loss, _ times: Int = 1) {
+        guard times > 0 else { return }
+        if isEmpty { counts = Array(repeating: 0, count: Loss.allCases.count) }
         counts[Int(loss.rawValue) - 1] &+= UInt32(clamping: times)
     }
 
@@ -115,7 +118,7 @@ package struct Losses: Equatable, Sendable, CustomStringConvertible, WireCodable
     package init(from reader: inout WireReader) throws(WireError) {
         guard try reader.getBool() else { return }
         let counts = try reader.getList { (reader) throws(WireError) in try reader.get(UInt32.self) }
-        guard counts.count == self.counts.count else { throw WireError.invalidValue("losses") }
+        guard counts.count == Loss.allCases.count else { throw WireError.invalidValue("losses") }
         self.counts = counts
         parameters = try reader.getList { (reader) throws(WireError) in try reader.getString() }
     }
