@@ -155,6 +155,9 @@ def build(names, binaries, work, ccr, ports):
             return [[one, listen, str(up)]], ports["relay"]
         return [[one, middle, str(up)], [one, listen, middle]], ports["relay"]
 
+    def handoff():
+        return [[f"{binaries}/handoff", str(ports["relay"]), str(up)]], ports["relay"]
+
     def nginx():
         user = "user root;" if os.geteuid() == 0 else ""
         conf = write("nginx.conf", NGINX.format(user=user, work=work, port=ports["nginx"], up=up))
@@ -174,6 +177,7 @@ def build(names, binaries, work, ccr, ports):
         "direct": direct,
         "relay-1hop": lambda: relay(1),
         "relay-2hop": lambda: relay(2),
+        "handoff": handoff,
         "nginx": nginx,
         "haproxy": haproxy,
         "ccr": gateway,
@@ -188,4 +192,5 @@ def build(names, binaries, work, ccr, ports):
     return systems
 
 
-NAMES = ["direct", "relay-1hop", "relay-2hop", "nginx", "haproxy", "ccr", "ccr-translating", "ccr-credential"]
+NAMES = ["direct", "relay-1hop", "relay-2hop", "handoff", "nginx", "haproxy"]
+NAMES += ["ccr", "ccr-translating", "ccr-credential"]
