@@ -89,14 +89,14 @@ failover: setup build ## what a dead provider of three adds to streams, in milli
 bench: setup build bench-tools bench-routing ## measure against nginx and haproxy (ARGS="--quick", "--only TEST,...")
 	$(PYTHON) bench/run_bench.py $(ARGS)
 
-bench-tools: $(BENCH)/loadgen $(BENCH)/mock_upstream $(BENCH)/relay
+bench-tools: $(BENCH)/loadgen $(BENCH)/mock_upstream $(BENCH)/relay $(BENCH)/handoff
 
 bench-routing: setup-build
 	CCR_BENCH=1 $(SWIFT_RELEASE) --product bench-routing
 
 $(BENCH)/%: bench/%.c bench/measure.h
 	@mkdir -p $(BENCH)
-	gcc -O2 -Wall -o $@ $<
+	gcc -O2 -Wall -o $@ $< -Wl,--as-needed -lcurl
 
 fuzz: setup-build ## fuzz every parser, 60 s each (SECONDS_EACH=N)
 	scripts/fuzz $(or $(SECONDS_EACH),60)

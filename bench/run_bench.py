@@ -63,6 +63,8 @@ OWN = ["start", "idle-pss", "quirks", "token-change", "routing"]
 TRANSLATION = ["translate-burst", "translate-2m", "translate-short", "translate-long"]
 SPEED = ["ns-c1", "ns-c16", "b2m-c1", "sse64-burst", "sse64-paced", "verify", "idle5000", "abort"]
 SPEED += TRANSLATION + OWN
+# What the shape costs at least (handoff.c): small requests.
+SMALL = ["ns-c1", "ns-c16"]
 # What a credential that the refresher keeps costs.
 CREDENTIAL = ["ns-c16", "token-change"]
 # Run once, whatever the number of rounds.
@@ -88,7 +90,7 @@ def options():
         "--routing", default=str(ROOT / ".build/release/bench-routing"), help="the program of bench/routing"
     )
     ap.add_argument(
-        "--bin", default=str(ROOT / "build/bench"), help="folder of loadgen, mock_upstream, relay"
+        "--bin", default=str(ROOT / "build/bench"), help="folder of the programs written in C"
     )
     ap.add_argument("--out", default="", help="JSON lines; default build/bench/results-TIME.jsonl")
     ap.add_argument("--proxy-cpu", default="1")
@@ -100,7 +102,7 @@ def options():
         print("only one CPU here: systems and load share it, so latencies mean little")
         a.proxy_cpu = a.load_cpu = "0"
     a.tests = [x for x in a.only.split(",") if x] or ([*TESTS, *OWN] if a.all else SPEED)
-    default = "nginx,haproxy,ccr,ccr-translating,ccr-credential"
+    default = "nginx,haproxy,handoff,ccr,ccr-translating,ccr-credential"
     if not a.quick:
         default = "direct,relay-2hop," + default
     a.names = [x for x in (a.systems or default).split(",") if x]
@@ -249,6 +251,8 @@ class Bench:
     def wanted(self, name, round_):
         for test in self.a.tests:
             if test == "routing" or round_ and test in ONCE or (test in TRANSLATION) != (name == "ccr-translating"):
+                continue
+            if name == "handoff" and test not in SMALL:
                 continue
             if test not in CREDENTIAL if name == "ccr-credential" else test == "token-change":
                 continue

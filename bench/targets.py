@@ -85,6 +85,10 @@ TARGETS = [
 ]
 
 
+# What ccr is compared with. `handoff` is what its shape costs at least, where that was measured.
+PEERS = ["nginx", "haproxy", "handoff"]
+
+
 def median(rows, name, test, read):
     """The median over rounds, or None when the system was not measured."""
     values = [read(r) for r in rows if r["name"] == name and r["test"] == test]
@@ -110,10 +114,7 @@ def byte_exact(rows):
         "stream is byte-exact",
         "equal to direct",
         "yes" if same else "no",
-        "-",
-        "-",
-        "-",
-        "-",
+        *["-"] * 2 * len(PEERS),
         verdict(same),
     ]
 
@@ -125,7 +126,7 @@ def verdict(met):
 def rows_of_table(rows):
     for title, unit, test, read, limit in TARGETS:
         subject, test = test if isinstance(test, tuple) else ("ccr", test)
-        value = {name: median(rows, name, test, read) for name in ("nginx", "haproxy")}
+        value = {name: median(rows, name, test, read) for name in PEERS}
         value["ccr"] = median(rows, subject, test, read)
         if all(v is None for v in value.values()):
             continue
@@ -149,9 +150,9 @@ def rows_of_table(rows):
             result = verdict(0 <= value["ccr"] <= bound)
         ratios = [
             f"{value['ccr'] / value[p]:.2f}" if value["ccr"] is not None and value[p] else "-"
-            for p in ("nginx", "haproxy")
+            for p in PEERS
         ]
-        cells = [number(value[n], unit) for n in ("ccr", "nginx", "haproxy")]
+        cells = [number(value[n], unit) for n in ["ccr", *PEERS]]
         yield [title, text, *cells, *ratios, result]
     exact = byte_exact(rows)
     if exact:
@@ -160,18 +161,19 @@ def rows_of_table(rows):
 
 def table(rows):
     """The table as Markdown, columns padded so that it also reads well in a terminal."""
-    head = ["measure", "target", "ccr", "nginx", "haproxy", "ccr/nginx", "ccr/haproxy", "result"]
+    head = ["measure", "target", "ccr", *PEERS, *[f"ccr/{p}" for p in PEERS], "result"]
     lines = [head, *rows_of_table(rows)]
+    last = len(head) - 1
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
 
     def cell(i, text):
-        return text.ljust(widths[i]) if i in (0, 1, 7) else text.rjust(widths[i])
+        return text.ljust(widths[i]) if i in (0, 1, last) else text.rjust(widths[i])
 
     def row(line):
         return "| " + " | ".join(cell(i, text) for i, text in enumerate(line)) + " |"
 
     rule = (
-        "|" + "|".join("-" * (w + 1) + ("-" if i in (0, 1, 7) else ":") for i, w in enumerate(widths)) + "|"
+        "|" + "|".join("-" * (w + 1) + ("-" if i in (0, 1, last) else ":") for i, w in enumerate(widths)) + "|"
     )
     return "\n".join([row(head), rule, *map(row, lines[1:])])
 
