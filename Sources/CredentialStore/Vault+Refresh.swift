@@ -162,53 +162,55 @@ extension Vault {
         _ credential: String, intent: Int, sentFingerprint: [UInt8], refresh: Secret?, token: PublishedToken,
         life: Life, accountID: String, cause: String, event: String = "ok", durationMsec: Int? = nil, now: Int
     ) throws(StoreError) -> Commit {
-        if intent > 0 {
-            let phases = try query("SELECT phase FROM refresh_intent WHERE id = \(intent)") { $0.text(0) }
-            if phases.first == "committed" { return .repeated }
-        }
-        let held = try secret(credential, "refresh")
-        if !sentFingerprint.isEmpty, let held, !keys.fingerprints(held).contains(sentFingerprint) {
-            try change { () throws(SQLiteError) in
-                if intent > 0 { try close(intent, "failed", "superseded", now) }
-                try insert(
-                    AuditEntry(credential: credential, event: "superseded", cause: cause, intent: intent),
-                    now: now)
+        try decide { () throws(StoreError) -> Commit in
+            if intent > 0 {
+                let phases = try query("SELECT phase FROM refresh_intent WHERE id = \(intent)") { $0.text(0) }
+                if phases.first == "committed" { return .repeated }
             }
-            return .superseded
+            let held = try secret(credential, "refresh")
+            if !sentFingerprint.isEmpty, let held, !keys.fingerprints(held).contains(sentFingerprint) {
+                try write { () throws(SQLiteError) in
+                    if intent > 0 { try close(intent, "failed", "superseded", now) }
+                    try insert(
+                        AuditEntry(credential: credential, event: "superseded", cause: cause, intent: intent),
+                        now: now)
+                }
+                return .superseded
+            }
+            guard let row = try row(credential) else { throw .file("\(path): no credential “\(credential)”") }
+            let generation = row.generation + 1
+            try write { () throws(SQLiteError) in
+                if let refresh { try put(credential, "refresh", refresh, generation: generation) }
+                try put(credential, "access", token.sealedForm, generation: generation)
+                var statement = try database.prepare(
+                    """
+                    UPDATE credential SET generation = ?2, state_seq = 0, status = ?3, status_reason = '', expires_at = ?4,
+                      lifetime = ?5, boot_id = ?6, deadline_boot_ms = ?7, updated_at = ?8,
+                      account_id = CASE WHEN ?9 = '' THEN account_id ELSE ?9 END WHERE id = ?1
+                    """)
+                statement.bind(1, credential)
+                statement.bind(2, Int(generation))
+                statement.bind(3, (life.lifetime == nil ? CredentialState.static : .fresh).rawValue)
+                statement.bind(4, optional: life.expiresAt)
+                statement.bind(5, optional: life.lifetime)
+                statement.bind(6, life.bootID)
+                statement.bind(7, optional: life.deadline.map { Int($0) })
+                statement.bind(8, now)
+                statement.bind(9, accountID)
+                try statement.run()
+                if intent > 0 { try close(intent, "committed", "ok", now) }
+                var entry = AuditEntry(
+                    credential: credential, event: event, cause: cause, intent: intent > 0 ? intent : nil,
+                    newFingerprint: refresh.map { keys.fingerprint($0) }, outcome: "ok",
+                    durationMsec: durationMsec)
+                entry.oldFingerprint = sentFingerprint.isEmpty ? nil : sentFingerprint
+                entry.oldGeneration = row.generation
+                entry.newGeneration = generation
+                entry.expiresAt = life.expiresAt
+                try insert(entry, now: now)
+            }
+            return .committed(generation: generation)
         }
-        guard let row = try row(credential) else { throw .file("\(path): no credential “\(credential)”") }
-        let generation = row.generation + 1
-        try change { () throws(SQLiteError) in
-            if let refresh { try put(credential, "refresh", refresh, generation: generation) }
-            try put(credential, "access", token.sealedForm, generation: generation)
-            var statement = try database.prepare(
-                """
-                UPDATE credential SET generation = ?2, state_seq = 0, status = ?3, status_reason = '', expires_at = ?4,
-                  lifetime = ?5, boot_id = ?6, deadline_boot_ms = ?7, updated_at = ?8,
-                  account_id = CASE WHEN ?9 = '' THEN account_id ELSE ?9 END WHERE id = ?1
-                """)
-            statement.bind(1, credential)
-            statement.bind(2, Int(generation))
-            statement.bind(3, (life.lifetime == nil ? CredentialState.static : .fresh).rawValue)
-            statement.bind(4, optional: life.expiresAt)
-            statement.bind(5, optional: life.lifetime)
-            statement.bind(6, life.bootID)
-            statement.bind(7, optional: life.deadline.map { Int($0) })
-            statement.bind(8, now)
-            statement.bind(9, accountID)
-            try statement.run()
-            if intent > 0 { try close(intent, "committed", "ok", now) }
-            var entry = AuditEntry(
-                credential: credential, event: event, cause: cause, intent: intent > 0 ? intent : nil,
-                newFingerprint: refresh.map { keys.fingerprint($0) }, outcome: "ok",
-                durationMsec: durationMsec)
-            entry.oldFingerprint = sentFingerprint.isEmpty ? nil : sentFingerprint
-            entry.oldGeneration = row.generation
-            entry.newGeneration = generation
-            entry.expiresAt = life.expiresAt
-            try insert(entry, now: now)
-        }
-        return .committed(generation: generation)
     }
 
     // MARK: - Audit

@@ -267,11 +267,17 @@ package final class Vault {
     // MARK: - Statements
 
     func change(_ body: () throws(SQLiteError) -> Void) throws(StoreError) {
-        do throws(SQLiteError) {
-            try database.transaction(body)
-        } catch {
-            throw .database(path, error)
-        }
+        try decide { () throws(StoreError) in try write(body) }
+    }
+
+    /// One transaction for what is read and what is written because of it: no other process writes in between.
+    func decide<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
+        try database.transaction(failure: { [path] in .database(path, $0) }, body)
+    }
+
+    /// A part of a transaction.
+    func write(_ body: () throws(SQLiteError) -> Void) throws(StoreError) {
+        do throws(SQLiteError) { try body() } catch { throw .database(path, error) }
     }
 
     func query<Value>(_ sql: String, _ parameters: String?..., read: (borrowing Statement) -> Value)

@@ -163,15 +163,28 @@ package final class Database {
 
     /// Runs `body` between BEGIN IMMEDIATE and COMMIT; any error rolls everything back and comes out.
     package func transaction(_ body: () throws(SQLiteError) -> Void) throws(SQLiteError) {
-        try execute("BEGIN IMMEDIATE")
-        do {
-            try body()
-            try execute("COMMIT")
+        try transaction(failure: { $0 }, body)
+    }
+
+    /// The same for a `body` with errors of its own, which `failure` makes of SQLite's. What it reads stays true until it has
+    /// written: no other process writes in between.
+    package func transaction<Value, Failure>(
+        failure: (SQLiteError) -> Failure, _ body: () throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        try run("BEGIN IMMEDIATE", failure)
+        do throws(Failure) {
+            let value = try body()
+            try run("COMMIT", failure)
+            return value
         } catch {
             // Some errors (a full disk, for one) have rolled back already; then this one says so and is no news.
             sqlite3_exec(connection.handle, "ROLLBACK", nil, nil, nil)
             throw error
         }
+    }
+
+    private func run<Failure>(_ sql: String, _ failure: (SQLiteError) -> Failure) throws(Failure) {
+        do throws(SQLiteError) { try execute(sql) } catch { throw failure(error) }
     }
 
     /// The schema version of the file: the number of migrations it has seen.
