@@ -83,12 +83,12 @@ class Authority:
         """Take this as the one good access token."""
         self.access, self.valid = token, {token: time.monotonic() + 3600}
 
-    def grant(self):
+    def grant(self, comes_with_refresh=True):
         number = next(self.numbers)
         self.access = f"canary-at-{number}"
         self.valid[self.access] = time.monotonic() + self.lifetime
         answer = {"access_token": self.access, "token_type": "Bearer", "expires_in": self.lifetime}
-        if self.rotate:
+        if self.rotate and comes_with_refresh:
             self.retired[self.refresh] = time.monotonic()
             self.refresh = f"canary-rt-{number}"
             answer["refresh_token"] = self.refresh
@@ -97,7 +97,8 @@ class Authority:
     def token(self, fields):
         """Status and JSON of a token call."""
         if fields.get("grant_type") != "refresh_token":
-            return self.grant()
+            # RFC 6749 section 4.4.3: a client's own token comes without one.
+            return self.grant(comes_with_refresh=fields.get("grant_type") != "client_credentials")
         given = fields.get("refresh_token")
         self.sent.append(given)
         replaced = self.retired.get(given)
