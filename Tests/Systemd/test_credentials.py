@@ -33,13 +33,13 @@ class Credentials(Case):
         wait_for("the new configuration", 10, lambda: self.machine.loaded_configurations() > loaded)
         self.assertEqual(self.ask(), f"Bearer {KEY}")
 
-    def test_root_validates_what_the_running_service_has_and_others_are_told_why_not(self):
+    def test_root_validates_what_the_running_service_has_and_others_are_warned(self):
         self.ask()
-        self.assertIn(": ok", self.machine.run("ccr", "validate"))
+        self.assertNotIn("warning", self.machine.run("ccr", "validate"))
         user = ["setpriv", "--reuid=ccr", "--regid=ccr", "--init-groups"]
-        refused = self.machine.try_run(*user, "ccr", "validate", "--config", "/etc/ccr/config.json")
-        self.assertEqual(refused.returncode, 2, refused.stdout)
-        self.assertIn("be root while ccr.service runs", refused.stderr)
+        seen = self.machine.try_run(*user, "ccr", "validate", "--config", "/etc/ccr/config.json")
+        self.assertEqual(seen.returncode, 0, seen.stderr)
+        self.assertIn("be root while ccr.service runs", seen.stdout + seen.stderr)
 
     def test_the_key_is_in_no_file_that_the_service_can_read_and_not_in_the_journal(self):
         self.ask()
