@@ -32,6 +32,23 @@ import Testing
     }
 
     @Test(
+        "A failure goes back to front if front wants its class back, and the provider does not say that it is in vain",
+        arguments: [
+            (FailureReport(.server), true), (FailureReport(.network), true), (FailureReport(.client), false),
+            (FailureReport(.rate, retryAfterMsec: 500), true),
+            (FailureReport(.rate, retryAfterMsec: 501), false), (FailureReport(.rate), true),
+            (FailureReport(.server, mayRepeat: false), true),
+            (FailureReport(.network, mayRepeat: false), false),
+            (FailureReport(.rate, retryAfterMsec: 500, mayRepeat: false), false),
+        ])
+    func terms(report: FailureReport, isCovered: Bool) {
+        let terms = ReturnTerms(
+            always: FailureSet([.server]), repeated: FailureSet([.network]), afterWait: FailureSet([.rate]),
+            longestWaitMsec: 500, assumedWaitMsec: 400)
+        #expect(terms.cover(report) == isCovered)
+    }
+
+    @Test(
         "An error has its status and its label",
         arguments: [
             (ErrorKind.invalidRequest, 400, "invalid_request"), (.authentication, 401, "authentication"),

@@ -36,6 +36,12 @@ import Testing
             429,
             #"{"error":{"message":"Please try again in 6m0s","type":"tokens","code":"rate_limit_exceeded"}}"#,
             .rate, after: 360_000),
+        Refusal(429, #"{"error":{"message":"Too many. Retry after 20 seconds."}}"#, .rate, after: 20_000),
+        Refusal(429, #"{"error":{"message":"Too many. Try again in 2 minutes."}}"#, .rate, after: 120_000),
+        // Nobody is believed for longer than a week.
+        Refusal(
+            429, #"{"error":{"type":"usage_limit_reached","message":"no","resets_in_seconds":10000000}}"#,
+            .quota, after: 604_800_000),
         Refusal(
             429, #"{"error":{"message":"no","type":"insufficient_quota","code":"credit_balance_exhausted"}}"#,
             .quota),
