@@ -130,7 +130,7 @@ enum Metric: String, CaseIterable {
         case .backpressure: counter([], "Times a client's socket was full while an answer was written.")
         case .rejectedStreams: counter([], "Requests refused because a limit of ccr was reached.")
         case .connections: gauge([], "Open client connections.")
-        case .handoffs: counter([], "Requests handed to workers and to the exporter.")
+        case .handoffs: counter([], "Requests handed to workers, each attempt and each copy for itself.")
         case .droppedRecords:
             counter([], "Records of requests lost because the exporter was away for too long.")
         case .transformerRuns: counter(["name"], "Requests that went through this transformer.")

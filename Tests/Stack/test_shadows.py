@@ -110,6 +110,32 @@ class Shadows(Case):
         self.assertEqual(statuses, [200, 200, 429])
         self.assertEqual(len(self.other.seen("c")), 0)
 
+    def test_a_request_that_is_asked_again_is_copied_once(self):
+        bad = self.enterContext(Upstream())
+        bad.scripts["b"] = whole(b"{}", 500, [JSON])
+        stack = self.enterContext(Stack(
+            provider("bad", bad.url + "/v1", ["b"]), provider("main", self.main.url + "/v1", ["m"]),
+            provider("other", self.other.url + "/v1", ["c"]),
+            Router={
+                "default": {"route": "bad,b", "shadow": {"target": "other,c", "percent": 100}}, "tiers": ["main,m"]}))
+        self.assertEqual(self.copies(stack, bad), 1)
+        self.assertGreater(len(bad.seen("b")), 0)
+
+    def test_no_copy_is_made_of_a_large_request_nor_when_half_of_all_requests_are_under_way(self):
+        with self.subTest("large"):
+            self.assertEqual(self.copies(self.start(), user="x" * (9 << 20)), 0)
+        with self.subTest("half"):
+            self.assertEqual(self.copies(self.start(Limits={"requestsInFlight": 2})), 0)
+
+    def copies(self, stack, *asked, **more):
+        """How many copies of a request front hands over, besides what it hands over for those who are asked themselves."""
+        asked = [self.main, *asked]
+        before = len([r for upstream in asked for r in upstream.requests])
+        handed = stack.metric("ccr_front_handoffs_total")
+        CHAT.assert_complete(self.ask(stack, **more), 10)
+        handed = stack.metric("ccr_front_handoffs_total") - handed
+        return handed - len([r for upstream in asked for r in upstream.requests]) + before
+
     def test_there_are_none_by_default(self):
         providers = [provider("main", self.main.url + "/v1", ["m"]), provider("other", self.other.url + "/v1", ["c"])]
         stack = self.enterContext(Stack(*providers, Router={"default": "main,m"}))
