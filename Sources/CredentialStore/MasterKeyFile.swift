@@ -45,7 +45,8 @@ package struct MasterKeyFile {
     package func save(_ ring: KeyRing) throws(StoreError) {
         guard !isPassed else {
             throw .key(
-                "the master key comes from the service manager; replace its credential \(Self.credentialName)"
+                "the master key comes from the service manager: put a new line above the old one in its credential "
+                    + "\(Self.credentialName) and start the refresher anew; its log says when the old line may go"
             )
         }
         try PrivateFile.write(path, ring.text)

@@ -74,9 +74,7 @@ package final class Spool {
 
     /// Opens the file, or makes it with its full size.
     package init(directory: String, credential: String) throws(StoreError) {
-        // Names may hold what file names may not.
-        let name = Base64.encodeURL(Array(credential.utf8))
-        path = "\(directory)/\(name)"
+        path = Self.path(of: credential, in: directory)
         self.credential = credential
         try PrivateFile.checkFile(path)
         let raw = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -86,12 +84,52 @@ package final class Spool {
             let size = lseek(raw, 0, SEEK_END)
             guard size >= 0 else { throw Errno("lseek") }
             if size < off_t(Self.bytes) {
-                try overwrite([UInt8](repeating: 0, count: Self.bytes))
+                try overwrite([UInt8](repeating: 0, count: Self.bytes - Int(size)), at: Int(size))
                 try PrivateFile.syncDirectory(of: path)
             }
         } catch {
             throw .system(path, error)
         }
+    }
+
+    /// Names may hold what file names may not.
+    private static func path(of credential: String, in directory: String) -> String {
+        "\(directory)/\(Base64.encodeURL(Array(credential.utf8)))"
+    }
+
+    /// The credentials, configured or not, for which a directory holds something, by name.
+    package static func waiting(in directory: String) throws(StoreError) -> [String] {
+        guard let entries = opendir(directory) else { throw .system(directory, Errno("opendir")) }
+        defer { closedir(entries) }
+        var found: [String] = []
+        while let entry = readdir(entries) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            // Copies of what could not be read have other names.
+            guard let decoded = Base64.decodeURL(name.utf8), !decoded.isEmpty else { continue }
+            let credential = String(decoding: decoded, as: UTF8.self)
+            guard path(of: credential, in: directory) == "\(directory)/\(name)",
+                try Spool(directory: directory, credential: credential).holdsSomething()
+            else { continue }
+            found.append(credential)
+        }
+        return found.sorted()
+    }
+
+    /// Removes the file of a credential that is not used any more.
+    package static func remove(of credential: String, in directory: String) throws(StoreError) {
+        let path = path(of: credential, in: directory)
+        if unlink(path) != 0, errno != ENOENT { throw .system(path, Errno("unlink")) }
+    }
+
+    /// Whether `load` would find anything.
+    private func holdsSomething() throws(StoreError) -> Bool {
+        var header = [UInt8](repeating: 0, count: Self.magic.count)
+        guard pread(descriptor.raw, &header, header.count, 0) == header.count else {
+            throw .system(path, Errno("pread"))
+        }
+        return header.contains { $0 != 0 }
     }
 
     /// Writes to the reserved part of the file: fails when a real write would.

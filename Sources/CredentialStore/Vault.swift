@@ -228,28 +228,46 @@ package final class Vault {
 
     // MARK: - Keys and copies
 
-    /// Seals every secret again with the first key of another ring, which must open what is there.
-    package func reseal(with ring: KeyRing) throws(StoreError) {
-        let list = try query("SELECT cred, name, generation FROM secret") {
-            ($0.text(0), $0.text(1), UInt64($0.integer(2)))
-        }
-        var opened: [(String, String, UInt64, Secret)] = []
-        for (credential, name, generation) in list {
-            // What does not open with the old keys will not with the new ones; it stays as it is.
-            guard let secret = try? secret(credential, name) else { continue }
-            opened.append((credential, name, generation, secret))
-        }
-        let before = keys
-        keys = ring
-        do throws(StoreError) {
-            try change { () throws(SQLiteError) in
-                for (credential, name, generation, secret) in opened {
+    /// Goes on with another ring, which is on the disk already: the first key seals from now on, each one opens.
+    package func use(_ ring: KeyRing) { keys = ring }
+
+    /// Seals every secret with the first key of the ring, and fingerprints what was sent with it. Afterwards nothing in
+    /// the vault needs the other keys.
+    package func reseal() throws(StoreError) {
+        try decide { () throws(StoreError) in
+            let list = try query("SELECT cred, name, generation FROM secret") {
+                ($0.text(0), $0.text(1), UInt64($0.integer(2)))
+            }
+            for (credential, name, generation) in list {
+                guard let secret = try whatOpens(credential, name) else { continue }
+                try write { () throws(SQLiteError) in
                     try put(credential, name, secret, generation: generation)
+                    try renewFingerprints(credential, secret)
                 }
             }
+        }
+    }
+
+    /// A secret; nil when it does not open. One that does not with the old keys will not with the new ones.
+    private func whatOpens(_ credential: String, _ name: String) throws(StoreError) -> Secret? {
+        do throws(StoreError) {
+            return try secret(credential, name)
         } catch {
-            keys = before
-            throw error
+            guard case .sealed = error else { throw error }
+            return nil
+        }
+    }
+
+    /// Whether an answer to a secret was lost is still known under the new key.
+    private func renewFingerprints(_ credential: String, _ secret: Secret) throws(SQLiteError) {
+        let prints = keys.fingerprints(secret)
+        for old in prints.dropFirst() {
+            var statement = try database.prepare(
+                "UPDATE refresh_intent SET rt_fp = ?3 WHERE cred = ?1 AND rt_fp = ?2")
+            statement.bind(1, credential)
+            statement.bind(2, old)
+            statement.bind(3, prints[0])
+            try statement.run()
         }
     }
 

@@ -16,15 +16,15 @@ final class Commands {
     typealias Reply = (CredentialReply) -> Void
 
     unowned let keeper: Keeper
-    private let masterKey: MasterKeyFile
+    private let rotation: KeyRotation
     /// Logins that are under way, by credential.
     var logins: [String: Login] = [:]
     /// Revocations under way.
     var revocations: [ObjectIdentifier: TokenExchange] = [:]
 
-    init(_ keeper: Keeper, _ masterKey: MasterKeyFile) {
+    init(_ keeper: Keeper, _ rotation: KeyRotation) {
         self.keeper = keeper
-        self.masterKey = masterKey
+        self.rotation = rotation
     }
 
     var environment: KeeperEnvironment { keeper.environment }
@@ -33,7 +33,7 @@ final class Commands {
         do throws(StoreError) {
             switch command.verb {
             case .status: reply(try status())
-            case .rotateKey: reply(try rotateKey())
+            case .rotateKey: reply(CredentialReply(succeeded: true, text: try rotation.begin()))
             case .backUp:
                 if let objection = objection(command.name) { return reply(objection) }
                 try environment.vault.copy(to: command.name)
@@ -100,19 +100,6 @@ final class Commands {
         return no("the refresher reads and writes below \(directory) alone; name a file there")
     }
 
-    private func rotateKey() throws(StoreError) -> CredentialReply {
-        let both = environment.vault.keys.rotated()
-        // Both keys are on the disk before anything is sealed with the new one, and until nothing needs the old one.
-        try masterKey.save(both)
-        try environment.vault.reseal(with: both)
-        try keeper.keysChanged()
-        try masterKey.save(both.retired())
-        return CredentialReply(
-            succeeded: true,
-            text: "master key \(both.masters[0].number) is in use; older copies of the vault need the old one"
-        )
-    }
-
     private func restore(_ path: String) throws(StoreError) -> CredentialReply {
         try VaultCopy.prepare(path, for: environment.vault)
         // Every process that has the old file open would go on with it.
@@ -132,6 +119,7 @@ final class Commands {
         }
         guard try environment.vault.row(name) != nil else { return no("the vault holds no “\(name)”") }
         try environment.vault.remove(name, now: environment.seconds)
+        try Spool.remove(of: name, in: environment.spoolDirectory)
         return CredentialReply(succeeded: true, text: "removed \(name)")
     }
 

@@ -51,6 +51,11 @@ final class Keeper: RunnerOwner {
 
     var names: [String] { runners.keys.sorted() }
 
+    /// The credentials whose secret may be replaced by an answer that is under way or not stored yet.
+    var namesOfOpenRotations: [String] {
+        runners.values.filter { $0.isRunning && $0.spool != nil }.map(\.spec.name).sorted()
+    }
+
     // MARK: - Time
 
     private func readClocks() -> (boot: UInt64, wall: UInt64, awake: UInt64) {

@@ -19,6 +19,7 @@ final class KeeperEnvironment {
     let parser = JSONParser()
     /// What the refresher may reach; vault, tokens and spool are below it.
     let directory: String
+    var spoolDirectory: String { directory + "/vault/spool" }
     let clock: KeeperClock
     private let helper: HelperClient?
     /// Outcomes of attempts by credential and class, and refused tokens by credential.

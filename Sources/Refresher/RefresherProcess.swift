@@ -106,7 +106,7 @@ private final class State {
         } else {
             socket = try MessageSocket.listen(path: config.directory + "/refresher.sock")
         }
-        commands = Commands(keeper, masterKey)
+        commands = Commands(keeper, try KeyRotation(keeper, masterKey))
         server = try ControlServer(
             socket, keeper, commands, onDrain: { [unowned keeper] in Self.drain(keeper) })
         child.journal.log(.debug, .processReady, "leading with fence \(fence)")

@@ -65,7 +65,7 @@ final class Runner {
         profile = spec.followedFile == nil ? spec.profile : nil
         spool =
             profile?.rotates == true
-            ? try Spool(directory: environment.directory + "/vault/spool", credential: spec.name) : nil
+            ? try Spool(directory: environment.spoolDirectory, credential: spec.name) : nil
         machine = RefreshMachine(timing: spec.timing)
     }
 

@@ -116,6 +116,32 @@ struct SpoolTests {
         #expect(try folder.mode("Yg.unreadable-5") == 0o600)
     }
 
+    @Test("what waits is found for credentials that nobody configures, and copies beside it are not it")
+    func waiting() throws {
+        let folder = try Folder()
+        let keys = KeyRing.make()
+        for name in ["b/ü", "a", "empty"] {
+            let spool = try Spool(directory: folder.path, credential: name)
+            if name != "empty" { try spool.store(grant, keys: keys) }
+        }
+        try Spool(directory: folder.path, credential: "a").keepAside(now: 5)
+        try PrivateFile.write(folder.file("README"), [1])
+        #expect(try Spool.waiting(in: folder.path) == ["b/ü"])
+        try Spool.remove(of: "b/ü", in: folder.path)
+        try Spool.remove(of: "never there", in: folder.path)
+        #expect(try Spool.waiting(in: folder.path) == [])
+        #expect(throws: StoreError.self) { try Spool.waiting(in: folder.file("nowhere")) }
+    }
+
+    @Test("a file that was cut keeps what is in it")
+    func cut() throws {
+        let folder = try Folder()
+        let keys = KeyRing.make()
+        try Spool(directory: folder.path, credential: "a").store(grant, keys: keys)
+        #expect(truncate(folder.file("YQ"), 4096) == 0)
+        #expect(try Spool(directory: folder.path, credential: "a").load(keys: keys) == .grant(grant))
+    }
+
     @Test("D8: the spool takes a grant when no file can grow any more, as on a full disk")
     func fullDisk() async {
         await #expect(processExitsWith: .success) {

@@ -170,10 +170,15 @@ struct VaultTests {
         let old = KeyRing.make()
         let vault = try vault(folder, keys: old)
         let both = old.rotated()
-        try vault.reseal(with: both)
+        let lost = try vault.openIntent(
+            "main", generation: 0, secret: Secret("rt-1"), bootID: "b", pid: 1, now: 2)
+        try vault.close(lost, "lost", outcome: "indeterminate", now: 3)
+        vault.use(both)
+        try vault.reseal()
         #expect(try vault.secret("main", "refresh")?.text == "rt-1")
         let reopened = try Vault(path: folder.file("vault.db"), keys: both.retired())
         #expect(try reopened.secret("main", "refresh")?.text == "rt-1")
+        #expect(try reopened.mayBeLost("main", secret: Secret("rt-1")))
         #expect(throws: StoreError.self) { try Vault(path: folder.file("vault.db"), keys: old) }
     }
 

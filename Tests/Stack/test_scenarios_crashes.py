@@ -157,6 +157,137 @@ class Storage(Scenario):
 
 
 @needs_debug
+class NewMasterKeys(Scenario):
+    """`ccr vault rotate-key`, killed wherever it may be, while a secret waits that only the old key opens."""
+
+    debug = True
+    POINTS = "after_new_key", "after_reseal", "after_resealed_tokens", "after_old_key"
+
+    def numbers(self):
+        """The numbers of the master keys, the one in use first."""
+        lines = (self.refresher.state / "credentials/vault/master.key").read_text().splitlines()
+        return [int(line.split()[1]) for line in lines]
+
+    def begin(self):
+        self.start()
+        self.refresher.wait_for("fresh")
+        self.refresher.stop(self.process)
+
+    def put_aside(self):
+        """A new secret is in the spool and not in the vault."""
+        process = self.start(CCR_FAULT="after_spool")
+        self.refresher.command("credentials", "refresh", "main")
+        self.assertEqual(process.wait(10), 9)
+
+    def keep(self):
+        """The secret is found by the next start, and the old key is gone once nothing needs it."""
+        calls = self.authority.calls
+        self.start()
+        self.refresher.wait_for("fresh")
+        self.assertEqual(self.authority.calls, calls)
+        self.assertEqual(self.refresher.token(), self.authority.access)
+        wait_for("one key", 10, lambda: len(self.numbers()) == 1)
+        self.assertEqual(self.again()[0], 0, "the chain is alive")
+        self.refresher.stop(self.process)
+
+    def test_h9_a_secret_that_waits_outlives_a_new_master_key_and_a_kill_wherever_it_comes(self):
+        self.begin()
+        for point in self.POINTS:
+            with self.subTest(point):
+                self.put_aside()
+                # Nobody takes up what waits for a credential that is not configured.
+                self.refresher.configure(oauth(self.authority, "other", secret="vault"))
+                self.start(CCR_FAULT=point)
+                answer = self.refresher.command("vault", "rotate-key")
+                if point == "after_old_key":
+                    self.assertIn("the old one stays beside it: a new secret of main waits to be stored", answer[1])
+                    self.assertIn("configure main again", answer[1])
+                    code, _, err = self.refresher.command("vault", "rotate-key")
+                    self.assertEqual(code, 1)
+                    self.assertIn("still needed: a new secret of main waits", err)
+                    self.refresher.stop(self.process, signal.SIGKILL)
+                else:
+                    self.assertEqual(answer[0], 1)
+                    self.assertEqual(self.process.wait(10), 9)
+                self.assertEqual(len(self.numbers()), 2)
+                self.refresher.configure(oauth(self.authority))
+                self.keep()
+
+    def test_h9_a_kill_after_the_old_key_is_gone(self):
+        self.begin()
+        process = self.start(CCR_FAULT="after_old_key")
+        self.refresher.command("vault", "rotate-key")
+        self.assertEqual(process.wait(10), 9)
+        self.assertEqual(self.numbers(), [2])
+        self.keep()
+
+    def test_h9_an_answer_under_way_outlives_a_new_master_key_and_a_kill(self):
+        self.begin()
+        self.start(CCR_FAULT="after_spool")
+        self.authority.behaviours = [{"after": 2}]
+        asking = self.refresher.ask_in_the_background("credentials", "refresh", "main")
+        wait_for("the call", 5, lambda: self.authority.calls == 2)
+        code, out, _ = self.refresher.command("vault", "rotate-key")
+        self.assertEqual(code, 0)
+        self.assertIn("a refresh of main is under way", out)
+        self.assertEqual(self.process.wait(10), 9)
+        asking.wait(10)
+        self.assertEqual(self.numbers(), [2, 1])
+        self.keep()
+
+    def test_h9_a_new_master_key_on_a_full_disk_is_taken_up_when_there_is_room(self):
+        self.start()
+        self.refresher.wait_for("fresh")
+        for _ in range(12):
+            self.assertEqual(self.again()[0], 0)
+        self.refresher.limit_files(self.process, 65_536)
+        code, _, err = self.refresher.command("vault", "rotate-key")
+        self.assertEqual(code, 1)
+        self.assertIn("vault.db", err)
+        self.assertEqual(self.numbers(), [2, 1])
+        self.refresher.limit_files(self.process, None)
+        wait_for("one key", 10, lambda: self.numbers() == [2])
+        self.assertEqual(self.refresher.command("vault", "rotate-key")[0], 0)
+        self.assertEqual(self.numbers(), [3])
+        self.refresher.stop(self.process)
+        self.keep()
+
+    def test_h9_a_key_of_the_service_manager_is_replaced_line_by_line(self):
+        folder = self.refresher.root / "credentials"
+        folder.mkdir()
+        key = folder / "ccr-kek"
+        old, new = (base64.urlsafe_b64encode(bytes([n]) * 32).decode().rstrip("=") for n in (1, 2))
+        key.write_bytes(bytes([1]) * 32)
+        self.refresher.environment["CREDENTIALS_DIRECTORY"] = str(folder)
+        self.start()
+        self.refresher.wait_for("fresh")
+        code, _, err = self.refresher.command("vault", "rotate-key")
+        self.assertEqual(code, 1)
+        self.assertIn("put a new line above the old one in its credential ccr-kek", err)
+        self.refresher.stop(self.process)
+        for text in (f"ccr-key 2 {new}\nccr-key 1 {old}\n", f"ccr-key 2 {new}\n"):
+            key.write_text(text)
+            self.start()
+            self.assertEqual(self.refresher.status()["state"], "fresh")
+            self.refresher.stop(self.process)
+        self.assertEqual(self.refresher.text().count("sealed with master key 2; the others may be removed"), 1)
+        self.start()
+        self.assertEqual(self.again()[0], 0)
+
+    def test_h9_rotations_in_one_process_never_leave_more_keys_than_a_start_takes(self):
+        self.start()
+        self.refresher.wait_for("fresh")
+        for _ in range(8):
+            self.assertEqual(self.refresher.command("vault", "rotate-key")[0], 0)
+        self.refresher.stop(self.process)
+        process = self.start(CCR_FAULT="after_new_key")
+        self.refresher.command("vault", "rotate-key")
+        self.assertEqual(process.wait(10), 9)
+        self.assertEqual(self.numbers(), [10, 9])
+        self.keep()
+
+
+@needs_debug
 class Several(Scenario):
     debug = True
 
