@@ -12,6 +12,8 @@ package final class MessageChannel {
     private var queueHead = 0
     private var lastBurst = 1
     private var activations: UInt8 = 0
+    /// A message could not be sent; what the peer had sent before is still to be received.
+    private var peerIsGone = false
     private let onMessage: (UnsafeRawBufferPointer, inout MessageSocket.Received) -> Void
     private let onClose: () -> Void
 
@@ -27,7 +29,8 @@ package final class MessageChannel {
     package static let maximumQueued = 16_384
 
     /// Takes the descriptor over. `onMessage` gets a view that is valid during the call and may take descriptors;
-    /// `onClose` comes once, when the peer has closed its end or the channel failed, and never after `close`.
+    /// `onClose` comes once, from the loop, when the peer has closed its end and all that it had sent is received, or the
+    /// channel failed; never after `close`.
     package init(
         _ loop: EventLoop, _ descriptor: consuming FileDescriptor,
         onMessage: @escaping (UnsafeRawBufferPointer, inout MessageSocket.Received) -> Void,
@@ -52,8 +55,11 @@ package final class MessageChannel {
     /// The descriptor's number, for handing the channel over; valid as long as the channel is open.
     package var raw: Int32 { descriptor.raw }
 
-    /// Whether the channel can still be used.
+    /// Whether messages may still come.
     package var isOpen: Bool { watch != nil }
+
+    /// Whether the peer may still get messages.
+    package var takesMessages: Bool { isOpen && !peerIsGone }
 
     /// Messages that wait for the peer to read.
     package var queuedCount: Int { queue.count - queueHead }
@@ -72,7 +78,7 @@ package final class MessageChannel {
     /// Sends or queues one message. Descriptors stay the caller's; queued ones are duplicated.
     @discardableResult
     package func send(_ bytes: [UInt8], descriptors: [Int32] = []) -> SendResult {
-        guard isOpen else { return .closed }
+        guard takesMessages else { return .closed }
         guard bytes.count <= MessageSocket.maximumMessageBytes else { return .full }
         if queuedCount == 0 {
             do {
@@ -81,7 +87,7 @@ package final class MessageChannel {
                 }
                 if sent != .wouldBlock { return .accepted }
             } catch {
-                fail()
+                stopSending()
                 return .closed
             }
         }
@@ -105,6 +111,14 @@ package final class MessageChannel {
         queueHead = 0
     }
 
+    /// The loop finds the end behind the peer's last message: one that died had perhaps said something.
+    private func stopSending() {
+        peerIsGone = true
+        queue.removeAll()
+        queueHead = 0
+        watch?.update(.readable)
+    }
+
     private func flush() {
         while queueHead < queue.count {
             let next = queue[queueHead]
@@ -114,7 +128,7 @@ package final class MessageChannel {
                 }
                 if sent == .wouldBlock { return }
             } catch {
-                return fail()
+                return stopSending()
             }
             queueHead += 1
         }
@@ -140,7 +154,8 @@ package final class MessageChannel {
                 lastBurst += 1
                 onMessage(UnsafeRawBufferPointer(rebasing: buffer[..<received.count]), &received)
             } catch {
-                return fail()
+                // Told once, before the peer's last messages, when it left some of ours unread (unix(7)).
+                guard error.code == ECONNRESET else { return fail() }
             }
         }
     }

@@ -99,6 +99,8 @@ extension FrontProcess {
         guard let file = post(request, grant, tag: request.tag, token: request.race?.token, to: link)
         else {
             request.race = nil
+            // It has just ended; the next one is on its way.
+            if !link.takesMessages { return waiting.append(request) }
             return unsent(request, "provider \(candidate.provider) has too many requests")
         }
         request.bodyFile = file.memory

@@ -18,6 +18,9 @@ final class WorkerLink {
         self.providerIndex = providerIndex
         self.workerIndex = workerIndex
     }
+
+    /// Whether the worker may be given requests.
+    var takesMessages: Bool { channel?.takesMessages == true }
 }
 
 /// All channels to workers, by provider.
@@ -46,6 +49,6 @@ struct WorkerLinks {
 
     /// The running worker of a provider that holds the fewest requests, or nil when none runs.
     func leastBusy(_ provider: Int) -> WorkerLink? {
-        byProvider[provider].min { $0.requests.count < $1.requests.count }
+        byProvider[provider].lazy.filter(\.takesMessages).min { $0.requests.count < $1.requests.count }
     }
 }

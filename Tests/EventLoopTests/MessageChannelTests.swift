@@ -163,12 +163,28 @@ import Testing
         #expect(closeCount == 1)
     }
 
-    @Test("Sending finds out that the peer is gone")
+    @Test("Sending finds out that the peer is gone, and the end is told by the loop")
     func sendToClosed() throws {
         hangUp(&peer)
         #expect(try send("x") == .closed)
+        #expect(channel?.takesMessages == false)
+        #expect(closeCount == 0)
+        onClose = { [unowned self] in loop.exit(0) }
+        try loop.runForTest()
         #expect(closeCount == 1)
         #expect(channel?.isOpen == false)
+    }
+
+    @Test("A peer that ends without reading is heard to its last word", arguments: [false, true])
+    func unreadAtTheEnd(isSentTo: Bool) throws {
+        #expect(try send("unread") == .accepted)
+        for text in ["one", "two", "three"] { try sendFromPeer(text) }
+        hangUp(&peer)
+        if isSentTo { #expect(try send("too late") == .closed) }
+        onClose = { [unowned self] in loop.exit(0) }
+        try loop.runForTest()
+        #expect(messages == ["one", "two", "three"])
+        #expect(closeCount == 1)
     }
 
     @Test("The owner may drop the channel when it is told of its end", arguments: [0, 10])
