@@ -16,6 +16,7 @@ package final class EventLoop {
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var deferred: [() -> Void] = []
+    private var turnEnds: [() -> Void] = []
     private var exitCode: Int32?
     /// sd-event has armed its timers and waits; a changed timer must be armed again before the loop sleeps.
     private var isArmed = false
@@ -163,10 +164,17 @@ package final class EventLoop {
         deferred.append(body)
     }
 
+    /// Runs `body` whenever the loop is about to wait or to end: the place for what the events of a turn have in common,
+    /// such as writing out what they left.
+    package func atTurnEnd(_ body: @escaping () -> Void) {
+        turnEnds.append(body)
+    }
+
     /// Runs until `exit`; returns its code. May be called again afterwards.
     package func run() throws(Errno) -> Int32 {
-        while exitCode == nil {
+        while true {
             if !isArmed || timersChanged { try serveTimers() }
+            for body in turnEnds { body() }
             if exitCode != nil { break }
             // Deferred work waits for the events at hand and for nothing else.
             try serveDescriptors(sleeping: deferred.isEmpty)

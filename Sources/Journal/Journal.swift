@@ -70,10 +70,9 @@ package final class Journal {
     package let isJournald: Bool
     /// Whole lines that are not written yet.
     private var lines: [UInt8] = []
-    private var isFlushQueued = false
-    /// Puts work off to the end of the event loop's turn; set by a process with a loop. The lines of a turn are then
-    /// written with one call, unless one of them is a notice or graver.
-    package var later: ((@escaping () -> Void) -> Void)?
+    /// Whether lines wait for `flush`, unless one of them is a notice or graver: of a process that calls it at the end of
+    /// each turn of its loop, so that the lines of a turn are written with one call.
+    package var keepsLines = false
     private var second = -1
     private var secondText: [UInt8] = []
 
@@ -157,16 +156,10 @@ package final class Journal {
         }
         lines.append(ASCII.lineFeed)
         if lines.count > Journal.maximumWrite { write(upTo: start) }
-        guard level > .notice, let later else { return flush() }
-        guard !isFlushQueued else { return }
-        isFlushQueued = true
-        later { [self] in
-            isFlushQueued = false
-            flush()
-        }
+        if level <= .notice || !keepsLines { flush() }
     }
 
-    /// Writes what waits for the end of the turn.
+    /// Writes what waits.
     package func flush() {
         write(upTo: lines.count)
     }

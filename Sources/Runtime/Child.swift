@@ -86,7 +86,8 @@ package final class Child {
             try child.shutIn(stateDirectory: stateDirectory(configuration), reads: reads(configuration))
             journal.log(.debug, .processReady, "ready: \(status)")
             Notifier.ready(status: status)
-            journal.later = { [loop = child.loop] in loop.later($0) }
+            journal.keepsLines = true
+            child.loop.atTurnEnd { journal.flush() }
             defer { journal.flush() }
             return try child.loop.run()
         } catch {

@@ -197,6 +197,30 @@ import Testing
         for watch in watches { watch.cancel() }
     }
 
+    @Test("The end of a turn comes after its events and deferred work, before the loop waits or ends")
+    func turnEnd() throws {
+        let pair = try Pair()
+        var order: [String] = []
+        loop.atTurnEnd { if let last = order.last, last != "|" { order.append("|") } }
+        let timer = try Timer(loop, accuracyUsec: 1) { order.append("timer") }
+        let watch = try loop.watch(pair.fd, .readable) { [loop] _ in
+            order.append("event")
+            loop.later {
+                order.append("deferred")
+                loop.exit(0)
+            }
+        }
+        let waker = try loop.watch(try #require(pair.b).raw, .writable) { _ in
+            // The loop has waited: what the timer left is written out.
+            if order == ["timer", "|"] { pair.poke() }
+        }
+        timer.arm(afterUsec: 1)
+        try loop.runForTest()
+        #expect(order == ["timer", "|", "event", "deferred", "|"])
+        watch.cancel()
+        waker.cancel()
+    }
+
     @Test("A chain of deferred work does not starve descriptors")
     func chain() throws {
         let pair = try Pair()

@@ -51,11 +51,10 @@ import Testing
     func turn() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let journal = Journal(role: "t", threshold: .info)
-            var work: [() -> Void] = []
-            journal.later = { work.append($0) }
+            journal.keepsLines = true
             for text in ["one", "two"] { journal.log(.info, .requestFinished, text) }
             write(2, "-\n", 2)
-            for body in work { body() }
+            journal.flush()
             write(2, "-\n", 2)
             journal.log(.info, .requestFinished, "three")
             journal.log(.warning, .limitReached, "four")
