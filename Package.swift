@@ -161,7 +161,7 @@ let package = Package(
             ["Exporter", "Gateway", "Metrics", "SQLite", "IPC", "EventLoop", "Journal", "Posix"]),
         tests("EventStreamTests", ["EventStream"]),
         tests("GatewayTests", ["Gateway", "IPC"]),
-        tests("RuntimeTests", ["Runtime", "EventLoop", "Posix"]),
+        tests("RuntimeTests", ["Runtime", "EventLoop", "Posix", "CLinux"]),
         tests("HTTP1Tests", ["HTTP1", "CLLHTTP"]),
         tests("CompressionTests", ["Compression", "CCompression"]),
         tests("CryptoTests", ["Crypto"]),
@@ -179,7 +179,7 @@ let package = Package(
         tests(
             "FrontTests",
             [
-                "Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "Posix", "Routing",
+                "Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "EventLoop", "Posix", "Routing",
                 "Runtime",
             ]),
         tests(

@@ -11,6 +11,7 @@ import JSON
 import Journal
 import Posix
 import Routing
+import Runtime
 
 extension FrontProcess {
     /// Sends a complete request on its way.
@@ -108,52 +109,58 @@ extension FrontProcess {
 
     // MARK: - What workers say
 
+    /// One or more messages.
     func handle(_ bytes: UnsafeRawBufferPointer, from link: WorkerLink) {
         tick()
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
-            case .workerDone:
-                let done: HandoffDone = try reader.get()
-                try reader.end()
-                guard let request = link.requests.removeValue(forKey: done.tag) else {
-                    return shadowEnded(done.tag, status: done.status, done.outcome, done.usage)
-                }
-                if request.race != nil, raceEnded(request, done) { return }
-                self.done(request, done)
-            case .workerCommitted:
-                let message: HandoffCommitted = try reader.get()
-                try reader.end()
-                guard let request = link.requests[message.tag] else { return }
-                if request.race != nil { raceWon(request, message.tag) }
-                request.isCommitted = true
-                committed(request, message)
-                // A stream may run for long; a short answer's body file is soon used again.
-                if request.isStreaming {
-                    request.body = nil
-                    request.bodyFile = nil
-                    request.headers = HeaderBlock()
-                }
-            case .workerFailed:
-                let failed: HandoffFailed = try reader.get()
-                try reader.end()
-                guard let request = link.requests.removeValue(forKey: failed.tag) else {
-                    return shadowEnded(failed.tag, status: failed.report.status, .upstreamFailed)
-                }
-                keep(failed, for: request)
-                let error = GatewayError(
-                    failed.kind, failed.message, quote: failed.quote, retryAfter: failed.retryAfter)
-                if request.race != nil, raceFailed(request, failed.tag, error, failed.report) { return }
-                candidateFailed(request, error, failed.report)
-            case .workerModels:
-                let offered: OfferedModels = try reader.get()
-                try reader.end()
-                models.received(offered, by: link)
-            case let other: throw WireError.invalidValue("\(other) from a worker")
-            }
+            repeat { try handleNext(&reader, from: link) } while !reader.isAtEnd
         } catch {
             protocolViolation("message from a worker: \(error)")
         }
+    }
+
+    private func handleNext(_ reader: inout WireReader, from link: WorkerLink) throws(WireError) {
+        switch try IPC.kind(&reader) {
+        case .workerDone:
+            let done: HandoffDone = try reader.get()
+            guard let request = link.requests.removeValue(forKey: done.tag) else {
+                return shadowEnded(done.tag, status: done.status, done.outcome, done.usage)
+            }
+            if request.race != nil, raceEnded(request, done) { return }
+            self.done(request, done)
+        case .workerCommitted:
+            let message: HandoffCommitted = try reader.get()
+            guard let request = link.requests[message.tag] else { return }
+            begins(request, message.tag)
+            committed(request, message)
+            // A stream may run for long; a short answer's body file is soon used again.
+            if request.isStreaming {
+                request.body = nil
+                request.bodyFile = nil
+                request.headers = HeaderBlock()
+            }
+        case .workerFailed:
+            let failed: HandoffFailed = try reader.get()
+            guard let request = link.requests.removeValue(forKey: failed.tag) else {
+                return shadowEnded(failed.tag, status: failed.report.status, .upstreamFailed)
+            }
+            keep(failed, for: request)
+            let error = GatewayError(
+                failed.kind, failed.message, quote: failed.quote, retryAfter: failed.retryAfter)
+            if request.race != nil, raceFailed(request, failed.tag, error, failed.report) { return }
+            candidateFailed(request, error, failed.report)
+        case .workerModels:
+            let offered: OfferedModels = try reader.get()
+            models.received(offered, by: link)
+        case let other: throw WireError.invalidValue("\(other) from a worker")
+        }
+    }
+
+    /// The client has, or may have, the first bytes of an answer.
+    private func begins(_ request: ClientRequest, _ tag: UInt64) {
+        if request.race != nil { raceWon(request, tag) }
+        request.isCommitted = true
     }
 
     private func done(_ request: ClientRequest, _ done: HandoffDone) {
@@ -175,6 +182,9 @@ extension FrontProcess {
         shadowsEnded(with: link)
         let requests = link.requests
         link.requests = [:]
+        for tag in link.commits.tags {
+            if let request = requests[tag], !request.isCommitted { begins(request, tag) }
+        }
         for (tag, request) in requests {
             if request.race != nil, raceLost(request, tag) { continue }
             if request.isCommitted {

@@ -453,11 +453,13 @@ package final class FrontProcess {
             else {
                 protocolViolation("a channel named \(name)")
             }
-            let link = WorkerLink(providerIndex: provider, workerIndex: worker)
+            let link = try WorkerLink(providerIndex: provider, workerIndex: worker)
             link.channel = try MessageChannel(
                 loop, descriptor,
                 onMessage: { [unowned self, unowned link] bytes, _ in self.handle(bytes, from: link) },
                 onClose: { [unowned self, unowned link] in self.workerEnded(link) })
+            IPC.begin(.frontCommitLog, in: &handoffBuffer)
+            link.channel?.send(handoffBuffer.bytes, descriptors: [link.commits.raw])
             workers.add(link)
             models.attached(link)
             retryWaiting()

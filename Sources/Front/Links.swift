@@ -5,16 +5,20 @@ import EventLoop
 import Gateway
 import IPC
 import Posix
+import Runtime
 
 /// A channel to one worker process.
 final class WorkerLink {
     let providerIndex: Int
     let workerIndex: Int
     var channel: MessageChannel?
+    /// The answers that the worker has begun and not told of.
+    let commits: CommitLog
     /// Handed-over requests by tag.
     var requests: [UInt64: ClientRequest] = [:]
 
-    init(providerIndex: Int, workerIndex: Int) {
+    init(providerIndex: Int, workerIndex: Int) throws(Errno) {
+        commits = try CommitLog()
         self.providerIndex = providerIndex
         self.workerIndex = workerIndex
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The closed list of messages between ccr's processes. Every message starts with the version and its kind.
+// The closed list of messages between ccr's processes. Every message starts with the version and its kind. What a worker
+// tells its front within one turn of its loop travels together: message behind message in one datagram.
 // Raise `version` with every change of a message: both ends come from one build, except across an upgrade in place.
 
 import Bytes
@@ -58,16 +59,24 @@ package enum MessageKind: UInt8, CaseIterable {
     case workerModels = 25
     /// front → exporter: how the failure policy is.
     case frontPolicy = 26
+    /// front → worker, first of all: where to note which answers have begun.
+    case frontCommitLog = 27
 }
 
 package enum IPC {
     /// Both ends must agree.
-    package static let version: UInt8 = 7
+    package static let version: UInt8 = 8
 
-    /// Starts a message.
+    /// Starts a message in an emptied writer.
     @inline(__always)
     package static func begin(_ kind: MessageKind, in writer: inout WireWriter) {
         writer.removeAll()
+        append(kind, to: &writer)
+    }
+
+    /// Starts a message behind those that are there.
+    @inline(__always)
+    package static func append(_ kind: MessageKind, to writer: inout WireWriter) {
         writer.put(version)
         writer.put(kind.rawValue)
     }

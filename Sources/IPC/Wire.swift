@@ -165,9 +165,12 @@ package struct WireReader {
         return value
     }
 
+    /// Whether everything has been read.
+    package var isAtEnd: Bool { position == bytes.count }
+
     /// Checks that nothing remains.
     package func end() throws(WireError) {
-        guard position == bytes.count else { throw .trailingBytes(bytes.count - position) }
+        guard isAtEnd else { throw .trailingBytes(bytes.count - position) }
     }
 }
 

@@ -137,7 +137,9 @@ final class CredentialSource {
     /// Reports a refused token, once; one that is refused while no refresher is there is reported when it comes.
     private func ask(about lease: CredentialLease) {
         let token = tokens[lease.index]
-        guard let channel, channel.takesMessages, token.isKnown, token.asked != lease.generation else { return }
+        guard let channel, channel.takesMessages, token.isKnown, token.asked != lease.generation else {
+            return
+        }
         tokens[lease.index].asked = lease.generation
         var writer = WireWriter()
         IPC.begin(.workerRefusal, in: &writer)

@@ -298,19 +298,23 @@ final class Exchange: TransferDelegate {
         if !sendCommit(isLast: false) { resolve(.abandon(.aborted)) }
     }
 
-    /// Begins the answer. Returns false when another worker has begun one.
+    /// Begins the answer. Returns false when another worker has begun one, or the front has not listened for too long.
     private func sendCommit(isLast: Bool) -> Bool {
         guard let writer else { return false }
         if let token {
             guard token.take() else { return false }
             self.token = nil
         }
+        guard link.begins(handoff.tag) else { return false }
         firstByteUsec = Clock.monotonicUsec() - startedUsec
+        let exhaustedMsec = answer.exhaustedMsec
         link.send(
             .workerCommitted,
             HandoffCommitted(
-                tag: handoff.tag, status: answer.status, failure: answer.failure,
-                exhaustedMsec: answer.exhaustedMsec))
+                tag: handoff.tag, status: answer.status, failure: answer.failure, exhaustedMsec: exhaustedMsec
+            ))
+        // A client that asks again at once finds front knowing what it has just been told.
+        if answer.failure != nil || exhaustedMsec > 0 { link.flush() }
         if answer.failure != nil { tellCooldown(answer.failure) }
         bodyBytes += UInt64(answer.held.count)
         answer.held.withUnsafeBytes {

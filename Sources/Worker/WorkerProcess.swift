@@ -12,20 +12,6 @@ import Posix
 import Runtime
 import ServiceManager
 
-/// A channel to one front and what it handed over.
-final class FrontLink {
-    fileprivate var channel: MessageChannel?
-    fileprivate var exchanges: [UInt64: Exchange] = [:]
-    private var buffer = WireWriter()
-
-    /// Tells the front; after its end nobody needs to know.
-    func send(_ kind: MessageKind, _ message: some WireCodable) {
-        IPC.begin(kind, in: &buffer)
-        buffer.put(message)
-        channel?.send(buffer.bytes)
-    }
-}
-
 /// How requests for one model are fitted to the provider.
 private struct Adaptation {
     struct Key: Hashable {
@@ -109,6 +95,7 @@ package final class WorkerProcess {
         }
         planner = RequestPlanner(config)
         for dialect in Dialect.allCases { keepalives[dialect] = Keepalive.bytes(dialect) }
+        child.loop.atTurnEnd { [unowned self] in for link in self.links { link.flush() } }
         sweep = try Sweep(child.loop, intervalMsec: 200) { [unowned self] in self.sweepExchanges($0) }
         lister = ModelLister(self)
     }
@@ -155,6 +142,10 @@ package final class WorkerProcess {
                 let tag: UInt64 = try reader.get()
                 try reader.end()
                 link.exchanges[tag]?.abandon()
+            case .frontCommitLog:
+                guard let descriptor = received.takeDescriptor() else { throw WireError.truncated }
+                try reader.end()
+                link.commits = try CommitLog(adopting: descriptor)
             case .frontModels:
                 try reader.end()
                 lister?.ask(for: link)

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // The channels to workers: their names and the least busy of them; and what front says about the stack's health.
 
+import EventLoop
 import Gateway
 import JSON
+import Posix
 import Testing
 
 @testable import Front
 
 @Suite("Worker links") struct LinkTests {
+    /// A link of provider 0, and the worker's end of its channel.
+    private func link(_ loop: EventLoop, worker: Int = 0) throws -> (WorkerLink, SharedDescriptor?) {
+        let link = try WorkerLink(providerIndex: 0, workerIndex: worker)
+        var ends: (SharedDescriptor?, SharedDescriptor?)
+        try MessageSocket.pair().split { ends = (SharedDescriptor($0), SharedDescriptor($1)) }
+        link.channel = try MessageChannel(
+            loop, try #require(ends.0).take(), onMessage: { _, _ in }, onClose: {})
+        return (link, ends.1)
+    }
+
     @Test("A worker's channel names its provider and its number")
     func names() {
         let both = WorkerLinks.parse("worker-3-17")
@@ -26,27 +38,45 @@ import Testing
     }
 
     @Test("A provider without a running worker has no link")
-    func none() {
+    func none() throws {
         var links = WorkerLinks(providerCount: 2)
         #expect(links.leastBusy(0) == nil)
-        let link = WorkerLink(providerIndex: 0, workerIndex: 0)
+        let loop = try EventLoop()
+        let (link, end) = try link(loop)
         links.add(link)
         #expect(links.leastBusy(0) === link)
         #expect(links.leastBusy(1) == nil)
         links.remove(link)
         #expect(links.leastBusy(0) == nil)
+        withExtendedLifetime(end) {}
+    }
+
+    @Test("A worker that was found to have ended gets no request, although its end is not told yet")
+    func ended() throws {
+        var links = WorkerLinks(providerCount: 1)
+        let loop = try EventLoop()
+        var (link, end) = try link(loop)
+        links.add(link)
+        end = nil
+        #expect(links.leastBusy(0) === link)
+        #expect(link.channel?.send([1]) == .closed)
+        #expect(links.leastBusy(0) == nil)
+        withExtendedLifetime(end) {}
     }
 
     @Test("The worker with the fewest requests is chosen, the first of equals")
-    func leastBusy() {
+    func leastBusy() throws {
         var links = WorkerLinks(providerCount: 1)
-        let workers = (0..<3).map { WorkerLink(providerIndex: 0, workerIndex: $0) }
+        let loop = try EventLoop()
+        let made = try (0..<3).map { try link(loop, worker: $0) }
+        let workers = made.map(\.0)
         for worker in workers { links.add(worker) }
         #expect(links.leastBusy(0) === workers[0])
         links.remove(workers[0])
         #expect(links.leastBusy(0) === workers[1])
         links.add(workers[0])
         #expect(links.leastBusy(0) === workers[1])
+        withExtendedLifetime(made) {}
     }
 }
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of a worker, before and behind the commit."""
 
+import subprocess
+import threading
 import time
 
 from dialects import CHAT, DIALECTS, MESSAGES, RESPONSES
 from harness import Case, Stack, Upstream, provider, wait_for
 from parallel import Background
 from scripted import HANG, Script, whole
+from wire import Wire, post_bytes
 
 
 # Each kill doubles the time until the next start, so that there are not many of them on one stack.
@@ -88,6 +91,49 @@ class WorkerDeath(Case):
                     self.assertNotIn(d.terminal, answer.body)
                     self.assertEqual(answer.ending, "broken", "a broken stream with a clean end")
                 self.stack.wait_replaced("worker first", old)
+
+    def test_what_the_client_has_seen_is_not_asked_for_again_although_front_was_not_told(self):
+        # No notice to the supervisor's watchdog comes in between.
+        stack = self.start(
+            provider("first", self.up.url + "/v1", ["slow"]),
+            provider("second", self.up.url + "/v1", ["fallback"]),
+            Router={"tiers": ["second,fallback"]},
+            Timeouts={"watchdogMs": 600_000},
+        )
+        for d in DIALECTS:
+            with self.subTest(d.name):
+                release = threading.Event()
+                script = Script(d.events(5)[: len(d.opening()) + 1] + [HANG])
+                self.up.scripts["slow"] = lambda _, release=release, script=script: release.wait(10) and script
+                count = len(self.up.seen("slow"))
+                with Wire(stack.port, timeout=10) as wire:
+                    wire.send(post_bytes(d.path, d.request("slow")))
+                    wait_for("the request at the upstream", 3, lambda: len(self.up.seen("slow")) > count)
+                    old = stack.child("worker first")
+                    # Its first message is the first byte for the client, the second one tells front.
+                    self.end_at_message(old, 2)
+                    release.set()
+                    wire.read_head()
+                    answer = wire.read_until(b"@0@")
+                    wire.read_body()
+                self.assertEqual(answer.ending, "broken")
+                self.assertEqual(answer.body.count(b"@0@"), 1)
+                self.assertEqual(self.up.seen("fallback"), [])
+                stack.wait_replaced("worker first", old)
+
+    def end_at_message(self, pid, number):
+        """Let the kernel end a process in place of its next so many messages' last one."""
+        tracer = subprocess.Popen(
+            ["strace", "-p", str(pid), "-e", "trace=sendmsg", "-e", f"inject=sendmsg:signal=KILL:when={number}"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(tracer.stderr.close)
+        self.addCleanup(tracer.wait, 10)
+        first = tracer.stderr.readline()
+        if "not permitted" in first:
+            self.skipTest("needs the right to trace processes")
+        self.assertIn("attached", first)
 
     def test_the_worker_is_back_within_a_second(self):
         old = self.stack.kill_child("worker first")
