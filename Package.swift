@@ -179,7 +179,8 @@ let package = Package(
         tests(
             "FrontTests",
             [
-                "Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "EventLoop", "Posix", "Routing",
+                "Front", "Gateway", "HTTP1", "JSON", "Compression", "CCompression", "EventLoop", "Posix",
+                "Routing",
                 "Runtime",
             ]),
         tests(
