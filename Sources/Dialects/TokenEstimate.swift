@@ -23,7 +23,7 @@ package struct TokenEstimate: Equatable, Sendable {
     /// Tokens of an answer by its bytes alone.
     package static func tokens(ofAnswer bytes: Int) -> Int { (bytes * 10 + 35) / 36 }
 
-    /// An image or page of average size, whose pixels nobody decodes here.
+    /// An image or page of average size, or a minute's recording: nobody decodes them here.
     private static let mediaTokens = 1600
     /// Above this size, text without a space that stands where media stand is taken for base64.
     private static let mediaBytes = 512
@@ -32,13 +32,15 @@ package struct TokenEstimate: Equatable, Sendable {
         switch value.kind {
         case .object:
             // Clients say in a type or media type beside it what a long text without spaces is.
-            let isMedia = value.member("media_type") != nil || value.member("mimeType") != nil
+            let isMedia =
+                inMedia || value.member("media_type") != nil || value.member("mimeType") != nil
+                || value.member("mime_type") != nil
             for (key, member) in value.members {
                 sixteenths += TokenEstimate.sixteenths(of: key) + 8
                 add(
                     member,
                     inMedia: isMedia || key.equals("image_url") || key.equals("file_data")
-                        || key.equals("url"))
+                        || key.equals("url") || key.equals("input_audio"))
             }
         case .array:
             for element in value.elements {

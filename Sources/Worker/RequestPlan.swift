@@ -72,7 +72,9 @@ struct RequestPlanner {
                 || needsEncoder(handoff, model))
         let isAnswered = config.profile.answers(
             model.name, in: handoff.endpoint.dialect, own: model.rules.dialects)
-        if let url = url(handoff.endpoint, streaming: handoff.streaming), !mustRead,
+        // Bodies of the other endpoints are not read, so state of other providers cannot be taken out of them.
+        let isTainted = handoff.carriesEnvelope && !handoff.endpoint.isTranslatable
+        if let url = url(handoff.endpoint, streaming: handoff.streaming), !mustRead, !isTainted,
             isAnswered || !handoff.endpoint.isTranslatable
         {
             return .passThrough(url: UpstreamURL.make(url, model: model.name, for: handoff))
@@ -85,7 +87,12 @@ struct RequestPlanner {
         else {
             throw GatewayError(
                 .invalidRequest,
-                "provider \(config.provider) does not answer \(handoff.endpoint.clientPath)")
+                isTainted && url(handoff.endpoint, streaming: handoff.streaming) != nil
+                    ? """
+                    the conversation holds thoughts or a summary of several providers, which provider \
+                    \(config.provider) cannot take on \(handoff.endpoint.clientPath); leave out the items whose \
+                    encrypted_content begins with "\(ReasoningEnvelope.prefix)", or ask for a summary instead
+                    """ : "provider \(config.provider) does not answer \(handoff.endpoint.clientPath)")
         }
         let request = TranslationRequest(
             client: handoff.endpoint.dialect, upstream: endpoint.dialect,

@@ -27,6 +27,8 @@ import Testing
             #"{"type":"image","source":{"type":"base64","media_type":"image/png","data":"\#(data)"}}"#,
             #"{"type":"image_url","image_url":{"url":"data:image/png;base64,\#(data)"}}"#,
             #"{"inlineData":{"mimeType":"image/png","data":"\#(data)"}}"#,
+            #"{"inline_data":{"mime_type":"image/png","data":"\#(data)"}}"#,
+            #"{"type":"input_audio","input_audio":{"data":"\#(data)","format":"wav"}}"#,
         ] {
             let estimate = try tokens(#"{"messages":[{"role":"user","content":[\#(part)]}]}"#)
             #expect((1000...2500).contains(estimate), "\(estimate)")

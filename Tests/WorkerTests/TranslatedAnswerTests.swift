@@ -362,6 +362,23 @@ import Testing
             "what the client says beside its body holds for the provider too")
     }
 
+    @Test func `state of another provider does not pass in a body that is not read`() throws {
+        let planner = planner([
+            .messages: "http://h/v1/messages", .countTokens: "http://h/v1/messages/count_tokens",
+            .responses: "http://h/v1/responses", .responsesCompact: "http://h/v1/responses/compact",
+        ])
+        #expect(try plan(planner, handoff(.countTokens)).hasPrefix("pass "))
+        #expect(
+            try plan(planner, handoff(.countTokens, carriesEnvelope: true)).hasPrefix(#"{"input_tokens":"#),
+            "the count is estimated")
+        #expect(try plan(planner, handoff(.responsesCompact)).hasPrefix("pass "))
+        #expect {
+            _ = try plan(planner, handoff(.responsesCompact, carriesEnvelope: true))
+        } throws: { error in
+            (error as? GatewayError)?.message.contains("whose encrypted_content begins with") == true
+        }
+    }
+
     @Test func `an effort that the provider is told in another form than a word makes the request be read`()
         throws
     {

@@ -22,10 +22,10 @@ struct IncomingBlock {
     let kind: Kind
     private let origin: Origin
     private let type: String
-    /// Of an opaque block: as it began, and what it is elsewhere.
+    /// Of an opaque block: as it began, the input that followed, and what took the place of other members.
     private let start: JSONText
-    private let summary: String?
     private var input: [UInt8] = []
+    private var later: [(name: StaticString, value: JSONText)] = []
     private var signature: String
     /// A piece of the input has been there.
     var hasInput = false
@@ -42,7 +42,6 @@ struct IncomingBlock {
         }
         signature = block.member(kind == .redacted ? "data" : "signature")?.string ?? ""
         start = kind == .opaque ? block.compactJSON : JSONText("")
-        summary = kind == .opaque ? MessagesBlocks.summary(of: block) : nil
     }
 
     var isCall: Bool { kind == .toolUse }
@@ -63,23 +62,27 @@ struct IncomingBlock {
         return true
     }
 
-    /// The whole block of a kind that only Messages has: as it began, with the input that came later.
-    var part: OpaquePart {
-        guard !input.isEmpty, let json = start.withValue(withInput) else {
-            return OpaquePart(type: type, json: start, summary: summary)
+    /// The summary of a compaction, which comes in one piece.
+    mutating func compacted(_ delta: JSONValue) {
+        for name in MessagesBlocks.compactionDelta {
+            guard let value = delta.member(name) else { continue }
+            later.removeAll { "\($0.name)" == "\(name)" }
+            later.append((name, value.compactJSON))
         }
-        return OpaquePart(type: type, json: json, summary: summary)
     }
 
-    private func withInput(_ block: JSONValue) -> JSONText {
-        var writer = JSONWriter()
-        writer.object { writer in
-            for (key, value) in block.members where !key.equals("input") {
-                writer.key(String(decoding: key, as: UTF8.self))
-                value.copy(to: &writer)
-            }
-            writer.member("input", json: JSONText.object(ofArguments: String(decoding: input, as: UTF8.self)))
+    /// The whole block of a kind that only Messages has: as it began, with what came later.
+    var part: OpaquePart {
+        let json = start.withValue(whole) ?? start
+        return OpaquePart(
+            .messages, type: type, json: json, summary: json.withValue(MessagesBlocks.summary) ?? nil)
+    }
+
+    private func whole(_ block: JSONValue) -> JSONText {
+        var later = later
+        if !input.isEmpty {
+            later.append(("input", JSONText.object(ofArguments: String(decoding: input, as: UTF8.self))))
         }
-        return JSONText(writer.bytes)
+        return later.isEmpty ? start : block.with(later)
     }
 }

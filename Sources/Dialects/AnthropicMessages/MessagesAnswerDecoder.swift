@@ -192,6 +192,8 @@ package struct MessagesAnswerDecoder: AnswerDecoder {
             } else if blocks[index]?.collect(input: piece) == false {
                 fail("the provider's answer is too large", into: &events)
             }
+        } else if type.equals("compaction_delta") {
+            blocks[index]?.compacted(delta)
         } else if type.equals("signature_delta") {
             blocks[index]?.sign(delta.member("signature")?.string ?? "")
         } else if type.equals("citations_delta") {

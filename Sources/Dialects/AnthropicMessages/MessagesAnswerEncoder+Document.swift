@@ -53,7 +53,7 @@ extension MessagesAnswerEncoder {
                 writer.member("name", call.name)
                 writer.member("input", json: JSONText.object(ofArguments: call.arguments))
             }
-        case .opaque(let opaque) where MessagesBlocks.isKnown(opaque.type): writer.raw(opaque.json.bytes)
+        case .opaque(let opaque) where opaque.dialect == .messages: writer.raw(opaque.json.bytes)
         case .text, .opaque, .image, .document, .toolResult: break
         }
     }

@@ -73,7 +73,7 @@ package struct MessagesAnswerEncoder: AnswerEncoder {
         }
     }
 
-    package func shows(_ part: OpaquePart) -> Bool { MessagesBlocks.isKnown(part.type) || part.search != nil }
+    package func shows(_ part: OpaquePart) -> Bool { part.dialect == .messages || part.search != nil }
 
     // MARK: - The message
 
@@ -206,12 +206,19 @@ package struct MessagesAnswerEncoder: AnswerEncoder {
 
     /// A block of Messages passes; what another dialect did itself has no place here.
     private mutating func pass(_ part: OpaquePart, _ bytes: inout [UInt8]) {
-        guard MessagesBlocks.isKnown(part.type) else { return search.searched(part) }
+        guard part.dialect == .messages else { return search.searched(part) }
         close(&bytes)
         start(&bytes)
+        let (begun, rest) = MessagesBlocks.parted(part.json)
         Self.event("content_block_start", &bytes) { writer in
             writer.member("index", index)
-            writer.member("content_block", json: part.json)
+            writer.member("content_block", json: begun)
+        }
+        if let rest {
+            Self.event("content_block_delta", &bytes) { writer in
+                writer.member("index", index)
+                writer.member("delta", json: rest)
+            }
         }
         end(&bytes)
     }

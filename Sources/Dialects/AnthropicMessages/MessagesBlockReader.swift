@@ -36,7 +36,8 @@ struct MessagesBlockReader {
         let name = type.string ?? ""
         guard MessagesBlocks.isKnown(name) else { throw FieldError("type", "is no known type of a block") }
         return .opaque(
-            OpaquePart(type: name, json: source.json(block), summary: MessagesBlocks.summary(of: block)))
+            OpaquePart(
+                .messages, type: name, json: source.json(block), summary: MessagesBlocks.summary(of: block)))
     }
 
     func text(_ block: JSONValue) throws(FieldError) -> TextPart {
@@ -97,7 +98,7 @@ struct MessagesBlockReader {
         if media.member("type")?.isString("content") == true {
             return .opaque(
                 OpaquePart(
-                    type: "document", json: source.json(block),
+                    .messages, type: "document", json: source.json(block),
                     summary: MessagesBlocks.texts(media.field("content"))))
         }
         var part: DocumentPart

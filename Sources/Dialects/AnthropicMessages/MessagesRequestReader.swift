@@ -67,6 +67,14 @@ struct MessagesRequestReader {
         request.sampling.stop = try root.texts("stop_sequences")
         request.serviceTier = try root.text("service_tier")
         request.extra += source.extraMembers(of: root, besides: Self.known)
+        if root.field("compaction") != nil {
+            // An answer in place of the compaction would be taken for the conversation.
+            request.foreignRefusal =
+                FieldError(
+                    "compaction",
+                    "is done by Anthropic only, and this provider is another; ask it for a summary instead"
+                ).gatewayError
+        }
         return request
     }
 

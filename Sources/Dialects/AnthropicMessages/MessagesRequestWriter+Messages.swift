@@ -25,13 +25,16 @@ extension MessagesRequestWriter {
                 let next = index + 1 < turns.count ? turns[index + 1].role : .assistant
                 // The operator is heard behind a turn of the user and before one of the model.
                 if rules.has(.midSystem), ordered.last?.role == .user, next == .assistant {
-                    turn.parts = turn.parts.filter { if case .text = $0 { true } else { false } }
+                    turn.parts = OperatorNote.texts(turn.parts, &notes.losses).map(Part.text)
                 } else {
                     turn.role = .user
-                    turn.parts = OperatorNote.parts(turn.parts)
+                    turn.parts = OperatorNote.parts(turn.parts, &notes.losses)
                 }
             }
-            guard turn.parts.contains(where: isShown) else { continue }
+            guard turn.parts.contains(where: isShown) else {
+                countUnshown(turn.parts)
+                continue
+            }
             if let last = ordered.indices.last, ordered[last].role == turn.role {
                 ordered[last].parts += turn.parts
             } else {
@@ -45,6 +48,18 @@ extension MessagesRequestWriter {
             ordered.append(Turn(.user, [.text(TextPart(Self.continuation))]))
         }
         return ordered
+    }
+
+    /// Counts what a turn held of which nothing is written.
+    private mutating func countUnshown(_ parts: [Part]) {
+        for part in parts {
+            switch part {
+            case .opaque: notes.losses.add(.opaquePart)
+            case .reasoning(let reasoning):
+                notes.losses.add(reasoning.state == nil ? .reasoningText : .foreignReasoning)
+            case .text, .image, .document, .toolCall, .toolResult, .refusal: break
+            }
+        }
     }
 
     /// Whether anything of a part will be written.

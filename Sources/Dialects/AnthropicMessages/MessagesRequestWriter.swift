@@ -57,14 +57,7 @@ struct MessagesRequestWriter {
     // MARK: - The operator
 
     private mutating func writeSystem(_ writer: inout JSONWriter) {
-        var texts: [TextPart] = []
-        for part in request.system {
-            guard case .text(let text) = part else {
-                notes.losses.add(.media)
-                continue
-            }
-            if !text.content.isEmpty { texts.append(text) }
-        }
+        var texts = OperatorNote.texts(request.system, &notes.losses).filter { !$0.content.isEmpty }
         if case .jsonObject? = request.outputFormat {
             notes.losses.add(.outputFormat)
             texts.append(TextPart(Self.jsonInstruction))
@@ -162,16 +155,9 @@ struct MessagesRequestWriter {
     }
 
     private mutating func writeExtra(_ writer: inout JSONWriter) {
-        for member in request.extra {
-            guard isSameDialect else {
-                notes.losses.add(parameter: member.name)
-                continue
-            }
-            // Those are written where they were.
-            guard !Self.prefixes.contains(where: member.name.hasPrefix) else { continue }
-            writer.key(member.name)
-            writer.raw(member.value.bytes)
-        }
+        guard isSameDialect else { return notes.drop(request.extra) }
+        // Those with a prefix are written where they were.
+        writer.members(request.extra.filter { !Self.prefixes.contains(where: $0.name.hasPrefix) })
     }
 
     /// Members that the reader took from an object of its own; see `MessagesRequestReader`.

@@ -18,7 +18,7 @@ struct MessagesSearch {
 
     /// Notes a part that is a search; no other.
     mutating func searched(_ part: OpaquePart) {
-        guard let query = part.search, !MessagesBlocks.isKnown(part.type) else { return }
+        guard let query = part.search, part.dialect != .messages else { return }
         queries.append(query)
     }
 

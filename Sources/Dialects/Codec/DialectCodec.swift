@@ -38,6 +38,20 @@ package struct RequestNotes {
     package var untoldStops: [String] = []
 
     package init() {}
+
+    /// Counts members of the top level that the target has no place for. Of Gemini's `generationConfig` what it holds, but
+    /// for what has been read.
+    mutating func drop(_ extra: [ExtraMember]) {
+        for member in extra {
+            guard member.name == "generationConfig" else {
+                losses.add(parameter: member.name)
+                continue
+            }
+            for name in member.value.memberNames where !GeminiRequests.isRead(name) {
+                losses.add(parameter: name)
+            }
+        }
+    }
 }
 
 /// Reads and writes the requests of one dialect. No I/O, no state.

@@ -17,6 +17,17 @@ extension CanonicalRequest {
         return offered
     }
 
+    /// Takes the declarations of tools out of the conversation, for providers that know none there: the tools are among
+    /// the others, so nothing is lost.
+    mutating func takeOutInlineTools() {
+        guard tools.contains(where: \.isInline) else { return }
+        let isDeclaration = { (part: Part) -> Bool in
+            if case .opaque(let opaque) = part { opaque.type == "additional_tools" } else { false }
+        }
+        system.removeAll(where: isDeclaration)
+        for index in turns.indices { turns[index].parts.removeAll(where: isDeclaration) }
+    }
+
     /// Deferred tools that the conversation refers to and tools that results brought along, in the order in which they
     /// became known. A mere reference stands for the tool of that name among the deferred ones.
     private var loadedTools: [Tool] {

@@ -16,6 +16,11 @@ extension JSONText {
     }
 
     /// Whether this is an object.
+    /// The names of an object's members; empty for anything else.
+    var memberNames: [String] {
+        withValue { $0.members.map { String(decoding: $0.key, as: UTF8.self) } } ?? []
+    }
+
     var isObject: Bool { withValue { $0.isObject } ?? false }
 
     /// Whether this is an object with such a member.

@@ -118,7 +118,7 @@ package struct GeminiAnswerDecoder: AnswerDecoder {
         }) {
             remember(state, &events)
             hasContent = true
-            events.append(.opaque(OpaquePart(type: name, json: part.compactJSON)))
+            events.append(.opaque(OpaquePart(.gemini, type: name, json: part.compactJSON)))
         }
     }
 
@@ -218,7 +218,8 @@ package struct GeminiAnswerDecoder: AnswerDecoder {
             var writer = JSONWriter()
             writer.string(query)
             events.append(
-                .opaque(OpaquePart(type: "webSearchQuery", json: JSONText(writer.bytes), search: query)))
+                .opaque(
+                    OpaquePart(.gemini, type: "webSearchQuery", json: JSONText(writer.bytes), search: query)))
         }
         isOver = true
         events.append(.finished(reason, stopSequence: nil))

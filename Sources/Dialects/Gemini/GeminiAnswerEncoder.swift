@@ -261,8 +261,6 @@ package struct GeminiAnswerEncoder: AnswerEncoder {
 }
 
 extension OpaquePart {
-    /// It is a part of a Gemini answer; parts of other dialects have no place in one.
-    var isGeminiPart: Bool {
-        ["inlineData", "fileData", "executableCode", "codeExecutionResult"].contains(type)
-    }
+    /// It is a part of a Gemini answer; parts of other dialects have no place in one, and a search stands beside them.
+    var isGeminiPart: Bool { dialect == .gemini && search == nil }
 }

@@ -79,17 +79,10 @@ struct GeminiContentWriter {
     }
 
     private mutating func readSystem() {
-        for (index, part) in request.system.enumerated() {
-            switch part {
-            case .text(let text):
-                if index == 0, text.isBillingHeader { continue }
-                if text.cacheControl != nil { notes.losses.add(.cacheHint) }
-                system.append(text.text)
-            case .opaque(let opaque):
-                if let summary = opaque.summary { system.append(summary) }
-            case .image, .document: notes.losses.add(.media)
-            case .reasoning, .toolCall, .toolResult, .refusal: break
-            }
+        for (index, text) in OperatorNote.texts(request.system, &notes.losses).enumerated() {
+            if index == 0, text.isBillingHeader { continue }
+            if text.cacheControl != nil { notes.losses.add(.cacheHint) }
+            system.append(text.text)
         }
     }
 
@@ -163,7 +156,9 @@ struct GeminiContentWriter {
 
     /// The operator has no place in the middle, so it is a user's turn that says whose words they are.
     private mutating func writeSystem(_ turn: Turn, _ writer: inout JSONWriter) {
-        for case .text(let note) in OperatorNote.parts(turn.parts) { write(text: note.text, .user, &writer) }
+        for case .text(let note) in OperatorNote.parts(turn.parts, &notes.losses) {
+            write(text: note.text, .user, &writer)
+        }
     }
 
     // MARK: - Parts
@@ -191,6 +186,8 @@ struct GeminiContentWriter {
                 flushSignature()
                 parts.raw(opaque.json.bytes)
                 partCount += 1
+            } else if let sound = opaque.sound {
+                writeMedia(sound, [])
             } else {
                 notes.losses.add(.opaquePart)
                 if let summary = opaque.summary { add { $0.member("text", summary) } }

@@ -95,7 +95,7 @@ struct GeminiContents {
             String(decoding: $0.key, as: UTF8.self)
         }) {
             turn.parts.append(
-                .opaque(OpaquePart(type: name, json: source.json(part), summary: summary(part))))
+                .opaque(OpaquePart(.gemini, type: name, json: source.json(part), summary: summary(part))))
         } else {
             throw FieldError("", "must have text, data, a call or a response")
         }
@@ -183,8 +183,8 @@ struct GeminiContents {
         if mediaType.hasPrefix("audio/") || mediaType.hasPrefix("video/") {
             return .opaque(
                 OpaquePart(
-                    type: "inlineData", json: source.json(part),
-                    summary: "[a recording that is not available]"))
+                    .gemini, type: "inlineData", json: source.json(part),
+                    summary: Recording.absent))
         }
         var document = DocumentPart(media)
         document.extra = extra

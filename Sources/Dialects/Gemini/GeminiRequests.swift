@@ -19,6 +19,11 @@ package enum GeminiRequests: RequestCodec {
         "responseMimeType", "response_mime_type", "responseJsonSchema", "response_json_schema",
     ]
 
+    /// Whether a member of `generationConfig` is part of the canonical form although it is kept as it was written too.
+    static func isRead(_ name: String) -> Bool {
+        ["thinkingConfig", "thinking_config", "responseSchema", "response_schema"].contains(name)
+    }
+
     package static func decode(_ source: RequestSource) throws(GatewayError) -> CanonicalRequest {
         do throws(FieldError) {
             return try read(source)
@@ -138,7 +143,7 @@ package enum GeminiRequests: RequestCodec {
         let model = GeminiModel(target, name: request.model)
         let tools = GeminiToolWriter(request, model, &notes)
         var extra = isOwn ? request.extra : []
-        if !isOwn { for member in request.extra { notes.losses.add(parameter: member.name) } }
+        if !isOwn { notes.drop(request.extra) }
         let config = extra.take("generationConfig")
         let toolConfig = extra.take("toolConfig")
         let format = GeminiFormat(request, model, hasFunctions: tools.hasFunctions, isOwn: isOwn)

@@ -19,6 +19,8 @@ package struct ChatAnswerDecoder: AnswerDecoder {
     private var thinkTags: ThinkTags?
     /// Everything thought, for providers that want it back.
     private var thoughts = ""
+    /// What the model says aloud.
+    private var speech: SpokenAnswer?
     private var hasStarted = false
     /// A part of the answer, of whatever kind, has been there.
     private var hasContent = false
@@ -88,7 +90,7 @@ package struct ChatAnswerDecoder: AnswerDecoder {
             if let reason = choice.member("finish_reason")?.string, !reason.isEmpty { finishReason = reason }
         }
         readUsage(root, choice, into: &events)
-        if sequencer.isOverfull || calls.isOverfull {
+        if sequencer.isOverfull || calls.isOverfull || speech?.isOverfull == true {
             fail(
                 GatewayError(.upstreamUnreachable, "the provider's answer is too entangled to be read"),
                 into: &events)
@@ -145,6 +147,14 @@ package struct ChatAnswerDecoder: AnswerDecoder {
             hasContent = true
             close(into: &events)
             sequencer.place(.refusal(refusal), into: &events)
+        }
+        if let piece = delta.member(SpokenAnswer.member), piece.isObject {
+            hasContent = true
+            var speech = self.speech ?? SpokenAnswer()
+            // Taken out, so that it grows in place.
+            self.speech = nil
+            speech.add(piece)
+            self.speech = speech
         }
         if let list = delta.member("annotations"), list.isArray {
             for annotation in list.elements { cite(annotation, into: &events) }
@@ -296,6 +306,7 @@ package struct ChatAnswerDecoder: AnswerDecoder {
     private mutating func finish(into events: inout [AnswerEvent]) {
         for piece in thinkTags?.ended() ?? [] { pass(piece, into: &events) }
         close(into: &events)
+        if let speech { sequencer.place(.opaque(speech.part), into: &events) }
         for slot in calls.waiting(before: .max) {
             sequencer.begin(slot, .callBegan(calls.begin(slot)), into: &events)
         }

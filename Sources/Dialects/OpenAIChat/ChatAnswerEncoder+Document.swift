@@ -31,6 +31,7 @@ extension ChatAnswerEncoder {
         private var text = ""
         private var thoughts = ""
         private var refusal: String?
+        private var speech: JSONText?
         private var calls: [ToolCall] = []
         private var states: [(state: ReasoningState, text: String)] = []
         private let citations: [Citation]
@@ -47,15 +48,18 @@ extension ChatAnswerEncoder {
                     if let state = reasoning.state, ChatOutcome.isCarried(state) {
                         states.append((state, reasoning.text))
                     }
-                case .image, .document, .toolResult, .opaque: break
+                case .opaque(let opaque): if opaque.isSpokenAnswer { speech = opaque.json }
+                case .image, .document, .toolResult: break
                 }
             }
         }
 
         func write(to writer: inout JSONWriter) {
             writer.member("role", "assistant")
-            writer.member("content", text.isEmpty && (!calls.isEmpty || refusal != nil) ? nil : text)
+            let isNull = text.isEmpty && (!calls.isEmpty || refusal != nil || speech != nil)
+            writer.member("content", isNull ? nil : text)
             writer.member("refusal", refusal)
+            if let speech { writer.member(SpokenAnswer.member, json: speech) }
             if !thoughts.isEmpty { writer.member("reasoning_content", thoughts) }
             if !states.isEmpty { writer.member("reasoning_details", array: { writeStates(to: &$0) }) }
             if !citations.isEmpty {

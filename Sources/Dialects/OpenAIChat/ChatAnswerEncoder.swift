@@ -70,11 +70,14 @@ package struct ChatAnswerEncoder: AnswerEncoder {
             }
         case .finished(let reason, _): finish(reason, &bytes)
         case .failed(let error): fail(error, &bytes)
-        case .textBegan, .textEnded, .opaque: break
+        case .opaque(let part):
+            guard shows(part) else { return }
+            chunk(&bytes) { $0.member(SpokenAnswer.member, json: part.json) }
+        case .textBegan, .textEnded: break
         }
     }
 
-    package func shows(_ part: OpaquePart) -> Bool { false }
+    package func shows(_ part: OpaquePart) -> Bool { part.isSpokenAnswer }
 
     static func writeIdentity(
         _ object: StaticString, _ id: String, _ created: Int, _ model: String, _ writer: inout JSONWriter

@@ -74,8 +74,12 @@ struct ChatMessageReader {
         case "image_url": return .image(try image(value))
         case "file": return .document(try file(value))
         case "refusal": return .refusal(try value.requiredText("refusal"))
-        case "input_audio", "video_url", "audio_url", "thinking", "reference":
-            return .opaque(OpaquePart(type: type, json: source.json(value)))
+        case Recording.type: return .opaque(try Recording.part(value, .chat, source))
+        case "video_url", "audio_url":
+            return .opaque(
+                OpaquePart(.chat, type: type, json: source.json(value), summary: Recording.absent))
+        case "thinking", "reference":
+            return .opaque(OpaquePart(.chat, type: type, json: source.json(value)))
         default: throw FieldError("type", "is no known type of a content part")
         }
     }
@@ -133,6 +137,9 @@ struct ChatMessageReader {
         var parts = try reasoning(message)
         parts += try content(message, isRequired: false)
         if let refusal = try message.text("refusal") { parts.append(.refusal(refusal)) }
+        if let answer = try message.object(SpokenAnswer.member) {
+            parts.append(.opaque(SpokenAnswer.part(of: source.json(answer), isAlone: parts.isEmpty)))
+        }
         var calls: [Part] = []
         try message.readList("tool_calls") { (call) throws(FieldError) in
             calls.append(.toolCall(try self.call(call)))
@@ -156,7 +163,7 @@ struct ChatMessageReader {
                     of: message,
                     besides: [
                         "role", "content", "refusal", "tool_calls", "function_call", "reasoning_content",
-                        "reasoning", "reasoning_details",
+                        "reasoning", "reasoning_details", SpokenAnswer.member,
                     ])))
     }
 

@@ -57,7 +57,7 @@ extension ChatRequestReader {
             }
         default:
             // Some servers run tools of their own; they name them by type.
-            guard type.contains("_") || type.contains(":") || type.contains("$") else {
+            guard type == "mcp" || type.contains("_") || type.contains(":") || type.contains("$") else {
                 throw FieldError("type", "is no known type of a tool")
             }
             return Tool(.hosted(.other(type), definition: source.json(value)), name: type)

@@ -24,7 +24,7 @@ extension ChatRequestWriter {
         if rules.systemPlacement == .leading {
             for index in turns.indices where turns[index].role == .system {
                 turns[index].role = .user
-                turns[index].parts = OperatorNote.parts(turns[index].parts)
+                turns[index].parts = OperatorNote.parts(turns[index].parts, &notes.losses)
             }
         }
         guard rules.has(.strictAlternation) else { return turns }
@@ -44,13 +44,8 @@ extension ChatRequestWriter {
     private var operatorRole: String { rules.systemRole == .developer ? "developer" : "system" }
 
     private mutating func writeSystem(_ writer: inout JSONWriter) {
-        var texts: [TextPart] = []
-        for part in request.system {
-            guard case .text(let text) = part else {
-                notes.losses.add(.media)
-                continue
-            }
-            if !text.isBillingHeader, !text.content.isEmpty { texts.append(text) }
+        var texts = OperatorNote.texts(request.system, &notes.losses).filter {
+            !$0.isBillingHeader && !$0.content.isEmpty
         }
         if let instruction = formatInstruction {
             notes.losses.add(.outputFormat)
@@ -170,6 +165,7 @@ extension ChatRequestWriter {
         var texts: [JSONString] = []
         var calls: [ToolCall] = []
         var refusal: String?
+        var isSpoken = false
         var members: [ExtraMember] = []
         for part in turn.parts {
             switch part {
@@ -177,6 +173,9 @@ extension ChatRequestWriter {
             case .reasoning(let reasoning): add(reasoning, to: &members)
             case .refusal(let text):
                 if isSameDialect { refusal = text } else { texts.append(JSONString(text)) }
+            case .opaque(let opaque) where opaque.isSpokenAnswer && isSameDialect:
+                isSpoken = true
+                members.append(ExtraMember("\(SpokenAnswer.member)", opaque.json))
             default: if let text = textOf(part) { texts.append(text) }
             }
         }
@@ -188,7 +187,7 @@ extension ChatRequestWriter {
         writer.object { writer in
             writer.member("role", "assistant")
             if text.isEmpty {
-                let isNull = (!calls.isEmpty || refusal != nil) && !rules.has(.noNulls)
+                let isNull = (!calls.isEmpty || refusal != nil || isSpoken) && !rules.has(.noNulls)
                 writer.member("content", isNull ? nil : "")
             } else {
                 writer.member("content", text)

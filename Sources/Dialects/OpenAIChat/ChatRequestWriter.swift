@@ -177,7 +177,7 @@ struct ChatRequestWriter {
         if isSameDialect {
             writer.members(request.extra)
         } else {
-            for member in request.extra { notes.losses.add(parameter: member.name) }
+            notes.drop(request.extra)
         }
     }
 }

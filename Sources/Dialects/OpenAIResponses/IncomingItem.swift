@@ -182,7 +182,8 @@ struct IncomingItem {
         let type = item.member("type")?.string ?? ""
         let query = item.member("action")?.member("query")?.string
         return OpaquePart(
-            type: type, json: item.compactJSON, search: type == "web_search_call" ? query ?? "" : nil)
+            .responses, type: type, json: item.compactJSON,
+            search: type == "web_search_call" ? query ?? "" : nil)
     }
 
     /// The item is over; of what it held, only its id is still needed.

@@ -78,7 +78,7 @@ package struct ResponsesAnswerEncoder: AnswerEncoder {
         }
     }
 
-    package func shows(_ part: OpaquePart) -> Bool { part.isResponsesItem }
+    package func shows(_ part: OpaquePart) -> Bool { part.dialect == .responses }
 
     package mutating func encode(_ document: AnswerDocument) -> [UInt8] {
         let id = context.ids.next("resp_")
@@ -90,7 +90,9 @@ package struct ResponsesAnswerEncoder: AnswerEncoder {
             if let item = ResponsesItem(part, citations, &context.ids) {
                 items.append(item.json(isDone: true))
             }
-            if case .opaque(let opaque) = part, opaque.isResponsesItem { items.append(opaque.json.bytes) }
+            if case .opaque(let opaque) = part, opaque.dialect == .responses {
+                items.append(opaque.json.bytes)
+            }
         }
         var writer = JSONWriter()
         writer.object { writeResponse(id: id, outcome, usage: document.usage, &$0) }
@@ -149,7 +151,7 @@ package struct ResponsesAnswerEncoder: AnswerEncoder {
     }
 
     private mutating func addOpaque(_ part: OpaquePart, _ bytes: inout [UInt8]) {
-        guard part.isResponsesItem else { return }
+        guard part.dialect == .responses else { return }
         for type in ["response.output_item.added", "response.output_item.done"] as [StaticString] {
             send(type, &bytes) { encoder, writer in
                 writer.member("output_index", encoder.items.count)

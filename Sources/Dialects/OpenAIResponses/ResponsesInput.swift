@@ -14,8 +14,11 @@ struct ResponsesInput {
     /// Declared by `additional_tools`.
     private(set) var inlineTools: [Tool] = []
     private var callIDs: Set<String> = []
-    /// The path of a compaction that another provider sealed.
-    private(set) var sealedCompaction: String?
+    /// What a provider of another dialect cannot go on with: the last compaction that a provider sealed, else approvals.
+    var foreignRefusal: GatewayError? { (sealed ?? approvals.first?.error)?.gatewayError }
+    private var sealed: FieldError?
+    /// Approvals of calls that have not been made, by the id of what asked for them.
+    private var approvals: [(request: String, error: FieldError)] = []
     /// The last item asks for a compaction.
     private(set) var compacts = false
 
@@ -34,7 +37,8 @@ struct ResponsesInput {
             do throws(FieldError) {
                 compacts = item.member("type")?.isString("compaction_trigger") == true
                 try read(item: item)
-                if item.member("type")?.isString("compaction") == true { try readCompaction(item, index) }
+                if Compaction.isItem(item) { try readCompaction(item, index) }
+                try readApproval(item, index)
             } catch {
                 throw error.within(index)
             }
@@ -62,14 +66,15 @@ struct ResponsesInput {
         case "tool_search_output" where item.field("call_id") != nil: try appendSearchResult(item)
         case "additional_tools": try readAdditionalTools(item)
         // Read with its place.
-        case "compaction": break
+        case _ where Compaction.isItem(item): break
         case "item_reference":
             throw FieldError(
                 "type",
                 "item_reference needs a stored conversation, which this provider does not have; send the item"
             )
         case "agent_message": append(opaque(item, summary: messageText(item)), role: .user)
-        case "compaction_trigger", "mcp_approval_response", "computer_call_output", "shell_call_output",
+        case "mcp_approval_response": append(opaque(item, summary: refusedApproval(item)), role: .user)
+        case "compaction_trigger", "computer_call_output", "shell_call_output",
             "apply_patch_call_output":
             append(opaque(item, summary: nil), role: .user)
         case let type: appendAssistant(opaque(item, summary: summary(item, type)))
@@ -152,7 +157,8 @@ struct ResponsesInput {
         case "input_image": return .image(try image(value))
         case "input_file": return .document(try document(value))
         case "refusal": return .refusal(try value.requiredText("refusal"))
-        case let type: return .opaque(OpaquePart(type: type, json: source.json(value)))
+        case Recording.type: return .opaque(try Recording.part(value, .responses, source))
+        case let type: return .opaque(OpaquePart(.responses, type: type, json: source.json(value)))
         }
     }
 
@@ -297,8 +303,36 @@ struct ResponsesInput {
         if let sealed = try item.text("encrypted_content"), let text = Compaction.summary(ofItem: sealed) {
             return turns.append(Turn(.user, [.text(TextPart(text))]))
         }
-        sealedCompaction = "input[\(index)].encrypted_content"
+        // Without content it is a mark in the history.
+        if item.field("encrypted_content") != nil {
+            sealed = FieldError(
+                "input[\(index)].encrypted_content",
+                "can be read by the provider that made it only; go back to it or start a new conversation")
+        }
         appendAssistant(opaque(item, summary: nil))
+    }
+
+    /// What was approved and is still to be done, only the provider that asked can do.
+    private mutating func readApproval(_ item: JSONValue, _ index: Int) throws(FieldError) {
+        guard let type = item.member("type"), let request = try item.text("approval_request_id") else {
+            return
+        }
+        if type.isString("mcp_call") { return approvals.removeAll { $0.request == request } }
+        guard type.isString("mcp_approval_response"), try item.flag("approve") == true else { return }
+        approvals.append(
+            (
+                request,
+                FieldError(
+                    "input[\(index)].approval_request_id",
+                    "approves a call that only the provider which asked can make; go back to it or leave the item out"
+                )
+            ))
+    }
+
+    private func refusedApproval(_ item: JSONValue) -> String? {
+        guard item.member("approve")?.bool == false else { return nil }
+        return (["[the call was not allowed]"] + [item.member("reason")?.string].compactMap { $0 })
+            .joined(separator: "\n")
     }
 
     private mutating func readAdditionalTools(_ item: JSONValue) throws(FieldError) {
@@ -317,7 +351,9 @@ struct ResponsesInput {
 
     private func opaque(_ item: JSONValue, summary: String?) -> Part {
         .opaque(
-            OpaquePart(type: item.member("type")?.string ?? "", json: source.json(item), summary: summary))
+            OpaquePart(
+                .responses, type: item.member("type")?.string ?? "", json: source.json(item), summary: summary
+            ))
     }
 
     private func messageText(_ item: JSONValue) -> String? {
@@ -338,11 +374,21 @@ struct ResponsesInput {
         case "code_interpreter_call": return item.member("code")?.string.map { "[ran code]\n\($0)" }
         case "file_search_call": return "[searched files]"
         case "mcp_call":
-            return item.member("output")?.string.map {
-                "[result of \(item.member("name")?.string ?? "a tool")]\n\($0)"
-            }
+            let use = ProviderRun.use(
+                item.member("name")?.string ?? "a tool", input: item.member("arguments"))
+            let error = item.field("error")
+            guard let text = error.map(Self.words) ?? item.member("output")?.string else { return use }
+            return use + "\n" + ProviderRun.result(isError: error != nil, [text])
+        case "mcp_approval_request":
+            return ProviderRun.question(
+                item.member("name")?.string ?? "a tool", input: item.member("arguments"))
         default: return nil
         }
+    }
+
+    /// An error of an MCP server: words, or an object around them.
+    private static func words(_ error: JSONValue) -> String {
+        error.string ?? error.member("message")?.string ?? error.compactJSON.text
     }
 
     private mutating func appendAssistant(_ part: Part) { append(part, role: .assistant) }

@@ -223,8 +223,3 @@ extension CallForm {
         }
     }
 }
-
-extension OpaquePart {
-    /// It is an item of a Responses answer; parts of other dialects have no place in one.
-    var isResponsesItem: Bool { type == "compaction" || type.hasSuffix("_call") || type.hasPrefix("mcp_") }
-}

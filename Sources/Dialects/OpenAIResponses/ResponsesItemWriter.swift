@@ -69,7 +69,7 @@ struct ResponsesItemWriter {
         if !isOwn, !turn.extra.isEmpty { notes.losses.add(.member, turn.extra.count) }
         switch turn.role {
         case .system where rules.systemPlacement == .leading:
-            writeMessages(OperatorNote.parts(turn.parts), role: "user", [], &writer)
+            writeMessages(OperatorNote.parts(turn.parts, &notes.losses), role: "user", [], &writer)
         case .system: writeMessages(turn.parts, role: operatorRole, turn.extra, &writer)
         case .assistant: writeMessages(turn.parts, role: "assistant", turn.extra, &writer)
         case .user:

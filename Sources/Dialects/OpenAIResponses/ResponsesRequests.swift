@@ -50,13 +50,16 @@ package enum ResponsesRequests: RequestCodec {
         }
         request.turns = items.turns
         request.compacts = items.compacts
-        request.sealedCompaction = items.sealedCompaction
+        request.foreignRefusal = items.foreignRefusal
         var tools = ResponsesTools(source)
         try root.readList("tools") { (tool) throws(FieldError) in try tools.read(tool) }
         request.tools = tools.tools + items.inlineTools
         request.toolChoice = try ResponsesTools.choice(root)
         request.allowsParallelCalls = try root.flag("parallel_tool_calls")
         request.extra = source.extraMembers(of: root, besides: known)
+        if let choice = root.field("tool_choice"), ResponsesTools.namesServers(choice) {
+            request.extra.append(ExtraMember("tool_choice", source.json(choice)))
+        }
         try readReasoning(source, &request)
         try readText(source, &request)
         try readStorage(source, &request)
@@ -155,11 +158,12 @@ package enum ResponsesRequests: RequestCodec {
         let rules = target.rules
         let tools = ResponsesToolWriter(request, rules, &notes)
         var extra = isOwn ? request.extra : []
-        if !isOwn { for member in request.extra { notes.losses.add(parameter: member.name) } }
+        if !isOwn { notes.drop(request.extra) }
         let reasoning = extra.take("reasoning")
         let text = extra.take("text")
         let store = rules.has(.storeFalse) ? nil : extra.take("store")
         let include = extra.take("include")
+        let choice = extra.take("tool_choice")
         countDropped(request, rules, &notes)
         let sampling = request.sampling
         let temperature = sampling.temperature.map { min($0, Double(rules.temperatureMilli) / 1_000) }
@@ -174,7 +178,7 @@ package enum ResponsesRequests: RequestCodec {
             let words = [items.instructions, format.instruction].compactMap { $0 }
             let needsWords = !words.isEmpty || rules.has(.needsInstructions)
             writer.optional("instructions", needsWords ? words.joined(separator: "\n\n") : nil)
-            tools.write(to: &writer)
+            tools.write(to: &writer, choice: choice)
             if !tools.isEmpty, !rules.has(.noParallelToolCalls) {
                 writer.optional("parallel_tool_calls", request.allowsParallelCalls)
             }

@@ -96,8 +96,13 @@ struct ResponsesToolWriter {
     // MARK: - Writing
 
     /// Writes `tools` and `tool_choice`.
-    func write(to writer: inout JSONWriter) {
+    ///
+    /// - Parameter kept: the client's own choice, if the canonical form does not hold all of it.
+    func write(to writer: inout JSONWriter, choice kept: JSONText?) {
         if !tools.isEmpty { writer.member("tools", array: { write(tools, to: &$0) }) }
+        if let kept, isNative, rules.toolChoice != .autoOnly {
+            return writer.member("tool_choice", json: kept)
+        }
         guard let choice, isNative || canWrite(choice) else { return }
         writer.key("tool_choice")
         switch choice {

@@ -91,21 +91,33 @@ struct ResponsesTools {
         }
     }
 
-    private static func choice(value: JSONValue) throws(FieldError) -> ToolChoice {
+    private static func choice(value: JSONValue) throws(FieldError) -> ToolChoice? {
         if let name = value.string {
             switch name {
             case "auto": return .auto
-            case "none": return .none
+            case "none": return ToolChoice.none
             case "required": return .any
             default: throw FieldError("", "must be auto, none, required or an object")
             }
         }
         guard value.isObject else { throw FieldError("", "must be a string or an object") }
-        guard try value.identifier("type") == "allowed_tools" else { return .tool(try name(value)) }
+        guard try value.identifier("type") == "allowed_tools" else {
+            return isServer(value) ? nil : .tool(try name(value))
+        }
         var names: [ToolName] = []
-        try value.readList("tools") { (tool) throws(FieldError) in names.append(try name(tool)) }
+        try value.readList("tools") { (tool) throws(FieldError) in
+            if !isServer(tool) { names.append(try name(tool)) }
+        }
         return .subset(names, isRequired: value.member("mode")?.isString("required") == true)
     }
+
+    /// Whether a choice is one of tools on MCP servers, which only this dialect can name: it is kept as it was written,
+    /// and what else it names holds for others.
+    static func namesServers(_ choice: JSONValue) -> Bool {
+        isServer(choice) || choice.elements(of: "tools").contains(where: isServer)
+    }
+
+    private static func isServer(_ value: JSONValue) -> Bool { value.member("type")?.isString("mcp") == true }
 
     /// Tools that have no name are known by their type.
     private static func name(_ value: JSONValue) throws(FieldError) -> ToolName {

@@ -169,8 +169,16 @@ package final class AnswerTranslator {
             hasUsage = true
         case .started, .textBegan, .reasoningBegan: break
         case .opaque(let part):
-            if !encoder.shows(part) { unshown.add(.opaquePart) }
             if phase == .undecided { phase = .content }
+            guard encoder.shows(part) else {
+                unshown.add(.opaquePart)
+                // Who cannot hear an answer reads it.
+                guard let words = part.transcript else { break }
+                for event in [.textBegan(phase: nil), .text(words), .textEnded] as [AnswerEvent] {
+                    take(event)
+                }
+                return
+            }
         case .failed(let error): phase = .failed(error)
         case .finished:
             if !hasUsage { estimateUsage() }

@@ -3,6 +3,7 @@
 // the client in the one item that it waits for, from which it comes back as a user's words.
 // Source: codex-cli 0.163.0 (compaction_trigger, compaction; exactly one such item ends a compaction), 2026.
 
+import Bytes
 package import Gateway
 import JSON
 
@@ -13,6 +14,7 @@ package struct Compaction: Equatable, Sendable {
         task, what was decided and done, the state of files and commands, what failed, and the next steps. Write the \
         summary alone.
         """
+    private static let itemType = "compaction"
     private static let opening = "Summary of the conversation so far:\n\n"
 
     private let origin: Origin
@@ -25,22 +27,41 @@ package struct Compaction: Equatable, Sendable {
 
     // MARK: - Requests
 
-    /// Puts the question in the place of the trigger.
-    ///
-    /// - Throws: for an item that only the provider which made it can read.
-    static func prepare(_ request: inout CanonicalRequest) throws(GatewayError) {
-        if let path = request.sealedCompaction {
-            throw FieldError(
-                path,
-                "can be read by the provider that made it only; go back to it or start a new conversation"
-            ).gatewayError
-        }
+    /// Readies a request for a provider of another dialect: puts the question in the place of the trigger, and a summary
+    /// that Anthropic made in the place of what it is about.
+    static func prepare(_ request: inout CanonicalRequest) {
+        takeUpSummary(&request)
         guard request.compacts else { return }
         request.turns.removeLast()
         request.turns.append(Turn(.user, [.text(TextPart(self.request))]))
         // Tools stay: calls of the history need them.
         if !request.tools.isEmpty { request.toolChoice = ToolChoice.none }
         request.outputFormat = nil
+    }
+
+    /// A `compaction` block of Messages stands for everything before it, which its provider passes over.
+    private static func takeUpSummary(_ request: inout CanonicalRequest) {
+        for (index, turn) in request.turns.enumerated().reversed() {
+            let place = turn.parts.lastIndex { part in
+                guard case .opaque(let opaque) = part, opaque.dialect == .messages else { return false }
+                return opaque.type == itemType && opaque.summary != nil
+            }
+            guard let place, case .opaque(let block) = turn.parts[place] else { continue }
+            var rest = turn
+            rest.parts.removeSubrange(...place)
+            request.turns.replaceSubrange(
+                ...index,
+                with: [Turn(.user, [.text(TextPart(opening + (block.summary ?? "")))])]
+                    + (rest.parts.isEmpty ? [] : [rest]))
+            return
+        }
+    }
+
+    /// Whether an item of Responses stands for a conversation; Codex knows it by other names as well.
+    static func isItem(_ item: JSONValue) -> Bool {
+        guard let type = item.member("type")?.stringBytes else { return false }
+        return type.equals("compaction") || type.equals("context_compaction")
+            || type.equals("compaction_summary")
     }
 
     /// What an item of the history says; nil when another provider sealed it.
@@ -73,9 +94,9 @@ package struct Compaction: Equatable, Sendable {
         let state = ReasoningState(.reasoningContent, origin: origin, bytes: Array(summary.utf8))
         var writer = JSONWriter()
         writer.object { writer in
-            writer.member("type", "compaction")
+            writer.member("type", Self.itemType)
             writer.member("encrypted_content", ReasoningEnvelope.seal(state))
         }
-        return OpaquePart(type: "compaction", json: JSONText(writer.bytes))
+        return OpaquePart(.responses, type: Self.itemType, json: JSONText(writer.bytes))
     }
 }

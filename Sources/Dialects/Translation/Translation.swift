@@ -97,8 +97,13 @@ package final class Translation {
             canonical.reasoning.effort = request.standardEffort
             canonical.effortIsGiven = true
         }
-        let compacts = canonical.compacts && request.upstream != .responses
-        if request.upstream != .responses { try Compaction.prepare(&canonical) }
+        let isForeign = request.upstream != request.client
+        if isForeign, let refusal = canonical.foreignRefusal { throw refusal }
+        let compacts = canonical.compacts && isForeign
+        if isForeign {
+            Compaction.prepare(&canonical)
+            canonical.takeOutInlineTools()
+        }
         HostedSearch.prepare(&canonical, for: request.target.rules, in: request.upstream)
         var notes = RequestNotes()
         let encoded = try CodecTable.requests(request.upstream).encode(canonical, for: request.target, &notes)

@@ -51,8 +51,9 @@ package struct CanonicalRequest: Equatable, Sendable {
 
     /// The client wants no answer but a summary to go on from (Responses `compaction_trigger`, the last turn).
     package var compacts = false
-    /// The field that holds a summary which only the provider that made it can read; nil when there is none.
-    package var sealedCompaction: String?
+    /// What the client is told by a provider of another dialect: something in the request can be read or done only by
+    /// one of its own, and the conversation means something else without it. Nil: nothing of that kind is there.
+    package var foreignRefusal: GatewayError?
 
     /// How long the body was that it was read from: about as long as another will be. 0: not known.
     package var sourceBytes = 0

@@ -140,6 +140,8 @@ package struct ReasoningPart: Equatable, Sendable {
 
 /// A part that passes only between a client and a provider of the same dialect.
 package struct OpaquePart: Equatable, Sendable {
+    /// The dialect that knows the part; types of two dialects may have the same name.
+    package var dialect: Dialect
     /// The value of its `type` member, or the name of its only member in Gemini.
     package var type: String
     /// The whole part as it was written.
@@ -149,7 +151,10 @@ package struct OpaquePart: Equatable, Sendable {
     /// What the provider searched the web for, when that is what it did.
     package var search: String?
 
-    package init(type: String, json: JSONText, summary: String? = nil, search: String? = nil) {
+    package init(
+        _ dialect: Dialect, type: String, json: JSONText, summary: String? = nil, search: String? = nil
+    ) {
+        self.dialect = dialect
         self.type = type
         self.json = json
         self.summary = summary

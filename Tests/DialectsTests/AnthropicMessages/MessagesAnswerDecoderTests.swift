@@ -110,14 +110,14 @@ private func state(_ form: ReasoningState.Form, _ text: String) -> AnswerEvent {
             events: opening + [
                 .opaque(
                     OpaquePart(
-                        type: "server_tool_use",
+                        .messages, type: "server_tool_use",
                         json: JSONText(
                             #"{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{"query":"q"}}"#
                         ),
-                        summary: "[web_search was run by the provider]")),
+                        summary: #"[web_search was run by the provider with {"query":"q"}]"#)),
                 .opaque(
                     OpaquePart(
-                        type: "web_search_tool_result",
+                        .messages, type: "web_search_tool_result",
                         json: JSONText(
                             #"{"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":[{"type":"web_search_result","title":"T","url":"U"}]}"#
                         ), summary: "[result of a tool run by the provider]\nT U")),

@@ -218,7 +218,7 @@ enum GeminiSample {
                 .started(id: nil),
                 .opaque(
                     OpaquePart(
-                        type: "executableCode",
+                        .gemini, type: "executableCode",
                         json: JSONText(#"{"executableCode":{"language":"PYTHON","code":"1"}}"#))),
                 .textBegan(phase: nil), .text("a"), .textEnded, .finished(.endTurn, stopSequence: nil),
             ]),

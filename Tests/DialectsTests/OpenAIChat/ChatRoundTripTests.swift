@@ -88,7 +88,7 @@ enum ChatFixture {
         let (body, notes) = try CodecSupport.encode(MessagesRequests.self, request)
         try CodecSupport.expect(body, isGolden: "chat-to-messages.json")
         #expect(notes.losses[.foreignReasoning] == 2 && notes.losses[.reasoningText] == 1)
-        #expect(notes.losses[.opaquePart] == 1 && notes.losses[.media] == 1)
+        #expect(notes.losses[.opaquePart] == 2 && notes.losses[.media] == 1)
         #expect(
             notes.losses.parameters == [
                 "service_tier", "seed", "presence_penalty", "frequency_penalty", "verbosity",

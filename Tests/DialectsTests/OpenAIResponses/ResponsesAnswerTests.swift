@@ -315,7 +315,8 @@ enum ResponsesSample {
                 .started(id: nil),
                 .opaque(
                     OpaquePart(
-                        type: "web_search_call", json: JSONText(#"{"type":"web_search_call","id":"ws_1"}"#),
+                        .responses, type: "web_search_call",
+                        json: JSONText(#"{"type":"web_search_call","id":"ws_1"}"#),
                         search: "")),
                 .finished(.endTurn, stopSequence: nil),
             ]),

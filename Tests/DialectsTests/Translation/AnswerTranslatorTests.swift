@@ -41,7 +41,8 @@ import Testing
             case "bad":
                 events.append(.failed(GatewayError(.rateLimited, "reported")))
                 isOver = true
-            case "shown", "hidden": events.append(.opaque(OpaquePart(type: word, json: JSONText("{}"))))
+            case "shown", "hidden":
+                events.append(.opaque(OpaquePart(.chat, type: word, json: JSONText("{}"))))
             default: events.append(.text(word))
             }
         }

@@ -108,7 +108,7 @@ import Testing
 @Suite struct MessagesSearchTests {
     private static let events: [AnswerEvent] = [
         .started(id: nil),
-        .opaque(OpaquePart(type: "web_search_call", json: JSONText("{}"), search: "ccr gateway")),
+        .opaque(OpaquePart(.responses, type: "web_search_call", json: JSONText("{}"), search: "ccr gateway")),
         .textBegan(phase: nil), .text("It is one."),
         .citation(Citation(url: "https://e.org/a", title: "A")),
         .citation(Citation(url: "https://e.org/a", title: "A")), .citation(Citation(url: "https://e.org/b")),
