@@ -34,7 +34,7 @@ package enum CommandLineTool {
             words = arguments.dropFirst() + ["--help"]
         }
         guard let command = CommandTable.commands.first(where: { words.starts(with: $0.words) }) else {
-            return unknown(words, terminal)
+            return explainGroup(words, terminal) ?? unknown(words, terminal)
         }
         let rest = Array(words.dropFirst(command.words.count))
         if rest.contains("--help") || rest.contains("-h") {
@@ -55,10 +55,24 @@ package enum CommandLineTool {
                 runSupervisor: runSupervisor))
     }
 
+    /// The commands that begin with a word of several, as "key"; nil when that is not what the words are.
+    private static func explainGroup(_ words: [String], _ terminal: any Terminal) -> Int32? {
+        guard let first = words.first, let text = Help.group(first) else { return nil }
+        switch words.dropFirst().first {
+        case nil:
+            terminal.complain(text)
+            return ExitStatus.usage
+        case "--help", "-h":
+            terminal.print(text)
+            return ExitStatus.success
+        default: return nil
+        }
+    }
+
     private static func unknown(_ words: [String], _ terminal: any Terminal) -> Int32 {
         let names = CommandTable.commands.map(\.name)
         let given = words.prefix { !$0.hasPrefix("-") }.prefix(2).joined(separator: " ")
-        // "route" alone is half of "route explain"; "validat c.json" is a misspelt "validate".
+        // "key ad" is a misspelt "key add"; "validat c.json" a misspelt "validate".
         let hint = Spelling.hint(given, in: names)
         let text = hint.isEmpty ? Spelling.hint(words[0], in: names) : hint
         terminal.complain(

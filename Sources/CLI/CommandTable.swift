@@ -197,13 +197,13 @@ package enum CommandTable {
             words: ["login"], group: .credentials, summary: "log in to a service on another device",
             details: """
                 Shows an address and a code to enter there, waits, and stores what the service gives in the vault.
-                Never shows a token. The words codex, copilot, google and oauth2 may stand before the name, or in its place
-                where one credential alone is of that kind.
+                Never shows a token. A kind in the place of the name is enough where one credential alone is of that kind.
                 """,
             operands: [
-                credential,
                 Operand(
-                    name: "NAME", help: "the same behind codex, copilot, google or oauth2", isRequired: false),
+                    name: "NAME|KIND",
+                    help: "the credential's name in the configuration, or codex, copilot, google or oauth2"),
+                Operand(name: "NAME", help: "the credential's name behind its kind", isRequired: false),
             ],
             options: [
                 config,
@@ -317,7 +317,8 @@ package enum CommandTable {
             words: ["help"], group: .general, summary: "list the commands, or explain one", details: "",
             operands: [
                 Operand(
-                    name: "COMMAND", help: "the command to explain", isRequired: false, completion: .commands)
+                    name: "COMMAND", help: "the command to explain, or the first word of several",
+                    isRequired: false, completion: .commands)
             ],
             options: [],
             run: { context in

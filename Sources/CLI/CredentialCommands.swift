@@ -201,7 +201,7 @@ enum CredentialCommands {
                 CredentialCommand(.givenAway, name: command.name, payload: Secret(bytes: reply.json)),
                 configuration)
         } catch let error as RefresherClient.Failure {
-            return complain(context, error.message)
+            return complain(context, error, configuration)
         } catch {
             return complain(context, "\(error)")
         }
@@ -261,7 +261,7 @@ enum CredentialCommands {
             }
             return needsLogin ? ExitStatus.failure : ExitStatus.success
         } catch {
-            return complain(context, error.message)
+            return complain(context, error, configuration)
         }
     }
 
@@ -288,13 +288,23 @@ enum CredentialCommands {
             context.terminal.print(reply.text)
             return ExitStatus.success
         } catch {
-            return complain(context, error.message)
+            return complain(context, error, configuration)
         }
     }
 
     private static func socket(_ context: CommandContext, _ configuration: Configuration) -> String {
         ServiceSurvey.isAboutSystem(context)
             ? ServiceManager.refresherSocket : RefresherConfig.socketPath(below: configuration.stateDirectory)
+    }
+
+    private static func complain(
+        _ context: CommandContext, _ failure: RefresherClient.Failure, _ configuration: Configuration
+    ) -> Int32 {
+        let hasCredentials = configuration.providers.contains { !$0.credentials.isEmpty }
+        return complain(
+            context,
+            (hasCredentials ? "" : "the configuration has no credentials (Providers[].credentials); ")
+                + failure.message)
     }
 
     private static func complain(_ context: CommandContext, _ text: String) -> Int32 {

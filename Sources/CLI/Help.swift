@@ -6,10 +6,7 @@ enum Help {
         let commands = CommandTable.commands
         let width = commands.map(\.name.count).max() ?? 0
         let groups = CommandGroup.allCases.map { group in
-            let rows = commands.filter { $0.group == group }.map { command in
-                ["  " + command.name.padding(to: width), command.summary]
-            }
-            return "\(group.rawValue)\n" + TextTable.lines(rows).joined(separator: "\n")
+            "\(group.rawValue)\n" + list(commands.filter { $0.group == group }, width)
         }
         return """
             ccr: one local address for every coding agent and SDK
@@ -20,6 +17,24 @@ enum Help {
 
             ccr COMMAND --help explains the options of a command; man ccr tells everything.
             """
+    }
+
+    /// The commands of several words that begin with `word`; nil when none does.
+    static func group(_ word: String) -> String? {
+        let commands = CommandTable.commands.filter { $0.words.count > 1 && $0.words[0] == word }
+        guard !commands.isEmpty else { return nil }
+        return """
+            usage: ccr \(word) COMMAND [OPTIONS]
+
+            \(list(commands, commands.map(\.name.count).max() ?? 0))
+
+            ccr \(word) COMMAND --help explains the options of a command.
+            """
+    }
+
+    private static func list(_ commands: [Command], _ width: Int) -> String {
+        TextTable.lines(commands.map { ["  " + $0.name.padding(to: width), $0.summary] }).joined(
+            separator: "\n")
     }
 
     static func text(for command: Command) -> String {
@@ -63,6 +78,11 @@ enum TextTable {
             line += (line.isEmpty ? "" : " ") + word
         }
         return lines + [line]
+    }
+
+    /// "1 token", "2 tokens".
+    static func count(_ number: Int, _ noun: String) -> String {
+        "\(number) \(noun)\(number == 1 ? "" : "s")"
     }
 
     /// "90 s", "5 min", "2 h", "3 d": as much of a time as a person wants to know.

@@ -37,7 +37,10 @@ enum KeyCommand {
             if after.configuration == nil {
                 unlink(path)
                 for problem in after.problems where problem.severity == .error {
-                    context.terminal.complain(problem.description)
+                    // The file is gone again: its lines would tell nothing.
+                    let option = problem.position?.file == path ? option(problem.keyPath) : nil
+                    context.terminal.complain(
+                        option.map { "ccr key add: \($0): \(problem.message)" } ?? problem.description)
                 }
                 throw UsageError(message: "nothing was changed")
             }
@@ -124,6 +127,14 @@ enum KeyCommand {
         return "\(directory)config.d/client-\(name).json"
     }
 
+    /// The option that a key of the file is made of.
+    private static func option(_ keyPath: String) -> String? {
+        let others: [(option: String, member: StaticString)] = [
+            ("--models", "models"), ("--expires", "expires"),
+        ]
+        return (numbers + amounts + others).first { keyPath.hasSuffix(".\($0.member)") }?.option
+    }
+
     private static func write(_ bytes: [UInt8], _ path: String) throws(UsageError) {
         let directory = String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])
         if mkdir(directory, 0o755) != 0, errno != EEXIST {
@@ -146,14 +157,16 @@ enum KeyCommand {
         var members: [(StaticString, [UInt8])] = []
         for (option, member) in numbers {
             guard let text = context.options[option] else { continue }
-            guard let number = Int(text) else { throw UsageError(message: "\(option) is no whole number") }
+            guard let number = Int(text) else {
+                throw UsageError(message: "\(option) is \(quoted(text)), allowed is a whole number")
+            }
             members.append((member, Array(String(number).utf8)))
         }
         var budget: [(StaticString, [UInt8])] = []
         for (option, member) in amounts {
             guard let text = context.options[option] else { continue }
             guard let amount = Double(text), amount.isFinite else {
-                throw UsageError(message: "\(option) is no amount")
+                throw UsageError(message: "\(option) is \(quoted(text)), allowed is an amount as 2.50")
             }
             budget.append((member, Array("\(amount)".utf8)))
         }
@@ -244,7 +257,9 @@ enum KeyCommand {
             let whole = Int((amount * 100).rounded())
             return "\(whole / 100).\(whole % 100 < 10 ? "0" : "")\(whole % 100)"
         }
-        return [spent.map(cents), budget.map { "of \(cents($0))" }].compactMap { $0 }.joined(separator: " ")
+        // What is spent is not known while the gateway is down or does not know the key yet.
+        let known = spent.map(cents) ?? (budget == nil ? nil : "?")
+        return [known, budget.map { "of \(cents($0))" }].compactMap { $0 }.joined(separator: " ")
     }
 
     private static func hasExpired(_ key: ClientKey) -> Bool {

@@ -46,8 +46,9 @@ enum ProviderCommand {
         guard let entry = entries.first(where: { $0.name.lowercased() == wanted.lowercased() }) else {
             let what = context.has("--kinds") ? "kind of provider" : "configured provider"
             context.terminal.complain(
-                "ccr provider show: \(quoted(wanted)) is no \(what)\(Spelling.hint(wanted, in: entries.map(\.name)))"
-            )
+                "ccr provider show: \(quoted(wanted)) is no \(what)\(Spelling.choice(wanted, of: entries.map(\.name)))"
+                    + (!context.has("--kinds") && ProviderTable.all.contains { $0.kind == wanted }
+                        ? "; with --kinds it is a kind" : ""))
             return ExitStatus.usage
         }
         if context.has("--json") {
@@ -91,7 +92,7 @@ enum ProviderCommand {
             lines.append("  field \(name): \(value)")
         }
         let differences = ProfileText.differences(profile)
-        if !differences.isEmpty { lines.append("  differs from the dialect's vendor:") }
+        if !differences.isEmpty { lines.append("  what is special about it:") }
         lines += differences.map { "    " + $0 }
         if !entry.models.isEmpty { lines.append("  models: " + entry.models.joined(separator: ", ")) }
         return lines

@@ -37,8 +37,9 @@ enum RefresherClient {
             }
         } catch {
             throw Failure(
-                message: "the refresher does not answer at \(path) (\(error)); it runs with ccr run when the "
-                    + "configuration has credentials, or behind ccr-refresher.socket, for root")
+                message: "the refresher does not answer at \(path) (\(error)); it runs beside a "
+                    + "gateway whose configuration has credentials, or "
+                    + "behind ccr-refresher.socket, for root")
         }
         throw Failure(message: "the refresher closed the connection; its log says why")
     }

@@ -65,7 +65,10 @@ enum RouteCommand {
         }
         let key = context.options["--key"]
         if let key, !configuration.clientKeys.contains(where: { $0.name == key }) {
-            throw UsageError(message: "there is no client \(quoted(key))")
+            throw UsageError(
+                message:
+                    "there is no client \(quoted(key))\(Spelling.choice(key, of: configuration.clientKeys.map(\.name)))"
+            )
         }
         return try withExtendedLifetime(parser) { () throws(UsageError) in
             guard root.isObject else { throw UsageError(message: "the body is no JSON object") }
@@ -121,7 +124,7 @@ enum RouteCommand {
     ) -> String {
         var lines = [
             "\(request.endpoint.clientPath), model \(request.model.map { quoted($0) } ?? "missing"), "
-                + "client \(request.client.name), about \(request.traits.tokens) tokens"
+                + "client \(request.client.name), about \(TextTable.count(request.traits.tokens, "token"))"
         ]
         lines += explanation.steps.map { "  " + $0 }
         switch explanation.result {

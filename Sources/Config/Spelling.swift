@@ -5,6 +5,8 @@
 package enum Spelling {
     /// The longest name that is compared; longer ones are no typing mistakes.
     package static let maximumLength = 128
+    /// The most names that are listed when none is near.
+    private static let maximumListed = 8
 
     /// The candidates nearest to `name`, best first, at most `limit` and none that is too far off.
     ///
@@ -32,6 +34,14 @@ package enum Spelling {
         let names = near(name, in: candidates, limit: limit)
         return names.isEmpty
             ? "" : " (did you mean " + names.map { quoted($0) }.joined(separator: " or ") + "?)"
+    }
+
+    /// The names that may stand in the place of one that may not: those that are near, else all of a few.
+    package static func choice(_ name: String, of candidates: [String]) -> String {
+        let hint = hint(name, in: candidates)
+        guard hint.isEmpty, 1...maximumListed ~= candidates.count else { return hint }
+        return
+            " (there \(candidates.count == 1 ? "is" : "are") \(candidates.map { quoted($0) }.joined(separator: ", ")))"
     }
 
     private static func contains(_ text: [UInt8], _ part: [UInt8]) -> Bool {

@@ -64,7 +64,7 @@ final class Manager {
     }
 
     /// A line for people.
-    var status: String { keeper.trouble ?? "counting, \(links.count) front(s)" }
+    var status: String { keeper.trouble ?? "counting for \(links.count) front\(links.count == 1 ? "" : "s")" }
 
     /// Serves scrapers on a listening stream socket.
     func listen(_ descriptor: consuming FileDescriptor) throws(Errno) {

@@ -296,7 +296,9 @@ package final class FrontProcess {
     private func authenticateAdmin(_ request: ClientRequest) throws(GatewayError) {
         guard !adminKeys.isEmpty else {
             throw GatewayError(
-                .permission, "no ADMIN_API_KEY is configured; ask over an admin socket, or configure one")
+                .permission,
+                "this is for administrators: set ADMIN_API_KEY in the configuration and send it, or ask over an admin socket"
+            )
         }
         let head = request.head
         let bearer = head.withFirst("authorization") { value -> Bool in

@@ -77,6 +77,7 @@ enum PathTable {
             Row(methods: ["GET"], path: "/v1/usage", target: .exporter),
             Row(methods: ["GET"], path: "/v1/throughput", target: .exporter),
             Row(methods: ["GET"], path: "/v1/frontend-metrics", target: .exporter),
+            Row(methods: ["GET"], path: "/v1/token-drift", target: .exporter),
         ]
 
     private static let byPath: [String: Row] = Dictionary(uniqueKeysWithValues: rows.map { ($0.path, $0) })

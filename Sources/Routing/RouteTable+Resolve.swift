@@ -236,10 +236,10 @@ extension RouteTable {
             for candidate in candidates { explainTranslation(candidate, endpoint.dialect, &steps) }
         }
         if candidates.isEmpty { steps?.append("skipped: \(mismatch(first, endpoint.dialect))") }
+        if steps != nil { explainFallbacks(endpoint, besides: candidates, &steps) }
         for candidate in index.fallbacks[Int(endpoint.rawValue)] where !candidates.contains(candidate) {
             candidates.append(candidate)
         }
-        if steps != nil { explainFallbacks(endpoint, &steps) }
         guard !candidates.isEmpty else {
             throw GatewayError(
                 .invalidRequest,

@@ -59,9 +59,13 @@ extension RouteTable {
         steps?.append("\(quoted(provider.name)) speaks \(spoken); \(dialect.name) is translated")
     }
 
-    func explainFallbacks(_ endpoint: Endpoint, _ steps: inout [String]?) {
+    /// - Parameter known: candidates that have been named already.
+    func explainFallbacks(
+        _ endpoint: Endpoint, besides known: [RouteCandidate], _ steps: inout [String]?
+    ) {
         for destination in fallbacks {
             if let candidate = destination.candidate(providers, endpoint) {
+                guard !known.contains(candidate) else { continue }
                 steps?.append("fallback from Router: \(quoted(candidate.model)) at \(candidate.provider)")
                 explainTranslation(candidate, endpoint.dialect, &steps)
             } else {

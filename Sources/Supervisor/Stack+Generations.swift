@@ -217,7 +217,8 @@ extension Stack {
     }
 
     private var servingLine: String {
-        "serving on \(listeners.description) with \(current?.workers.count ?? 0) providers"
+        let count = current?.workers.count ?? 0
+        return "serving on \(listeners.description) with \(count) provider\(count == 1 ? "" : "s")"
     }
 
     /// The front in force has said how busy it is; the manager shows it with our own line.

@@ -46,11 +46,22 @@ struct CommandTests {
         for line in outcome.output.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
     }
 
+    @Test("explains the first word of several by the commands that begin with it")
+    func groupHelp() {
+        let text = ccr(["key"]).complaints
+        #expect(text.hasPrefix("usage: ccr key COMMAND [OPTIONS]\n\n  key add     make a client key"))
+        #expect(text.contains("key revoke") && !text.contains("validate"))
+        #expect(ccr(["key"]).status == 2)
+        for words in [["key", "--help"], ["key", "-h"], ["help", "key"]] {
+            #expect(ccr(words).output == text && ccr(words).status == 0)
+        }
+    }
+
     @Test(
         "refuses what it does not know and names what is near",
         arguments: [
             (["validat"], "ccr: unknown command “validat” (did you mean “validate”?); see ccr help\n"),
-            (["route"], "ccr: unknown command “route” (did you mean “route explain”?); see ccr help\n"),
+            (["key", "ad"], "ccr: unknown command “key ad” (did you mean “key add”?); see ccr help\n"),
             (["xyzzy"], "ccr: unknown command “xyzzy”; see ccr help\n"),
             (
                 ["statsu", "now"],
@@ -250,6 +261,46 @@ struct CommandTests {
                   2. e, model “echo”: embedded provider
 
                 """)
+    }
+
+    @Test("names each candidate of a route once")
+    func explainOnce() {
+        let outcome = run("route", "explain", "--config", "good.json", input: "{}")
+        #expect(
+            outcome.output == """
+                /v1/chat/completions, model missing, client other, about 1 token
+                  the request names no model
+                  Router.default decides: model “echo” at e
+                decided by Router.default, as main; candidates:
+                  1. e, model “echo”: embedded provider
+
+                """)
+    }
+
+    @Test("names what there is where a name is none")
+    func choices() {
+        #expect(
+            run("route", "explain", "--config", "good.json", "--key", "x", input: "{}").complaints.hasSuffix(
+                "ccr route explain: there is no client “x”\n"))
+        let files = [
+            "c.json":
+                #"{"Providers":[{"name":"e","api_base_url":"builtin:echo"}],"Clients":[{"name":"ci","key":"k"}]}"#
+        ]
+        #expect(
+            ccr(["route", "explain", "--config", "c.json", "--key", "x"], input: "{}", files: files)
+                .complaints
+                == "ccr route explain: there is no client “x” (there is “ci”)\n")
+        #expect(
+            run("provider", "show", "--config", "good.json", "openai").complaints.hasSuffix(
+                "“openai” is no configured provider (there are “p”, “e”); with --kinds it is a kind\n"))
+        #expect(
+            run("provider", "show", "opnai", "--kinds").complaints
+                == "ccr provider show: “opnai” is no kind of provider (did you mean “openai”?)\n")
+        let status = run("credentials", "status", "--config", "good.json")
+        #expect(status.status == 1)
+        #expect(
+            status.complaints.contains(
+                "ccr: the configuration has no credentials (Providers[].credentials); "))
     }
 
     @Test("explains a route for programs")

@@ -39,6 +39,7 @@ import Testing
             ("/metrics", .exporter, false), ("/v1/latencies", .exporter, false),
             ("/v1/usage", .exporter, false),
             ("/v1/throughput", .exporter, false), ("/v1/frontend-metrics", .exporter, false),
+            ("/v1/token-drift", .exporter, false),
             ("/api/bans", .bans(.list), false), ("/admin/credentials/status", .admin(.status), false),
         ])
     func own(path: String, target: PathTarget, takesHead: Bool) throws {

@@ -162,7 +162,13 @@ class Money(Case):
         )
         self.assertEqual(again.returncode, 2)
         self.assertIn("already", again.stderr)
-        for option, value, words in (("--rpm", "0", "allowed is"), ("--expires", "2020-01-01", "this day is over")):
+        for option, value, words in (
+            ("--rpm", "0", "ccr key add: --rpm: is 0, allowed is a whole number from 1 to"),
+            ("--rpm", "x", "ccr key add: --rpm is “x”, allowed is a whole number"),
+            ("--daily-usd", "-1", "ccr key add: --daily-usd: is -1.0, allowed is a number from"),
+            ("--expires", "tomorrow", "ccr key add: --expires: allowed is a day as"),
+            ("--expires", "2020-01-01", "this day is over"),
+        ):
             wrong = subprocess.run(
                 [PROGRAM, "key", "add", "b", option, value, "--config", str(stack.path)],
                 capture_output=True,

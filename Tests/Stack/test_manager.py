@@ -97,7 +97,7 @@ class Notifications(Case):
     def test_readiness_traffic_watchdog_and_end(self):
         stack = self.enterContext(Managed())
         stack.wait_told("READY=1")
-        serving = f"STATUS=serving on http://127.0.0.1:{stack.port} with 1 providers"
+        serving = f"STATUS=serving on http://127.0.0.1:{stack.port} with 1 provider"
         stack.wait_told(serving)
         stack.wait_told("WATCHDOG=1")
         for _ in range(3):
