@@ -11,8 +11,9 @@ import Posix
 import Routing
 
 extension FrontProcess {
-    /// How long a request waits for a provider's worker that is being restarted.
-    private static let workerWaitUsec: UInt64 = 2_000_000
+    /// How long a request waits for a provider's worker that is being restarted: for the first restart after a crash, and
+    /// for later ones only when nobody else could answer.
+    private static let workerWaitUsec: (withOthers: UInt64, alone: UInt64) = (250_000, 2_000_000)
     /// Output tokens that are set aside for a request until its real number is known.
     static let assumedOutputTokens = 1_000
 
@@ -41,7 +42,7 @@ extension FrontProcess {
         switch withPolicy({ $0.next(&request.course, now) }) {
         case .ask(let grant):
             request.grant = grant
-            request.waitUntilUsec = now + FrontProcess.workerWaitUsec
+            request.waitUntilUsec = 0
             handOver(request, grant)
         case .wait(let until):
             request.wakeUsec = until
@@ -91,16 +92,13 @@ extension FrontProcess {
     /// Hands the request to the granted candidate, or waits for its worker, or goes on to the next.
     private func handOver(_ request: ClientRequest, _ grant: Grant) {
         let candidate = grant.candidate
-        guard let link = workers.leastBusy(candidate.providerIndex) else {
-            waiting.append(request)
-            return
-        }
+        guard let link = workers.leastBusy(candidate.providerIndex) else { return awaitWorker(request) }
         request.race = grant.hedgeAfterMsec > 0 ? makeRace() : nil
         guard let file = post(request, grant, tag: request.tag, token: request.race?.token, to: link)
         else {
             request.race = nil
             // It has just ended; the next one is on its way.
-            if !link.takesMessages { return waiting.append(request) }
+            if !link.takesMessages { return awaitWorker(request) }
             return unsent(request, "provider \(candidate.provider) has too many requests")
         }
         request.bodyFile = file.memory
@@ -237,6 +235,18 @@ extension FrontProcess {
     }
 
     // MARK: - Waiting
+
+    /// The worker of the granted candidate is not there at the moment.
+    private func awaitWorker(_ request: ClientRequest) {
+        waiting.append(request)
+        // Another worker that comes up gives no more time.
+        guard request.waitUntilUsec == 0 else { return }
+        let hasOthers = policy.others(request.course, now).contains {
+            workers.leastBusy($0.providerIndex) != nil
+        }
+        let wait = FrontProcess.workerWaitUsec
+        request.waitUntilUsec = now + (hasOthers ? wait.withOthers : wait.alone)
+    }
 
     /// A worker has come up: requests that wait for one may go on.
     func retryWaiting() {

@@ -135,6 +135,17 @@ class WorkerDeath(Case):
             self.skipTest("needs the right to trace processes")
         self.assertIn("attached", first)
 
+    def test_another_candidate_answers_while_a_worker_is_kept_from_starting_too_often(self):
+        # After the sixth death the next worker starts 1.6 s later.
+        for _ in range(5):
+            old = self.stack.kill_child("worker first")
+            self.stack.wait_replaced("worker first", old, 5)
+        self.stack.kill_child("worker first")
+        wait_for("the end of the worker", 1, lambda: "worker first" not in self.stack.children())
+        answer = self.stack.post(CHAT.path, CHAT.request("ok"))
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(answer.header("x-ccr-tier"), "second")
+
     def test_the_worker_is_back_within_a_second(self):
         old = self.stack.kill_child("worker first")
         at = time.monotonic()

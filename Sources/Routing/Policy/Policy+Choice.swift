@@ -245,6 +245,19 @@ extension Policy {
         course.entries.allSatisfy { $0.hope == .none || !circuit($0.candidate).admits(now) }
     }
 
+    /// The other candidates that could be asked in place of the present one: their circuits are closed, and they have a
+    /// credential that is neither banned nor waits.
+    package func others(_ course: Course, _ now: UInt64) -> [RouteCandidate] {
+        course.entries.indices.filter { index in
+            let candidate = course.entries[index].candidate
+            let credentials = providers[candidate.providerIndex].credentials
+            return index != course.attempt?.entry && mayJoin(course, index)
+                && credentials.indices.contains {
+                    credentials[$0].gate.admits(now) && !isBanned(candidate, $0, now)
+                }
+        }.map { course.entries[$0].candidate }
+    }
+
     // MARK: - Terms
 
     private static let repeatable = FailureSet(

@@ -23,7 +23,7 @@ extension Policy {
     }
 
     /// Whether a candidate that this request has not asked is well; half-open circuits are probed by first requests.
-    private func mayJoin(_ course: Course, _ index: Int) -> Bool {
+    func mayJoin(_ course: Course, _ index: Int) -> Bool {
         course.entries[index].hope == .open
             && circuit(course.entries[index].candidate).state == .closed
     }

@@ -109,6 +109,28 @@ struct PolicyTests {
         #expect(client.waitsUntil(startedUsec: 5, totalMsec: 1_000) == 1_000_005)
     }
 
+    @Test("knows who could be asked in place of a candidate: whoever is well, not banned and has not failed")
+    func others() {
+        let config = PolicyConfig(providers: ["a", "b", "c", "d"].map { provider($0) })
+        var policy = Policy(config, seed: 1)
+        // The credential of d has to be left alone.
+        var other = Course([candidates(config)[3]], deadlineUsec: 600 * Self.second)
+        _ = ask(&policy, &other)
+        _ = policy.failed(&other, FailureReport(.quota, retryAfterMsec: 60_000), 0)
+        var course = course(config)
+        #expect(ask(&policy, &course, 1)?.candidate.provider == "a")
+        #expect(policy.others(course, 1).map(\.provider) == ["b", "c"])
+        let isAdded = policy.ban(
+            Ban(
+                provider: "c", credential: "", model: "m", origin: .admin, reason: "r", sinceUsec: 1,
+                untilUsec: nil), 1)
+        #expect(isAdded)
+        #expect(policy.others(course, 2).map(\.provider) == ["b"])
+        _ = policy.failed(&course, FailureReport(.server), 2)
+        #expect(ask(&policy, &course, 2)?.candidate.provider == "b")
+        #expect(policy.others(course, 2).isEmpty)
+    }
+
     /// A policy that was asked for `count` models, of which the last one is overloaded and the one before it is still asked.
     private func wide(_ count: Int) -> Policy {
         let config = PolicyConfig(providers: [provider("a")])
