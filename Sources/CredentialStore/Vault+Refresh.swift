@@ -134,7 +134,7 @@ extension Vault {
         case committed(generation: UInt64)
         /// The intent is committed already.
         case repeated
-        /// Somebody stored another secret meanwhile; that one stays.
+        /// Somebody stored another secret meanwhile, or logged out; that stays.
         case superseded
     }
 
@@ -157,7 +157,8 @@ extension Vault {
     ///
     /// - Parameters:
     ///   - intent: its number; 0 for kinds that need none.
-    ///   - sentFingerprint: of the secret that was sent; empty skips the comparison.
+    ///   - sentFingerprint: of the secret that was sent; empty skips the comparison. With it the stored secret has
+    ///     proved itself.
     package func commit(
         _ credential: String, intent: Int, sentFingerprint: [UInt8], refresh: Secret?, token: PublishedToken,
         life: Life, accountID: String, cause: String, event: String = "ok", durationMsec: Int? = nil, now: Int
@@ -168,11 +169,15 @@ extension Vault {
                 if phases.first == "committed" { return .repeated }
             }
             let held = try secret(credential, "refresh")
-            if !sentFingerprint.isEmpty, let held, !keys.fingerprints(held).contains(sentFingerprint) {
+            let isHeld = held.map { keys.fingerprints($0).contains(sentFingerprint) } ?? false
+            if !sentFingerprint.isEmpty, !isHeld {
+                try renewPrevious(credential, sentFingerprint: sentFingerprint, by: refresh)
                 try write { () throws(SQLiteError) in
                     if intent > 0 { try close(intent, "failed", "superseded", now) }
                     try insert(
-                        AuditEntry(credential: credential, event: "superseded", cause: cause, intent: intent),
+                        AuditEntry(
+                            credential: credential, event: "superseded", cause: cause,
+                            intent: intent > 0 ? intent : nil),
                         now: now)
                 }
                 return .superseded
@@ -181,6 +186,7 @@ extension Vault {
             let generation = row.generation + 1
             try write { () throws(SQLiteError) in
                 if let refresh { try put(credential, "refresh", refresh, generation: generation) }
+                if !sentFingerprint.isEmpty { try dropPrevious(credential) }
                 try put(credential, "access", token.sealedForm, generation: generation)
                 var statement = try database.prepare(
                     """

@@ -140,7 +140,8 @@ package final class Vault {
 
     // MARK: - Secrets
 
-    /// A stored secret: "refresh" (the long-lived one), "client", "access" (the published form).
+    /// A stored secret: "refresh" (the long-lived one), "client", "access" (the published form), "previous" (the
+    /// long-lived one before it, until the new one has proved itself).
     ///
     /// - Throws: `.sealed` when it does not open.
     package func secret(_ credential: String, _ name: String) throws(StoreError) -> Secret? {
@@ -155,27 +156,32 @@ package final class Vault {
         return secret
     }
 
-    /// Stores long-lived secrets that a person or a file gave. The next generation begins with the next token.
+    /// Stores long-lived secrets that a person or a file gave. The next generation begins with the next token. The
+    /// secret "refresh" that was there comes back when the service refuses the new one.
     package func setSecrets(
         _ credential: String, _ secrets: [String: Secret], accountID: String?, event: String, note: String,
         now: Int
     ) throws(StoreError) {
-        try change { () throws(SQLiteError) in
-            for (name, secret) in secrets {
-                try put(credential, name, secret, generation: 0)
+        try decide { () throws(StoreError) in
+            if let secret = secrets["refresh"] { try keepPrevious(credential, replacedBy: secret) }
+            try write { () throws(SQLiteError) in
+                for (name, secret) in secrets {
+                    try put(credential, name, secret, generation: 0)
+                }
+                if let accountID {
+                    var statement = try database.prepare(
+                        "UPDATE credential SET account_id = ?2 WHERE id = ?1")
+                    statement.bind(1, credential)
+                    statement.bind(2, accountID)
+                    try statement.run()
+                }
+                let prints = secrets["refresh"].map { keys.fingerprint($0) }
+                try insert(
+                    AuditEntry(
+                        credential: credential, event: event, cause: "operator", newFingerprint: prints,
+                        note: note),
+                    now: now)
             }
-            if let accountID {
-                var statement = try database.prepare("UPDATE credential SET account_id = ?2 WHERE id = ?1")
-                statement.bind(1, credential)
-                statement.bind(2, accountID)
-                try statement.run()
-            }
-            let prints = secrets["refresh"].map { keys.fingerprint($0) }
-            try insert(
-                AuditEntry(
-                    credential: credential, event: event, cause: "operator", newFingerprint: prints,
-                    note: note),
-                now: now)
         }
     }
 
@@ -249,7 +255,7 @@ package final class Vault {
     }
 
     /// A secret; nil when it does not open. One that does not with the old keys will not with the new ones.
-    private func whatOpens(_ credential: String, _ name: String) throws(StoreError) -> Secret? {
+    func whatOpens(_ credential: String, _ name: String) throws(StoreError) -> Secret? {
         do throws(StoreError) {
             return try secret(credential, name)
         } catch {

@@ -67,6 +67,7 @@ extension Vault {
                 try insert(AuditEntry(credential: row.name, event: "restored", cause: "operator"), now: now)
             }
             guard rotating.contains(row.name) else { continue }
+            try change { () throws(SQLiteError) in try dropPrevious(row.name) }
             try setState(row.name, .needsLogin, "restored from a copy", now: now)
         }
     }

@@ -51,7 +51,11 @@ final class BrowserFlow {
         self.done = done
     }
 
-    deinit { close() }
+    deinit {
+        close()
+        // A request under way keeps itself alive, and would answer to nobody.
+        exchange?.cancel()
+    }
 
     private static func listen(_ ports: [UInt16]) throws(Errno) -> (SharedDescriptor, UInt16) {
         var failure = Errno("bind", code: EADDRINUSE)

@@ -10,7 +10,17 @@ import Journal
 import Posix
 
 extension Commands {
-    func logIn(_ runner: Runner, _ reply: @escaping Reply) throws(StoreError) {
+    /// Who asked has gone, as after Ctrl-C: a login that nobody waits for must not replace what is there.
+    func left(_ asker: AnyObject) {
+        for (name, login) in logins where login.asker === asker {
+            logins[name] = nil
+            environment.journal.log(
+                .notice, .credentialTrouble,
+                "the login of \(name) is given up: who began it does not wait for it")
+        }
+    }
+
+    func logIn(_ runner: Runner, _ asker: AnyObject?, _ reply: @escaping Reply) throws(StoreError) {
         let name = runner.spec.name
         guard let (profile, clientSecret) = try begin(runner, reply), profile.device != nil,
             let login = DeviceLogin(profile, clientSecret: clientSecret)
@@ -24,11 +34,13 @@ extension Commands {
         let flow = LoginFlow(
             login, environment, show: { [unowned self] in self.show($0, $1, reply) },
             done: { [unowned self] in self.finish($0, runner, reply) })
-        logins[name] = Login(flow: flow, reply: reply)
+        logins[name] = Login(flow: flow, asker: asker, reply: reply)
         flow.start()
     }
 
-    func logInWithBrowser(_ runner: Runner, _ reply: @escaping Reply) throws(StoreError) {
+    func logInWithBrowser(_ runner: Runner, _ asker: AnyObject?, _ reply: @escaping Reply)
+        throws(StoreError)
+    {
         guard let (profile, clientSecret) = try begin(runner, reply), profile.browser != nil else {
             return reply(
                 no("credentials of kind \(runner.spec.kind.rawValue) have no login in a browser here"))
@@ -38,7 +50,7 @@ extension Commands {
                 profile, clientSecret: clientSecret, environment,
                 show: { [unowned self] in self.show($0, nil, reply) },
                 done: { [unowned self] in self.finish($0, runner, reply) })
-            logins[runner.spec.name] = Login(flow: flow, reply: reply)
+            logins[runner.spec.name] = Login(flow: flow, asker: asker, reply: reply)
             flow.start()
         } catch {
             reply(no("no loopback port for the login is free: \(error)"))
@@ -138,6 +150,8 @@ extension Commands {
 struct Login {
     /// Ends when nobody holds it.
     let flow: AnyObject
+    /// The connection on which it was asked for.
+    weak var asker: AnyObject?
     /// Who waits for its end.
     let reply: Commands.Reply
 }

@@ -34,6 +34,7 @@ extension Commands {
             runner.secretChanged()
             return refresh(runner, reply)
         }
+        if let objection = try replaced(file.secret, runner) { return reply(objection) }
         guard command.verb == .importQuietly, let access = file.access, lives(file.expiresAt) else {
             return try keep(file.secret, account: file.accountID, "import", runner, reply)
         }
@@ -43,6 +44,20 @@ extension Commands {
             now: environment.seconds)
         try runner.adopt(access, account: file.accountID, expiresAt: file.expiresAt, headers: file.headers)
         reply(CredentialReply(succeeded: true, text: "\(name) has token \(runner.machine.generation)"))
+    }
+
+    /// The answer to somebody who brings a secret that this refresher has sent and got another one for. To send it again
+    /// would end the login that goes on with the other one.
+    private func replaced(_ secret: Secret?, _ runner: Runner) throws(StoreError) -> CredentialReply? {
+        let name = runner.spec.name
+        guard let secret, runner.spec.profile?.rotates == true,
+            try environment.vault.row(name)?.state != .needsLogin,
+            try environment.vault.secret(name, "refresh") != secret,
+            try environment.vault.wasReplaced(name, secret: secret)
+        else { return nil }
+        return no(
+            "this refresh token of \(name) has been used already, and the login goes on with its successor, which "
+                + "the service may end if the old one is sent again; nothing was changed")
     }
 
     /// Whether a token with this end, in seconds since 1970, is worth taking.
@@ -76,6 +91,7 @@ extension Commands {
         guard runner.spec.followedFile == nil, runner.spec.command.isEmpty else {
             return reply(no("the tokens of \(runner.spec.name) come from elsewhere"))
         }
+        if let objection = try replaced(tokens.refresh, runner) { return reply(objection) }
         guard lives(tokens.expiresAt) else {
             guard let refresh = tokens.refresh else {
                 return reply(

@@ -29,7 +29,8 @@ final class Commands {
 
     var environment: KeeperEnvironment { keeper.environment }
 
-    func run(_ command: CredentialCommand, reply: @escaping Reply) {
+    /// - Parameter asker: the connection that `left` is called with when it closes.
+    func run(_ command: CredentialCommand, of asker: AnyObject, reply: @escaping Reply) {
         do throws(StoreError) {
             switch command.verb {
             case .status: reply(try status())
@@ -50,20 +51,20 @@ final class Commands {
                         keeper.names.isEmpty ? "none is configured" : keeper.names.joined(separator: ", ")
                     return reply(no("there is no credential “\(command.name)”; there are: \(known)"))
                 }
-                try run(command, runner, reply)
+                try run(command, runner, asker, reply)
             }
         } catch {
             reply(no("\(error)"))
         }
     }
 
-    private func run(_ command: CredentialCommand, _ runner: Runner, _ reply: @escaping Reply)
-        throws(StoreError)
-    {
+    private func run(
+        _ command: CredentialCommand, _ runner: Runner, _ asker: AnyObject, _ reply: @escaping Reply
+    ) throws(StoreError) {
         switch command.verb {
         case .refresh: refresh(runner, reply)
-        case .login: try logIn(runner, reply)
-        case .loginInBrowser: try logInWithBrowser(runner, reply)
+        case .login: try logIn(runner, asker, reply)
+        case .loginInBrowser: try logInWithBrowser(runner, asker, reply)
         case .logout: reply(try logOut(runner))
         case .importFile, .importQuietly, .replace: try importFile(command, runner, reply)
         case .store: try store(command.payload, runner, reply)
@@ -80,6 +81,12 @@ final class Commands {
 
     func refresh(_ runner: Runner, _ reply: @escaping Reply) {
         keeper.refresh(runner.spec.name) { [unowned self] in
+            if let refusal = runner.attempt.refusal {
+                return reply(
+                    self.no(
+                        "\(runner.spec.name): the new login was refused (\(refusal)); the one before it is in use "
+                            + "again, look at ccr credentials status"))
+            }
             let machine = runner.machine
             let isGood = machine.state == .fresh || machine.state == .static
             let text = isGood ? "\(runner.spec.name) has token \(machine.generation)" : self.trouble(runner)

@@ -77,6 +77,7 @@ final class ControlServer {
     private func close(_ peer: Peer) {
         peer.channel?.close()
         peers.removeAll { $0 === peer }
+        commands.left(peer)
     }
 
     private func receive(
@@ -102,7 +103,7 @@ final class ControlServer {
                         CredentialReply(
                             succeeded: false, text: "only the refresher's user and root may do that"), peer)
                 }
-                commands.run(command) { [weak self, weak peer] answer in
+                commands.run(command, of: peer) { [weak self, weak peer] answer in
                     guard let self, let peer else { return }
                     self.reply(answer, peer)
                 }

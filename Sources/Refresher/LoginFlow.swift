@@ -25,6 +25,9 @@ final class LoginFlow {
         self.done = done
     }
 
+    /// A request under way keeps itself alive, and would answer to nobody.
+    deinit { exchange?.cancel() }
+
     func start() {
         send(login.start()) { [unowned self] answer in
             self.perform(self.login.codeAnswered(answer, parser: self.environment.parser))

@@ -28,6 +28,8 @@ extension Runner {
         attempt.cause = cause
         attempt.before = machine.state
         attempt.startedUsec = Clock.monotonicUsec()
+        // Read before anything is sent: an answer must be stored whatever can be read then.
+        attempt.account = try vault.row(spec.name)?.accountID ?? ""
         if let path = spec.followedFile {
             begin(forced)
             return takeFollowed(path)
@@ -37,6 +39,7 @@ extension Runner {
             return runHelper()
         }
         guard let secret = try secret() else { return }
+        attempt.sent = secret
         guard let profile else {
             begin(forced)
             return takeStatic(secret)
@@ -44,7 +47,6 @@ extension Runner {
         // A server that replaces the secret is only asked when its successor can be kept.
         try spool?.probe()
         begin(forced)
-        attempt.sent = secret
         if spool != nil {
             do throws(StoreError) {
                 attempt.intent = try vault.openIntent(
@@ -99,6 +101,7 @@ extension Runner {
         do throws(StoreError) {
             let mayRotate = profile?.rotates == true
             if spec.secret == .vault || mayRotate, let held = try vault.secret(spec.name, "refresh") {
+                attempt.isHeld = true
                 return held
             }
             let secret = try SecretReader.secret(spec.secret, kind: spec.kind)
@@ -106,6 +109,7 @@ extension Runner {
                 try vault.setSecrets(
                     spec.name, ["refresh": secret], accountID: nil, event: "import", note: spec.secret.text,
                     now: now)
+                attempt.isHeld = true
             }
             return secret
         } catch {
@@ -153,7 +157,8 @@ extension Runner {
             }
             try store(
                 SpooledGrant(
-                    intent: 0, baseGeneration: machine.generation, sentFingerprint: [], refresh: secret,
+                    intent: 0, baseGeneration: machine.generation, sentFingerprint: sentFingerprint,
+                    refresh: secret,
                     token: token, lifetime: grant.lifetime, arrivedAt: now, accountID: grant.accountID ?? ""),
                 renewAfter: nil)
         } catch {
@@ -163,6 +168,7 @@ extension Runner {
 
     private func runHelper() {
         environment.runHelper(spec.name) { [unowned self] answer in
+            if self.attempt.isForgotten { return self.finish("logged_out", counts: false) }
             let format = self.spec.settings["command_format"].flatMap { HelperFormat(rawValue: $0) }
             let outcome = answer.outcome(
                 format ?? (self.spec.kind == .awsSigV4 ? .aws : .raw),
@@ -211,24 +217,36 @@ extension Runner {
 
     private func granted(_ grant: TokenGrant) {
         hasCorrectedSkew = false
-        do throws(StoreError) {
-            let held = try vault.row(spec.name)?.accountID ?? ""
-            if let account = grant.accountID, !held.isEmpty, account != held {
-                return end(.denied("the answer is for another account", mayProbe: false), of: endpoint)
-            }
-            let spooled = SpooledGrant(
-                intent: attempt.intent?.id ?? 0, baseGeneration: machine.generation,
-                sentFingerprint: attempt.intent?.fingerprint ?? [], refresh: grant.refresh,
-                token: published(grant, account: grant.accountID ?? held), lifetime: grant.lifetime,
-                arrivedAt: now, accountID: grant.accountID ?? "")
-            if let spool {
+        if let account = grant.accountID, !attempt.account.isEmpty, account != attempt.account {
+            return end(.denied("the answer is for another account", mayProbe: false), of: endpoint)
+        }
+        let spooled = SpooledGrant(
+            intent: attempt.intent?.id ?? 0, baseGeneration: machine.generation,
+            sentFingerprint: sentFingerprint, refresh: grant.refresh,
+            token: published(grant, account: grant.accountID ?? attempt.account), lifetime: grant.lifetime,
+            arrivedAt: now, accountID: grant.accountID ?? "")
+        if let spool {
+            do throws(StoreError) {
                 try spool.store(spooled, keys: vault.keys)
-                Faults.pass("after_spool")
+            } catch {
+                // The vault may take it all the same.
+                environment.journal.log(
+                    .error, .credentialTrouble,
+                    "credential \(spec.name): its new secret cannot be put aside: \(error)",
+                    [LogField("CCR_CREDENTIAL", spec.name)])
             }
+            Faults.pass("after_spool")
+        }
+        do throws(StoreError) {
             try store(spooled, renewAfter: grant.renewAfter)
         } catch {
             end(.transient("\(error)", retryAfter: nil))
         }
+    }
+
+    /// Of the secret in the vault that was sent; empty when what was sent stands elsewhere.
+    private var sentFingerprint: [UInt8] {
+        attempt.isHeld ? attempt.sent.map { vault.keys.fingerprint($0) } ?? [] : []
     }
 
     /// The header fields that go to the provider with a token, or the keys that sign requests to it.

@@ -15,7 +15,7 @@ extension Runner {
     /// A secret is given up only when nobody has replaced it meanwhile.
     func judge(_ outcome: TokenOutcome) {
         do throws(StoreError) {
-            if let sent = attempt.sent, profile?.rotates == true,
+            if let sent = attempt.sent, attempt.isHeld,
                 let held = try vault.secret(spec.name, "refresh"), held != sent
             {
                 if let intent = attempt.intent {
@@ -67,6 +67,10 @@ extension Runner {
                 note: outcome.reason)
             entry.httpStatus = attempt.status > 0 ? attempt.status : nil
             try vault.audit(entry, now: now)
+            if machine.state.needsPerson, attempt.isHeld, try vault.putBack(spec.name, now: now) {
+                useAgain()
+                return finish(outcome.name)
+            }
         } catch {
             machine.failed(
                 .transient("\(error)", retryAfter: nil), now: environment.bootMsec,
@@ -76,6 +80,17 @@ extension Runner {
         let isThirdOddAnswer = outcome.name == "protocol_error" && machine.failures == 3
         if machine.state != before && machine.state != .needsLogin || isThirdOddAnswer { tell(outcome) }
         finish(outcome.name)
+    }
+
+    /// The service refuses what a person brought, and what was there before it is in the vault again.
+    private func useAgain() {
+        let refusal = machine.reason
+        attempt.refusal = refusal
+        settle(from: attempt.before) { machine.renewed(now: environment.bootMsec) }
+        environment.journal.log(
+            .error, .credentialTrouble,
+            "credential \(spec.name): the new login was refused (\(refusal)); the one before it is in use again",
+            [LogField("CCR_CREDENTIAL", spec.name)])
     }
 
     /// What a person can do about an endpoint or a program.
@@ -124,9 +139,11 @@ extension Runner {
         let fields = [LogField("CCR_CREDENTIAL", spec.name)]
         switch machine.state {
         case .needsLogin:
+            let reason = machine.reason
             environment.journal.log(
                 .error, .credentialTrouble,
-                "credential \(spec.name) needs a login (\(machine.reason)): \(remedy)", fields)
+                "credential \(spec.name) needs a login (\(reason))\(reason.contains(remedy) ? "" : ": \(remedy)")",
+                fields)
         case .denied, .configError:
             environment.journal.log(
                 .error, .credentialTrouble,

@@ -50,6 +50,14 @@ final class Runner {
         var before = CredentialState.empty
         var intent: Intent?
         var sent: Secret?
+        /// What is sent stands in the vault.
+        var isHeld = false
+        /// The account that the vault names.
+        var account = ""
+        /// Why the service refused a secret that a person brought, when the one before it is in use again.
+        var refusal: String?
+        /// A person logged out while a program runs that cannot be told.
+        var isForgotten = false
         var startedUsec: UInt64 = 0
         var status = 0
         var judgings = 0
@@ -171,7 +179,12 @@ final class Runner {
         owner.finished(self, outcome: outcome)
     }
 
-    func later(_ usec: UInt64, _ body: @escaping () -> Void) { timer = armed(usec, body) }
+    func later(_ usec: UInt64, _ body: @escaping () -> Void) {
+        timer = armed(usec) { [unowned self] in
+            self.timer = nil
+            body()
+        }
+    }
 
     /// Looks at the followed file again.
     func lookLater(_ usec: UInt64) {
@@ -227,10 +240,18 @@ final class Runner {
         try store(spooled, renewAfter: nil)
     }
 
-    /// A person logged out.
+    /// A person logged out. What is under way is given up: its answer would be a login again.
     func forgotten() throws(StoreError) {
         guard let row = try vault.row(spec.name) else { return }
+        let waits = exchange != nil || timer != nil
+        exchange?.cancel()
+        exchange = nil
+        timer = nil
+        pending = nil
+        attempt.isForgotten = isRunning
         settle { machine.loggedOut(generation: row.generation) }
+        try spool?.wipe()
+        if isRunning, waits { finish("logged_out", counts: false) }
     }
 
     /// Seals the published token with the keys that are in force now.

@@ -52,6 +52,108 @@ struct VaultTests {
         #expect(try vault.auditTail("main", count: 1).first?.text == "superseded timer")
     }
 
+    /// Imports `secret`, and sends what the vault holds then or, with `sending`, another secret.
+    private func send(_ secret: String? = nil, sending sent: String? = nil, in vault: Vault) throws -> Intent
+    {
+        if let secret {
+            try vault.setSecrets(
+                "main", ["refresh": Secret(secret)], accountID: "acct-\(secret)", event: "import", note: "",
+                now: 12)
+        }
+        let held = try #require(try vault.secret("main", "refresh"))
+        return try vault.openIntent(
+            "main", generation: 0, secret: sent.map { Secret($0) } ?? held, bootID: "b", pid: 1, now: 13)
+    }
+
+    private func answer(_ intent: Intent, _ refresh: String, in vault: Vault) throws -> Vault.Commit {
+        try vault.commit(
+            "main", intent: intent.id, sentFingerprint: intent.fingerprint, refresh: Secret(refresh),
+            token: token("at"), life: life, accountID: "", cause: "timer", now: 14)
+    }
+
+    @Test("a secret that was replaced by one that the service refuses comes back with its account, once")
+    func putBack() throws {
+        let folder = try Folder()
+        let keys = KeyRing.make()
+        do {
+            let vault = try vault(folder, keys: keys)
+            #expect(try !vault.putBack("main", now: 11))
+            try vault.close(try send("dead", in: vault), "failed", outcome: "permanent", now: 13)
+            // Neither of those that have not proved themselves is worth keeping.
+            try vault.close(try send("deader", in: vault), "failed", outcome: "permanent", now: 13)
+            #expect(try vault.row("main")?.accountID == "acct-deader")
+        }
+        let vault = try Vault(path: folder.file("vault.db"), keys: keys)
+        #expect(try vault.putBack("main", now: 14))
+        #expect(try vault.secret("main", "refresh")?.text == "rt-1")
+        #expect(try vault.row("main")?.accountID == "")
+        #expect(try vault.auditTail("main", count: 1).first?.text == "put_back refused")
+        #expect(try !vault.putBack("main", now: 15))
+        #expect(try !vault.putBack("other", now: 15))
+    }
+
+    @Test("a secret that has proved itself ends the one before it; a token that came with it proves nothing")
+    func proof() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        let intent = try send("good", in: vault)
+        let adopted = try vault.commit(
+            "main", intent: 0, sentFingerprint: [], refresh: nil, token: token("at-0"), life: life,
+            accountID: "", cause: "operator", now: 13)
+        #expect(adopted == .committed(generation: 1))
+        #expect(try vault.secret("main", "previous") != nil)
+        #expect(try answer(intent, "good-2", in: vault) == .committed(generation: 2))
+        #expect(try vault.secret("main", "previous") == nil)
+        #expect(try !vault.putBack("main", now: 15))
+        #expect(try vault.wasReplaced("main", secret: Secret("good")))
+        #expect(try !vault.wasReplaced("main", secret: Secret("good-2")))
+        #expect(try !vault.wasReplaced("other", secret: Secret("good")))
+    }
+
+    @Test("what needed a login or is brought again is not kept")
+    func nothingKept() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        _ = try send("new", in: vault)
+        try vault.setSecrets(
+            "main", ["refresh": Secret("rt-1")], accountID: nil, event: "import", note: "", now: 14)
+        #expect(try vault.secret("main", "previous") == nil, "it is in its place itself")
+        try vault.setState("main", .needsLogin, "revoked", now: 15)
+        try vault.setSecrets(
+            "main", ["refresh": Secret("newer")], accountID: nil, event: "import", note: "", now: 16)
+        #expect(try vault.secret("main", "previous") == nil)
+        try vault.forget("main", now: 17)
+        #expect(try vault.secret("main", "refresh") == nil)
+    }
+
+    @Test("E6: a late answer to the secret before the new one is kept in its place")
+    func latePrevious() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        let late = try send(in: vault)
+        try vault.setSecrets(
+            "main", ["refresh": Secret("dead")], accountID: nil, event: "import", note: "", now: 12)
+        #expect(try answer(late, "rt-2", in: vault) == .superseded)
+        #expect(try vault.secret("main", "refresh")?.text == "dead")
+        #expect(try vault.putBack("main", now: 15))
+        #expect(try vault.secret("main", "refresh")?.text == "rt-2")
+        let foreign = try send("new", sending: "elsewhere", in: vault)
+        #expect(try answer(foreign, "rt-x", in: vault) == .superseded)
+        #expect(try vault.putBack("main", now: 16))
+        #expect(try vault.secret("main", "refresh")?.text == "rt-2", "another secret's answer is not")
+    }
+
+    @Test("an answer that comes after a logout is no login")
+    func loggedOutMeanwhile() throws {
+        let folder = try Folder()
+        let vault = try vault(folder)
+        let intent = try send(in: vault)
+        try vault.forget("main", now: 14)
+        #expect(try answer(intent, "rt-2", in: vault) == .superseded)
+        #expect(try vault.secret("main", "refresh") == nil)
+        #expect(try vault.secret("main", "access") == nil)
+    }
+
     @Test("E5: a late answer to the stored secret heals a credential that was given up")
     func lateSuccess() throws {
         let folder = try Folder()

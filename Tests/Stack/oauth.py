@@ -52,7 +52,9 @@ class Authority:
         self.refuse_all = False
         self.requests = self.refused = 0
         self.authorizations = []
+        # Errors or "drop", or one of them with the seconds before it.
         self.device_answers = []
+        self.polls = 0
         self.bodies = []
         self.exchange = []
         self.exchanged = []
@@ -192,7 +194,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, {"device_code": "canary-dc", "user_code": "ABCD-1234", **page})
         if path == "/token" and "device_code" in fields.get("grant_type", ""):
             with a.lock:
+                a.polls += 1
                 error = a.device_answers.pop(0) if a.device_answers else None
+            if isinstance(error, tuple):
+                time.sleep(error[0])
+                error = error[1]
+            with a.lock:
                 if error == "drop":
                     self.close_connection = True
                     return None

@@ -75,6 +75,20 @@ class Storage(Scenario):
         self.assertEqual(self.refresher.token(), self.authority.access)
         self.assertIn("recovered_from_spool", self.refresher.store.events())
 
+    def test_d8_a_secret_that_cannot_even_be_put_aside_is_kept_in_hand(self):
+        self.begin()
+        self.authority.behaviours = [{"after": 0.5}]
+        asking = self.refresher.ask_in_the_background("credentials", "refresh", "main")
+        wait_for("the call", 5, lambda: self.authority.calls == 2)
+        self.fill(64)
+        self.refresher.wait_for("storage_blocked")
+        asking.kill()
+        asking.wait()
+        self.fill(None)
+        self.refresher.wait_for(KEPT, 20)
+        self.assertEqual(self.authority.calls, 2, "without another call")
+        self.assertEqual(self.refresher.token(), self.authority.access)
+
     def test_d9_with_a_full_disk_no_secret_is_spent(self):
         self.begin()
         self.fill(4096)
