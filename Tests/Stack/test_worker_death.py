@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of a worker, before and behind the commit."""
 
+import os
+import signal
 import subprocess
 import threading
 import time
 
 from dialects import CHAT, DIALECTS, MESSAGES, RESPONSES
-from harness import Case, Stack, Upstream, provider, wait_for
+from harness import Case, Stack, Upstream, exists, provider, wait_for
 from parallel import Background
 from scripted import HANG, Script, whole
 from wire import Wire, post_bytes
@@ -145,6 +147,31 @@ class WorkerDeath(Case):
         answer = self.stack.post(CHAT.path, CHAT.request("ok"))
         self.assertEqual(answer.status, 200, answer.body)
         self.assertEqual(answer.header("x-ccr-tier"), "second")
+
+    def test_an_answer_that_has_begun_is_not_begun_again_whatever_front_hears_first(self):
+        """Front hears of the worker's death by sending to it, before it has read that the answer has begun."""
+        goes_on = threading.Event()
+        self.up.scripts["slow"] = lambda r: goes_on.wait(10) and Script([*CHAT.events(2)[:2], HANG])
+        front = self.stack.child("front")
+        with Wire(self.stack.port) as begun, Wire(self.stack.port) as other:
+            other.send(post_bytes(CHAT.path, CHAT.request("ok")))
+            CHAT.assert_complete(other.read_answer(), 10)
+            begun.send(post_bytes(CHAT.path, CHAT.request("slow")))
+            wait_for("the request at the upstream", 5, lambda: self.up.seen("slow"))
+            os.kill(front, signal.SIGSTOP)
+            try:
+                other.send(post_bytes(CHAT.path, CHAT.request("ok")))
+                goes_on.set()
+                begun.read_head()
+                begun.read_until(b"@0@")
+                old = self.stack.kill_child("worker first")
+                wait_for("its end", 5, lambda: not exists(old))
+            finally:
+                os.kill(front, signal.SIGCONT)
+            begun.read_body()
+            self.assertEqual((begun.answer.ending, begun.buffer), ("broken", b""))
+            # The other one waits for the next worker, or another candidate answers it.
+            CHAT.assert_complete(other.read_answer(), 10)
 
     def test_the_worker_is_back_within_a_second(self):
         old = self.stack.kill_child("worker first")
