@@ -59,7 +59,10 @@ final class ExporterLink {
     }
 
     private func arm() {
-        guard !isArmed, queue.hasUnsent else { return }
+        guard queue.hasUnsent else { return }
+        // The timer bounds the end now.
+        if onFinished != nil { return flush() }
+        guard !isArmed else { return }
         isArmed = true
         timer?.arm(afterUsec: ExporterLink.batchDelayUsec)
     }
