@@ -205,7 +205,7 @@ extension FrontProcess {
     /// The client closed its end while another process held the request.
     func clientLeft(_ connection: Connection) {
         if let request = takeWaiting(connection) {
-            policy.abandoned(&request.course, now)
+            withPolicy { $0.unsent(&request.course, now) }
             record(request, status: 499, outcome: .aborted, rejection: nil)
             return connection.close()
         }
