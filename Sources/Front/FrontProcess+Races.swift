@@ -33,7 +33,7 @@ extension FrontProcess {
     /// Asks somebody else for the requests whose first event is late.
     func joinRaces() {
         tick()
-        for request in races.due(now) where !request.isCommitted && !request.isAbandoned { join(request) }
+        for request in races.due(now) where !request.isAbandoned { join(request) }
         armStarter()
     }
 
@@ -79,8 +79,7 @@ extension FrontProcess {
         if raceLost(request, done.tag, done.usage) { return true }
         guard !request.isCommitted else { return false }
         request.race = nil
-        guard !request.isAbandoned else { return false }
-        // It found the token taken by a worker that has ended since, and that had not begun to answer.
+        // Its client has left, or it found the token taken by a worker that has ended since and had not begun to answer.
         candidateFailed(
             request, GatewayError(.upstreamUnreachable, "the worker that was about to answer ended"),
             FailureReport(.worker))
