@@ -99,6 +99,17 @@ struct ClientLedgerTests {
         #expect(outcome(&ledger, realtime: nextDay) == "ok")
     }
 
+    @Test("has spent of its month what the exporter does not know yet as well")
+    func unknownToTheExporter() {
+        var ledger = ledger { $0.monthlyUSD = 3 }
+        let day = Calendar.day(lastOfNovember)
+        ledger.stored([KeySpend(key: "ci", day: day, today: 0, month: 2 * dollar)], pending: [:])
+        ledger.add(cost: dollar - 1, key: "ci")
+        #expect(outcome(&ledger) == "ok")
+        ledger.add(cost: 1, key: "ci")
+        #expect(outcome(&ledger) == "402 : the monthly budget of “ci” is spent (3.00 USD)")
+    }
+
     @Test("is bounded to models, by the client's name, the provider's name or both")
     func models() throws {
         var key = ClientKey(name: "ci")

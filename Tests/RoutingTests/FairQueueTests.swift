@@ -136,6 +136,20 @@ struct AdmissionGateTests {
         #expect(bounded.isHalfFull)
     }
 
+    @Test("of a key are no more than its own bound for who comes back either")
+    func comesBack() {
+        var gate = AdmissionGate<String>(total: nil, limits: [1], queued: 2)
+        let first = gate.enter("a", key: 0, deadline: 5)
+        gate.leave(0)
+        let second = gate.enter("b", key: 0, deadline: 5)
+        #expect([first, second] == [.goesOn, .goesOn])
+        let goesOn = gate.enterAgain("a", key: 0, deadline: 5)
+        #expect(!goesOn)
+        gate.leave(0)
+        let next = gate.next()
+        #expect(next == "a")
+    }
+
     @Test("are never more than the bounds, and nobody overtakes those of its own key")
     func bounds() {
         var gate = AdmissionGate<String>(total: 3, limits: [1, nil], queued: 2)

@@ -53,12 +53,25 @@ def peak_resident(pid):
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
 
-def descriptors(pid):
-    """The number of open descriptors. Processes forbid dumps, so only root may look."""
+def open_files(pid):
+    """What each open descriptor refers to, and its inode. Processes forbid dumps, so only root may look."""
+    folder = pathlib.Path(f"/proc/{pid}/fd")
     try:
-        return len(os.listdir(f"/proc/{pid}/fd"))
+        numbers = os.listdir(folder)
     except PermissionError as e:
-        raise unittest.SkipTest("needs root to count the descriptors of the processes") from e
+        raise unittest.SkipTest("needs root to look at the descriptors of the processes") from e
+    found = []
+    for number in numbers:
+        try:
+            found.append((os.readlink(folder / number), os.stat(folder / number).st_ino))
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def descriptors(pid):
+    """The number of open descriptors."""
+    return len(open_files(pid))
 
 
 class Stack(Gateway):
@@ -198,9 +211,9 @@ class Stack(Gateway):
 
     # Metrics
 
-    def metric(self, name, **labels):
+    def metric(self, name, headers=(), **labels):
         """The sum of a metric's series that carry these labels."""
-        return wire.metric(self.port, name, **labels)
+        return wire.metric(self.port, name, headers, **labels)
 
 
 def bench_tool(name):

@@ -12,6 +12,7 @@ from dialects import CHAT
 from harness import ECHO, PROGRAM, Case, Stack, Upstream, provider, wait_for
 from scripted import JSON, whole
 from test_manager import Managed, ask
+from wire import Wire, post_bytes
 
 ADMIN = "test-admin-key"
 BUSY = b'{"error":{"message":"busy","type":"requests","code":"rate_limit_exceeded"}}'
@@ -151,6 +152,25 @@ class Bans(Case):
         self.assertEqual(len(self.bans()), 2)
         self.assertEqual(len(self.ccr("unban", "pool").splitlines()), 2, "its credentials' bans are within it")
         self.assertEqual(self.key(), "one")
+
+    def test_whoever_waits_goes_on_when_a_ban_is_lifted(self):
+        self.ccr("ban", "one")
+        limited = whole(BUSY, 429, [JSON, ("retry-after", "25")])
+        self.up.scripts["m"] = lambda r: limited if "two" in r.header("authorization") else self.up.standard(r)
+        with Wire(self.stack.port) as wire:
+            wire.send(post_bytes(CHAT.path, CHAT.request("m")))
+            self.stack.wait_for_log("waits [0-9]+ ms until somebody can be asked")
+            self.ccr("unban", "one")
+            # Its time would be much later than this connection's patience.
+            CHAT.assert_complete(wire.read_answer(), 10)
+
+    def test_of_a_model_that_no_list_has_but_a_client_has_asked_for(self):
+        self.assertIn("has no model “extra”", self.ccr("ban", "one,extra", status=1))
+        self.assertEqual(self.stack.post(CHAT.path, CHAT.request("pool,extra")).status, 200)
+        self.ccr("ban", "one,extra")
+        self.assertEqual([(b["credential"], b["model"]) for b in self.bans()], [("one", "extra")])
+        self.assertIn("no such ban", told := self.ccr("unban", "one,n", status=1))
+        self.assertNotIn("wider", told, "another model's is no wider one")
 
     def test_requests_of_operators_that_are_wrong(self):
         key = [("Authorization", f"Bearer {ADMIN}")]

@@ -43,13 +43,14 @@ class ClientKeys(Case):
         self.assertEqual(self.stack.get("/v1/models").status, 401)
         self.assertEqual(self.stack.get("/metrics").status, 401)
 
-    def test_right_keys_are_accepted_in_both_headers(self):
+    def test_right_keys_are_accepted_in_every_header(self):
         for d in DIALECTS:
             for headers in (
                 [("Authorization", f"Bearer {KEY}")],
                 [("authorization", f"bearer {KEY}")],
                 [("x-api-key", KEY)],
                 [("X-API-Key", "sk-laptop")],
+                [("x-goog-api-key", KEY)],
                 [("Authorization", "Bearer something-else"), ("x-api-key", KEY)],
             ):
                 with self.subTest(d.name, headers=headers):
@@ -58,6 +59,29 @@ class ClientKeys(Case):
                     self.assertEqual(request.header("authorization"), "Bearer sk-upstream")
                     self.assertNotIn(KEY, str(request.headers))
 
+    def test_gemini_clients_may_send_theirs_in_the_address_as_well(self):
+        path = "/v1beta/models/m:generateContent"
+        body = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+        for query, headers, status, words in (
+            (f"?key={KEY}", [], 200, None),
+            ("?alt=json&key=sk-laptop", [], 200, None),
+            ("?key=wrong", [("x-goog-api-key", KEY)], 200, None),
+            ("?key=wrong", [], 401, "the client key is not valid"),
+            (f"?key={KEY}x", [], 401, "the client key is not valid"),
+            ("", [("x-goog-api-key", "wrong")], 401, "the client key is not valid"),
+            (f"?xkey={KEY}", [], 401, "a client key is needed"),
+            ("", [], 401, "a client key is needed"),
+        ):
+            with self.subTest(query, headers=headers):
+                answer = self.stack.post(path + query, body, headers)
+                self.assertEqual(answer.status, status, answer.body)
+                if words:
+                    self.assertEqual(answer.json()["error"]["message"], words)
+                else:
+                    request = self.up.requests.pop()
+                    self.assertNotIn(KEY, request.target + str(request.headers))
+        self.assertEqual(self.up.requests, [])
+
     def test_health_needs_no_key(self):
         self.assertEqual(self.stack.get("/health").status, 200)
         self.assertEqual(self.stack.get("/", method="HEAD").status, 200)
@@ -65,6 +89,38 @@ class ClientKeys(Case):
     def test_a_key_is_not_read_from_the_address(self):
         d = DIALECTS[0]
         self.assertEqual(self.stack.post(f"{d.path}?key={KEY}", d.request("m")).status, 401)
+
+
+class AdminKeys(Case):
+    ADMIN = "sk-admin-0123456789"
+
+    def test_whoever_may_send_requests_may_not_administer_and_the_other_way_round(self):
+        up = self.enterContext(Upstream())
+        stack = self.enterContext(
+            Stack(provider("up", up.url + "/v1", ["m"]), APIKEY=KEY, ADMIN_API_KEY=self.ADMIN)
+        )
+        for headers, status in (
+            ([("Authorization", f"Bearer {self.ADMIN}")], 200),
+            ([("authorization", f"bearer {self.ADMIN}")], 200),
+            ([("x-api-key", self.ADMIN)], 200),
+            ([("Authorization", "Bearer wrong"), ("x-api-key", self.ADMIN)], 200),
+            ([], 401),
+            ([("Authorization", f"Bearer {KEY}")], 401),
+            ([("x-api-key", KEY)], 401),
+            ([("Authorization", f"Bearer {self.ADMIN}x")], 401),
+            ([("Authorization", f"Bearer {self.ADMIN[:-1]}")], 401),
+            ([("Authorization", self.ADMIN)], 401),
+            ([("Authorization", "Bearer ")], 401),
+            ([("x-api-key", "")], 401),
+        ):
+            with self.subTest(headers=headers):
+                self.assertEqual(stack.get("/api/bans", headers=headers).status, status)
+                answer = stack.post("/api/ban", {"provider": "up", "model": "other"}, headers)
+                self.assertEqual(answer.status, 404 if status == 200 else 401, "there is no such model to ban")
+        d = DIALECTS[0]
+        for headers in ([("Authorization", f"Bearer {self.ADMIN}")], [("x-api-key", self.ADMIN)]):
+            self.assertEqual(stack.post(d.path, d.request("m"), headers).status, 401)
+        self.assertEqual(up.requests, [])
 
 
 class OtherAddresses(Case):

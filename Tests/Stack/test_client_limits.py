@@ -7,7 +7,11 @@ import threading
 
 from dialects import CHAT, RESPONSES
 from harness import PROGRAM, Case, Stack, Upstream, provider, wait_for
-from scripted import JSON, Pause, Script
+from parallel import Background
+from scripted import JSON, Pause, Script, whole
+from test_manager import Managed
+from test_manager import ask as ask_admin
+from wire import Wire, post_bytes
 
 CODEX = ("User-Agent", "codex_cli_rs/0.163.0")
 
@@ -92,7 +96,116 @@ class Limits(Case):
         self.assertTrue(all(b - a >= 0.3 for a, b in zip(times, times[1:])), times)
 
 
+class Turns(Case):
+    """One request at a time."""
+
+    def setUp(self):
+        self.up = self.enterContext(Upstream())
+        self.goes_on = threading.Event()
+        self.up.scripts["held"] = lambda r: self.goes_on.wait(20) and self.up.standard(r)
+
+    def start(self, kind=Stack, **config):
+        # The embedded provider of a managed stack is beside it.
+        config.setdefault("Providers", [provider("up", self.up.url + "/v1", ["m", "held"])])
+        return self.enterContext(kind(**config))
+
+    def hold(self, stack, *headers):
+        """A request that takes the turn until `goes_on`."""
+        held = Background(stack.post, CHAT.path, CHAT.request("held"), headers)
+        wait_for("it is asked", 5, lambda: self.up.seen("held"))
+        return held
+
+    def test_nobody_waits_for_a_turn_longer_than_is_allowed(self):
+        stack = self.start(Limits={"concurrentRequests": 1, "queueTimeoutMs": 300})
+        held = self.hold(stack)
+        refused = stack.post(CHAT.path, CHAT.request("m"))
+        self.assertEqual(refused.status, 429)
+        self.assertIn("other requests took every turn", CHAT.error_message(refused))
+        self.goes_on.set()
+        self.assertEqual(held.result().status, 200)
+        self.assertEqual(stack.post(CHAT.path, CHAT.request("m")).status, 200)
+        self.assertEqual(len(self.up.seen("m")), 1)
+
+    def test_no_more_may_wait_than_are_allowed(self):
+        stack = self.start(Limits={"concurrentRequests": 1, "queuedRequests": 1})
+        held = self.hold(stack)
+        waits = Background(stack.post, CHAT.path, CHAT.request("m"))
+        wait_for("it waits", 5, lambda: stack.metric("ccr_active_requests") == 3)
+        refused = stack.post(CHAT.path, CHAT.request("m"))
+        self.assertEqual(refused.status, 429)
+        self.assertIn("too many requests wait for their turn (limit 1)", CHAT.error_message(refused))
+        self.goes_on.set()
+        self.assertEqual([held.result().status, waits.result().status], [200, 200])
+
+    def test_a_client_that_leaves_while_it_waits_for_its_turn_is_forgotten(self):
+        stack = self.start(Limits={"concurrentRequests": 1, "queuedRequests": 1})
+        held = self.hold(stack)
+        with Wire(stack.port) as wire:
+            wire.send(post_bytes(CHAT.path, CHAT.request("m")))
+            wait_for("it waits", 5, lambda: stack.metric("ccr_active_requests") == 3)
+        stack.wait_for_log("CCR_STATUS=499")
+        # Its place is free.
+        waits = Background(stack.post, CHAT.path, CHAT.request("m"))
+        wait_for("the next one waits", 5, lambda: stack.metric("ccr_active_requests") == 3)
+        self.goes_on.set()
+        self.assertEqual([held.result().status, waits.result().status], [200, 200])
+        self.assertEqual(len(self.up.seen("m")), 1)
+
+    def test_whoever_needs_no_key_stands_in_nobodys_line(self):
+        stack = self.start(
+            lambda **config: Managed(admin=True, **config),
+            Clients=[{"name": "single", "key": "single", "concurrency": 1}],
+        )
+        held = self.hold(stack, key("single"))
+        status, _ = ask_admin(stack.admin_path, CHAT.path, json.dumps(CHAT.request("m")).encode())
+        self.assertEqual(status, 200)
+        self.goes_on.set()
+        self.assertEqual(held.result().status, 200)
+
+
+class Unasked(Case):
+    def test_a_request_for_which_nobody_was_asked_takes_nothing_of_its_keys_minute(self):
+        up = self.enterContext(Upstream())
+        stack = self.enterContext(
+            Stack(
+                provider("up", up.url + "/v1", ["m"]), ADMIN_API_KEY="admin",
+                Clients=[{"name": "few", "key": "few", "rpm": 1, "tpm": 1000}],
+            )
+        )
+
+        def ask():
+            return stack.post(CHAT.path, CHAT.request("m"), [key("few")]).status
+
+        def administer(verb):
+            self.assertEqual(stack.post(f"/api/{verb}", {"provider": "up"}, [key("admin")]).status, 200)
+
+        administer("ban")
+        self.assertEqual([ask() for _ in range(3)], [503] * 3)
+        administer("unban")
+        self.assertEqual([ask(), ask()], [200, 429])
+        self.assertEqual(len(up.seen("m")), 1)
+
+
 class Money(Case):
+    def test_an_answer_whose_provider_counts_nothing_costs_its_estimated_input(self):
+        up = self.enterContext(Upstream())
+        up.scripts["m"] = whole(b'{"id":"c1","object":"chat.completion","choices":[]}')
+        up.scripts["n"] = whole(b"{}", 400)
+        prices = {"input_per_million_tokens": 1_000_000, "output_per_million_tokens": 1_000_000}
+        stack = self.enterContext(
+            Stack(
+                provider("up", up.url + "/v1", ["m", "n"], pricing=prices),
+                Clients=[{"name": "ci", "key": "ci", "budget": {"daily_usd": 1}}],
+            )
+        )
+
+        def ask(model):
+            return stack.post(CHAT.path, CHAT.request(model, stream=False), [key("ci")]).status
+
+        self.assertEqual([ask("n"), ask("n")], [400, 400], "a refusal costs nothing")
+        self.assertEqual(ask("m"), 200)
+        wait_for("the end of the budget", 5, lambda: ask("n") == 402)
+
     def test_a_budget_is_spent_and_stays_so_over_reloads_and_restarts(self):
         up = self.enterContext(Upstream())
         # 18 tokens of the scripted answer cost 0.018 USD.

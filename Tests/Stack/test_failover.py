@@ -9,6 +9,7 @@ import time
 
 from dialects import CHAT, DIALECTS, MESSAGES
 from harness import Case, Stack, Upstream, free_port, provider, wait_for
+from parallel import Background
 from scripted import JSON, slow, whole
 from wire import Wire, post_bytes
 
@@ -141,6 +142,13 @@ class Waits(Case):
             self.assertEqual(answer.status, 429)
             self.assertLessEqual(90, int(answer.header("retry-after")))
         self.assertEqual(len(self.up.seen("m")), 1)
+        self.assertEqual(answer.json()["error"]["code"], "rate_limit_exceeded")
+        # What lasts so long that trying again in a minute is in vain is told as a quota.
+        self.up.scripts["n"] = whole(BUSY, 429, [JSON, ("retry-after", "1000")])
+        answers = [stack.post(CHAT.path, CHAT.request("n")) for _ in range(2)]
+        self.assertEqual([a.status for a in answers], [429, 429])
+        self.assertEqual(answers[1].json()["error"]["code"], "insufficient_quota")
+        self.assertEqual(len(self.up.seen("n")), 1)
 
     def test_a_spent_quota_is_told_in_the_providers_words(self):
         stack = self.start()
@@ -207,6 +215,17 @@ class Waits(Case):
             for thread in threads:
                 thread.join()
         self.assertEqual(max(most), 1)
+
+    def test_each_of_those_that_wait_goes_on_at_its_own_time(self):
+        stack = self.start()
+        self.up.scripts["m"] = self.refusing(1, 429, BUSY, [("retry-after-ms", "500")])
+        self.up.scripts["n"] = self.refusing(1, 429, BUSY, [("retry-after-ms", "1500")])
+        readers = []
+        for number, model in enumerate(("n", "m"), 1):
+            readers.append(Background(stack.post, CHAT.path, CHAT.request(model)))
+            wait_for("it waits", 5, lambda n=number: stack.log_text().count("ms until somebody can be asked") == n)
+        for reader in readers:
+            CHAT.assert_complete(reader.result(), 10)
 
     def test_nothing_is_sent_while_a_request_waits_so_that_its_end_has_a_status(self):
         stack = self.start(RATE_LIMIT_MAX_TOTAL_WAIT_MS=1500)

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A second request beside one whose first event is late: one answer, whoever is faster, and nothing left behind."""
 
+import os
+import signal
 import threading
 
-from dialects import CHAT, DIALECTS
-from harness import Case, Stack, Upstream, provider, wait_for
+from dialects import CHAT, DIALECTS, MESSAGES, RESPONSES
+from harness import Case, Stack, Upstream, exists, open_files, provider, wait_for
+from parallel import Background
 from scripted import HANG, JSON, Pause, Script, whole
+from test_client_words import CODEX
 from test_failover import together
 from wire import Wire, post_bytes, request_bytes
 
@@ -22,16 +26,23 @@ class Hedging(Case):
         self.slow = self.enterContext(Upstream())
         self.fast = self.enterContext(Upstream())
 
-    def start(self, hedge=True, **config):
+    def start(self, hedge=True, headers=(), pause=0, **config):
+        """A stack that has learnt what is usual at the first provider: the pause, or hardly any."""
+        prices = {"input_per_million_tokens": 1_000_000, "output_per_million_tokens": 1_000_000}
         providers = [
-            provider(name, up.url + "/v1", ["m"]) for name, up in (("slow", self.slow), ("fast", self.fast))
+            provider(name, up.url + "/v1", ["m", "held"], pricing=prices)
+            for name, up in (("slow", self.slow), ("fast", self.fast))
         ]
         router = {"default": "slow,m", "tiers": ["fast,m"]}
         if hedge:
             router["hedge"] = True
         stack = self.enterContext(Stack(*providers, crashes=True, Router=router, **config))
-        for _ in range(ENOUGH):
-            self.assertEqual(stack.post(CHAT.path, CHAT.request("slow,m")).header("x-ccr-tier"), "slow")
+        self.slow.scripts["m"] = late(pause)
+
+        def ask(_):
+            return stack.post(CHAT.path, CHAT.request("slow,m"), headers).header("x-ccr-tier")
+
+        self.assertEqual(together(ENOUGH, ENOUGH if pause else 1, ask), ["slow"] * ENOUGH)
         return stack
 
     def asked(self):
@@ -109,6 +120,113 @@ class Hedging(Case):
         self.assertEqual(answer.header("x-ccr-tier"), "slow")
         self.assertEqual(self.asked(), (1, 0))
 
+    def test_nobody_else_is_asked_before_it_is_late(self):
+        stack = self.start(pause=1)
+        self.slow.scripts["m"] = late(0.3)
+        self.assertEqual(stack.post(CHAT.path, CHAT.request("slow,m")).header("x-ccr-tier"), "slow")
+        self.assertEqual(self.asked(), (1, 0))
+
+    def test_each_of_those_that_are_late_is_asked_for_elsewhere(self):
+        stack = self.start()
+        self.slow.scripts["m"] = late(HANG)
+        readers = []
+        for number in range(1, 6):
+            readers.append(Background(stack.post, CHAT.path, CHAT.request("slow,m")))
+            wait_for("it is asked", 5, lambda n=number: self.asked()[0] == n)
+        self.assertEqual([r.result().header("x-ccr-tier") for r in readers], ["fast"] * 5)
+
+    def test_nobody_else_is_asked_while_requests_wait_for_their_turn(self):
+        stack = self.start(Limits={"concurrentRequests": 1})
+        goes_on = threading.Event()
+        self.fast.scripts["held"] = lambda r: goes_on.wait(10) and self.fast.standard(r)
+        self.slow.scripts["m"] = late(1)
+        held = Background(stack.post, CHAT.path, CHAT.request("fast,held"))
+        wait_for("the turn is taken", 5, lambda: self.fast.seen("held"))
+        readers = []
+        with Wire(stack.port) as first, Wire(stack.port) as second:
+            for wire in (first, second):
+                wire.send(post_bytes(CHAT.path, CHAT.request("slow,m")))
+            wait_for("they are there", 5, lambda: stack.metric("ccr_active_requests") >= 3)
+            goes_on.set()
+            self.assertEqual(held.result().status, 200)
+            tiers = sorted(wire.read_answer().header("x-ccr-tier") for wire in (first, second))
+        # The first one's provider is late while the second one waits, the second one's while nobody does.
+        self.assertEqual(tiers, ["fast", "slow"])
+
+    def test_nobody_else_is_asked_for_a_client_that_has_left(self):
+        stack = self.start()
+        worker = stack.child("worker slow")
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            with Wire(stack.port) as wire:
+                wire.send(post_bytes(CHAT.path, CHAT.request("slow,m")))
+            # The next one is late after it, and is answered.
+            answer = stack.post(CHAT.path, CHAT.request("slow,m"))
+            self.assertEqual(answer.header("x-ccr-tier"), "fast")
+            self.assertEqual(self.asked()[1], 1)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+
+    def test_what_the_slower_one_says_while_front_ends_is_counted(self):
+        stack = self.start()
+        stopped = [stack.child(name) for name in ("worker slow", "exporter")]
+        front = stack.child("front")
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            answer = stack.post(CHAT.path, CHAT.request("slow,m"))
+            self.assertEqual(answer.header("x-ccr-tier"), "fast")
+            # The old front waits for the exporter, which has its last records still to read.
+            stack.reload(Presets={"p": {"route": "slow,m"}})
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        wait_for("the end of the old front", 10, lambda: not exists(front))
+        self.assertNotIn("were not acknowledged", stack.log_text())
+        wait_for("counted", 5, lambda: stack.metric("ccr_hedged_requests_total", tier="slow") == 1)
+
+    def test_the_token_is_closed_as_soon_as_it_decides_nothing_any_more(self):
+        stack = self.start()
+
+        def tokens():
+            return sum("eventfd" in name for name, _ in open_files(stack.child("front")))
+
+        before = tokens()
+        with self.subTest("the answer has begun"):
+            self.slow.scripts["m"] = late(HANG)
+            self.fast.scripts["m"] = Script([*CHAT.events(2)[:2], HANG])
+            for number in range(1, 4):
+                wire = self.enterContext(Wire(stack.port))
+                wire.send(post_bytes(CHAT.path, CHAT.request("slow,m")))
+                wire.read_head()
+                wait_for("the slower one's end", 5, lambda n=number: len(self.slow.cancellations("m")) == n)
+            wait_for(f"{before} tokens", 5, lambda: tokens() == before)
+        with self.subTest("the request waits"):
+            fields = [JSON, ("retry-after", "20")]
+            self.slow.scripts["m"] = whole(b"{}", 429, fields, before=[Pause(0.8)])
+            self.fast.scripts["m"] = whole(b"{}", 429, fields, before=[Pause(1.2)])
+            wire = self.enterContext(Wire(stack.port))
+            wire.send(post_bytes(CHAT.path, CHAT.request("slow,m")))
+            stack.wait_for_log("waits [0-9]+ ms until somebody can be asked")
+            wait_for(f"{before} tokens", 5, lambda: tokens() == before)
+
+    def test_what_the_slower_one_cost_is_counted_for_the_key(self):
+        key = [("Authorization", "Bearer sk-ci")]
+        stack = self.start(headers=key, Clients=[{"name": "ci", "key": "sk-ci"}])
+
+        def cost(**labels):
+            return tuple(stack.metric(f"ccr_{name}cost_usd_total", key, **labels) for name in ("", "key_"))
+
+        # Its provider has counted the input of the request, and says nothing of it.
+        self.slow.scripts["m"] = Script([*MESSAGES.opening(), HANG])
+        self.fast.scripts["m"] = Script(MESSAGES.events())
+        before, of_key = cost(tier="slow")[0], cost()[1]
+        answer = stack.post(MESSAGES.path, MESSAGES.request("slow,m"), key)
+        self.assertEqual(answer.header("x-ccr-tier"), "fast")
+        wait_for("counted", 5, lambda: stack.metric("ccr_hedged_requests_total", key, tier="slow") == 1)
+        self.assertEqual(cost(tier="slow")[0], before + 12)
+        self.assertEqual(cost()[1], of_key + 12 + cost(tier="fast")[0])
+
     def test_a_failure_of_one_leaves_the_answer_to_the_other(self):
         stack = self.start()
         for who in (self.slow, self.fast):
@@ -138,15 +256,27 @@ class Hedging(Case):
                 self.slow.scripts["m"] = whole(slow[1], slow[0], fields, before=[Pause(0.8)])
                 self.fast.scripts["m"] = whole(fast[1], fast[0], fields, before=[Pause(1.2)])
                 before = self.asked()
+                counted = stack.metric("ccr_requests_total", tier=tier)
                 with Wire(stack.port) as wire:
                     wire.send(post_bytes(CHAT.path, CHAT.request("slow,m")))
                     answer = wire.read_answer()
                     self.assertEqual((answer.status, answer.body), (status, body))
                     self.assertEqual(answer.header("x-ccr-tier"), tier)
+                    self.assertEqual(stack.metric("ccr_requests_total", tier=tier), counted + 1)
                     wire.send(request_bytes("GET", "/v1/models"))
                     self.assertEqual(wire.read_answer().status, 200, "the connection serves on")
                 self.assertEqual(self.asked(), (before[0] + 1, before[1] + 1))
         self.settled(stack)
+
+    def test_when_both_fail_a_client_is_told_in_the_words_that_it_acts_on(self):
+        stack = self.start()
+        body = b'{"error":{"message":"too long","type":"invalid_request_error","code":"context_length_exceeded"}}'
+        self.slow.scripts["m"] = whole(body, 400, [JSON], before=[Pause(0.8)])
+        self.fast.scripts["m"] = whole(body, 400, [JSON], before=[Pause(1.2)])
+        answer = stack.post(RESPONSES.path, RESPONSES.request("slow,m"), CODEX)
+        self.assertEqual(answer.status, 200)
+        self.assertIn(b"event: response.failed", answer.body)
+        self.assertEqual(self.asked()[0], 1)
 
     def test_a_client_that_leaves_cancels_both(self):
         stack = self.start()

@@ -188,3 +188,34 @@ class WorkerDeath(Case):
         answers = [self.stack.post(CHAT.path, CHAT.request("ok")) for _ in range(5)]
         self.assertEqual([a.status for a in answers], [200] * 5)
         self.stack.wait_replaced("worker first", old)
+
+    def kill_for_good(self, stack, name):
+        """Kill a worker of which nobody starts another one until the supervisor goes on."""
+        os.kill(stack.pid, signal.SIGSTOP)
+        old = stack.kill_child(name)
+        wait_for("its end", 5, lambda: not exists(old))
+        return old
+
+    def test_a_worker_that_does_not_come_back_is_not_waited_for(self):
+        self.kill_for_good(self.stack, "worker first")
+        try:
+            answer = self.stack.post(CHAT.path, CHAT.request("ok"))
+            CHAT.assert_complete(answer, 10)
+            self.assertEqual(answer.header("x-ccr-tier"), "second")
+        finally:
+            os.kill(self.stack.pid, signal.SIGCONT)
+
+    def test_a_client_that_leaves_while_its_request_waits_for_a_worker_has_taken_nothing(self):
+        only = {**provider("only", self.up.url + "/v1", ["m"]), "rpm": 1}
+        stack = self.start(only, RATE_LIMIT_MAX_TOTAL_WAIT_MS=1)
+        old = self.kill_for_good(stack, "worker only")
+        try:
+            with Wire(stack.port) as wire:
+                wire.send(post_bytes(CHAT.path, CHAT.request("m")))
+                wait_for("it is there", 5, lambda: stack.metric("ccr_active_requests") == 2)
+            stack.wait_for_log("CCR_STATUS=499")
+        finally:
+            os.kill(stack.pid, signal.SIGCONT)
+        stack.wait_replaced("worker only", old, 5)
+        self.assertEqual([stack.post(CHAT.path, CHAT.request("m")).status for _ in range(2)], [200, 429])
+        self.assertEqual(len(self.up.seen("m")), 1)

@@ -249,10 +249,10 @@ def get(address, path, headers=(), method="GET", timeout=10):
         return wire.read_answer(method)
 
 
-def metric(address, name, **labels):
+def metric(address, name, headers=(), **labels):
     """The sum of a metric's series that carry these labels, as GET /metrics shows them."""
     total = 0.0
-    for line in get(address, "/metrics").body.decode().splitlines():
+    for line in get(address, "/metrics", headers).body.decode().splitlines():
         found = re.fullmatch(rf"{name}(?:\{{(.*)\}})? ([-+0-9.eE]+)", line)
         if found:
             series = dict(re.findall(r'(\w+)="([^"]*)"', found[1] or ""))
