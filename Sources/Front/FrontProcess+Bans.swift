@@ -11,6 +11,13 @@ import Routing
 extension FrontProcess {
     /// Performs an operator's request and answers it.
     func administer(_ request: ClientRequest, _ verb: PathTarget.BanVerb) {
+        guard verb == .list || !isDraining else {
+            // What this front learns from now on no other one gets to know.
+            return finish(
+                request,
+                with: GatewayError(.overloaded, "another front has taken over; ask again", retryAfter: 1),
+                close: true)
+        }
         // The front beside this one may know of others.
         rememberMore()
         do {

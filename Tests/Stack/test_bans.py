@@ -143,6 +143,20 @@ class Bans(Case):
         self.assertEqual(self.bans(), [], "the end of a ban is kept as well")
         self.assertEqual(self.key(), "one")
 
+    def test_a_front_that_is_about_to_end_takes_no_operators_word(self):
+        """What it learns now no front knows after it."""
+        raw = post_bytes("/api/ban", {"credential": "one"}, [("Authorization", f"Bearer {ADMIN}")])
+        with Wire(self.stack.port) as wire:
+            wire.send(raw[:-5])
+            wait_for("its beginning is there", 5, lambda: self.stack.metric("ccr_front_connections") == 2)
+            self.stack.reload(Presets={"p": {"route": "pool,m"}})
+            wire.send(raw[-5:])
+            answer = wire.read_answer()
+            self.assertEqual((answer.status, answer.header("retry-after")), (503, "1"))
+            self.assertEqual(answer.header("connection"), "close", "the next try is for the new front")
+        self.assertEqual(self.bans(), [])
+        self.assertEqual(self.key(), "one")
+
     def test_a_provider_as_a_whole(self):
         self.assertEqual(self.ccr("ban", "pool", "--for", "1h").split(" until ")[0], "provider pool is banned")
         self.assertEqual(self.stack.post(CHAT.path, CHAT.request("m")).status, 503)
