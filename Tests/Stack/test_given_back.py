@@ -31,6 +31,7 @@ class GivenBack(Case):
         stack = self.enterContext(Stack(*providers, crashes=True, Router={"tiers": ["p1,m"], **(router or {})}))
         for _ in range(learnt):
             self.assertEqual(stack.post(CHAT.path, CHAT.request("p0,m")).header("x-ccr-tier"), "p0")
+        wait_for("front knows of all of them", 5, lambda: stack.metric("ccr_requests_total", tier="p0") == learnt)
         return stack
 
     def script(self, first, second):
@@ -72,7 +73,8 @@ class BodyMemory(GivenBack):
             ask()
             wait_for(
                 "the end of the request", 10,
-                lambda b=before: stack.metric("ccr_active_requests") <= 2 and (stack.metric(beside) if beside else 0) > b,
+                lambda b=before: stack.metric("ccr_active_requests") <= 2
+                and (stack.metric(beside) if beside else 0) > b,
             )
             kept = self.kept(stack)
             self.assertEqual((len(kept), kept), (count, first or kept))
@@ -88,6 +90,12 @@ class BodyMemory(GivenBack):
         self.assert_reused(stack, 1, lambda: self.ask(stack, stream=False))
         self.held.socket.close()
         wait_for("nothing is kept", 5, lambda: not self.kept(stack))
+
+    def test_of_a_stream_is_free_as_soon_as_it_has_begun(self):
+        stack = self.start()
+        self.script(STREAM, None)
+        with stack.stream(CHAT.path, CHAT.request("p0,m", text=LARGE)):
+            wait_for("nothing is kept", 5, lambda: not self.kept(stack))
 
     def test_of_a_request_that_another_provider_answers(self):
         stack = self.start()

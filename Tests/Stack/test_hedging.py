@@ -43,6 +43,8 @@ class Hedging(Case):
             return stack.post(CHAT.path, CHAT.request("slow,m"), headers).header("x-ccr-tier")
 
         self.assertEqual(together(ENOUGH, ENOUGH if pause else 1, ask), ["slow"] * ENOUGH)
+        known = lambda: stack.metric("ccr_requests_total", headers, tier="slow")
+        wait_for("front knows of all of them", 5, lambda: known() == ENOUGH)
         return stack
 
     def asked(self):
@@ -245,16 +247,18 @@ class Hedging(Case):
         stack = self.start()
         bad = b'{"error":{"message":"no such tool","type":"invalid_request_error"}}'
         down = b'{"error":{"message":"in a maintenance","type":"server_error"}}'
-        for slow, fast, status, body, tier in (
+        for slow, fast, later, status, body, tier in (
             # What is wrong with the request says more than a provider's trouble.
-            ((400, bad), (500, down), 400, bad, "slow"),
-            ((500, down), (400, bad), 400, bad, "fast"),
-            ((500, bad), (503, down), 503, down, "fast"),
+            ((400, bad), (500, down), "fast", 400, bad, "slow"),
+            ((500, down), (400, bad), "fast", 400, bad, "fast"),
+            ((500, down), (400, bad), "slow", 400, bad, "fast"),
+            ((500, bad), (503, down), "fast", 503, down, "fast"),
         ):
-            with self.subTest(slow=slow[0], fast=fast[0]):
+            with self.subTest(slow=slow[0], fast=fast[0], later=later):
                 fields = [JSON, ("x-should-retry", "false")]
-                self.slow.scripts["m"] = whole(slow[1], slow[0], fields, before=[Pause(0.8)])
-                self.fast.scripts["m"] = whole(fast[1], fast[0], fields, before=[Pause(1.2)])
+                for name, up, said in (("slow", self.slow, slow), ("fast", self.fast, fast)):
+                    pause = Pause(1.2 if name == later else 0.8)
+                    up.scripts["m"] = whole(said[1], said[0], fields, before=[pause])
                 before = self.asked()
                 counted = stack.metric("ccr_requests_total", tier=tier)
                 with Wire(stack.port) as wire:

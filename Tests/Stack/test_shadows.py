@@ -4,6 +4,10 @@
 from dialects import CHAT, DIALECTS
 from harness import Case, Stack, Upstream, free_port, provider, wait_for
 from scripted import CLOSE, HANG, JSON, Pause, Script, whole
+from wire import Wire, post_bytes
+
+
+PRICES = {"input_per_million_tokens": 1_000_000, "output_per_million_tokens": 1_000_000}
 
 
 class Shadows(Case):
@@ -14,7 +18,10 @@ class Shadows(Case):
     def start(self, percent=100, url=None, **config):
         providers = [
             provider("main", self.main.url + "/v1", ["m"]),
-            {**provider("other", (url or self.other.url) + "/v1", ["c"]), "api_key": "sk-other"},
+            {
+                **provider("other", (url or self.other.url) + "/v1", ["c"], pricing=PRICES),
+                "api_key": "sk-other",
+            },
         ]
         router = {"default": {"route": "main,m", "shadow": {"target": "other,c", "percent": percent}}}
         return self.enterContext(Stack(*providers, crashes=True, Router=router, **config))
@@ -43,7 +50,9 @@ class Shadows(Case):
                 d.assert_complete(self.ask(stack, d, **more), 10)
                 wait_for("the copy", 5, lambda n=number: len(self.other.seen("c")) == n)
         self.ended(stack, "completed", len(DIALECTS))
-        self.assertGreater(stack.metric("ccr_shadow_tokens_total", tier="other"), 0)
+        tokens = stack.metric("ccr_shadow_tokens_total", tier="other")
+        self.assertGreater(tokens, 0)
+        self.assertAlmostEqual(stack.metric("ccr_shadow_cost_usd_total", tier="other"), tokens)
         for request in self.other.seen("c"):
             self.assertIn("sk-other", str(request.headers))
         self.assertEqual(len(self.main.seen("m")), len(DIALECTS))
@@ -83,9 +92,23 @@ class Shadows(Case):
         # A reload ends those of the old front.
         stack.reload(Presets={"p": {"route": "main,m"}})
         wait_for("they are cancelled", 10, lambda: len(self.other.cancellations("c")) == 8)
+        self.ended(stack, "aborted", 8)
         CHAT.assert_complete(self.ask(stack), 10)
         wait_for("a copy again", 5, lambda: len(self.other.seen("c")) == 9)
         # And the end of the stack, which the harness waits for, ends this one.
+
+    def test_a_front_that_is_about_to_end_makes_none(self):
+        stack = self.start()
+        raw = post_bytes(CHAT.path, CHAT.request("unlisted"))
+        with Wire(stack.port) as wire:
+            wire.send(raw[:-5])
+            wait_for("its beginning is there", 5, lambda: stack.metric("ccr_front_connections") == 2)
+            stack.reload(Presets={"p": {"route": "main,m"}})
+            wire.send(raw[-5:])
+            CHAT.assert_complete(wire.read_answer(), 10)
+        CHAT.assert_complete(self.ask(stack), 10)
+        self.ended(stack, "completed", 1)
+        self.assertEqual(len(self.other.seen("c")), 1)
 
     def test_a_front_that_dies_takes_its_copies_with_it(self):
         stack = self.start()
