@@ -58,7 +58,9 @@ class Outage(Case):
             self.assertNotIn("is left alone", stack.log_text())
             ask(number)
             # Each request meets it once, and goes on to another provider.
-            self.assertEqual(stack.log_text().count("CCR_FAILURE=network"), number)
+            met = lambda: stack.log_text().count("CCR_FAILURE=network")
+            wait_for("the failure in the log", 5, lambda n=number: met() >= n)
+            self.assertEqual(met(), number)
         stack.wait_for_log("model m: is left alone")
         together(1000, 16, ask)
         # From then on a probe at a time, each of which leaves it alone for longer.
