@@ -272,12 +272,14 @@ class Memory(Case):
         stack.reload(Presets={"p": {"route": "up,m"}})
         statuses = [stack.post(CHAT.path, CHAT.request(m)).status for m in ("m", "n", "n")]
         self.assertEqual(statuses, [429, 200, 429])
-        # What is known is kept a few times a second while there are connections.
+        # What is learnt is kept a few times a second.
+        up.scripts["p"] = up.scripts["m"]
+        self.assertEqual(stack.post(CHAT.path, CHAT.request("up,p")).status, 429)
         up.scripts["o"] = slow(CHAT.events(5), 0.2)
         CHAT.assert_complete(stack.post(CHAT.path, CHAT.request("up,o")), 5)
         old = stack.kill_child("front")
         stack.wait_replaced("front", old)
-        statuses = [stack.post(CHAT.path, CHAT.request(m)).status for m in ("m", "n")]
-        self.assertEqual(statuses, [429, 429])
-        self.assertEqual(len(up.seen("m")), 1)
+        statuses = [stack.post(CHAT.path, CHAT.request(m)).status for m in ("m", "n", "up,p")]
+        self.assertEqual(statuses, [429, 429, 429])
+        self.assertEqual((len(up.seen("m")), len(up.seen("p"))), (1, 1))
         self.assertEqual(len(up.seen("n")), 3)
