@@ -168,7 +168,7 @@ let package = Package(
         tests("CredentialsTests", ["Credentials", "Config", "Crypto", "IPC", "JSON"]),
         tests(
             "CredentialStoreTests",
-            ["CredentialStore", "Credentials", "Config", "Crypto", "IPC", "SQLite", "Posix"]),
+            ["CredentialStore", "Credentials", "Config", "Crypto", "IPC", "SQLite", "CSQLite", "Posix"]),
         tests("ConfigTests", ["Config", "Posix"]),
         tests("ProvidersTests", ["Providers", "Gateway", "Config", "IPC", "Posix"]),
         tests("RoutingTests", ["Routing", "Gateway", "Config", "IPC", "JSON", "Posix"]),
