@@ -44,8 +44,7 @@ enum KeyCommand {
                 }
                 throw UsageError(message: "nothing was changed")
             }
-            if after.configuration?.clientKeys.contains(where: { $0.name == name && hasExpired($0) }) == true
-            {
+            if after.configuration?.clientKeys.contains(where: { $0.name == name && $0.hasExpired }) == true {
                 unlink(path)
                 throw UsageError(message: "--expires: this day is over; nothing was changed")
             }
@@ -243,7 +242,7 @@ enum KeyCommand {
                 key.name, key.models.isEmpty ? "all" : key.models.joined(separator: ","),
                 key.requestsPerMinute.map(String.init) ?? "", key.tokensPerMinute.map(String.init) ?? "",
                 key.concurrency.map(String.init) ?? "",
-                (key.expires.map(day) ?? "") + (hasExpired(key) ? " (over)" : ""),
+                (key.expires.map(day) ?? "") + (key.hasExpired ? " (over)" : ""),
                 used.map { String($0.requests) } ?? "", used.map { String($0.tokens) } ?? "",
                 money(used?.today, of: key.dailyUSD), money(used?.month, of: key.monthlyUSD),
             ])
@@ -260,10 +259,6 @@ enum KeyCommand {
         // What is spent is not known while the gateway is down or does not know the key yet.
         let known = spent.map(cents) ?? (budget == nil ? nil : "?")
         return [known, budget.map { "of \(cents($0))" }].compactMap { $0 }.joined(separator: " ")
-    }
-
-    private static func hasExpired(_ key: ClientKey) -> Bool {
-        key.expires.map { $0 <= Int(Clock.realtimeUsec() / 1_000_000) } ?? false
     }
 
     /// The last day before a time in seconds since 1970, in UTC.

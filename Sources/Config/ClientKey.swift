@@ -2,6 +2,7 @@
 // Keys that clients send, and what each of them may do.
 
 import Bytes
+import Posix
 
 /// A key that a client may send.
 package struct ClientKey: Equatable, Sendable {
@@ -28,6 +29,9 @@ package struct ClientKey: Equatable, Sendable {
         self.key = key
         self.hash = hash
     }
+
+    /// Whether its last day is over.
+    package var hasExpired: Bool { expires.map { $0 <= Int(Clock.realtimeUsec() / 1_000_000) } ?? false }
 
     package var hasBudget: Bool { dailyUSD != nil || monthlyUSD != nil }
 }
@@ -84,6 +88,11 @@ extension ConfigurationReader {
             key.dailyUSD = budget.number("daily_usd")
             key.monthlyUSD = budget.number("monthly_usd")
             key.expires = expiry(client)
+            if key.hasExpired, let (node, path) = client.value("expires") {
+                problems.warning(
+                    node, path,
+                    "this day is over, so that the key is refused; set a later one, or remove the client")
+            }
             keys.append(key)
         }
         return keys

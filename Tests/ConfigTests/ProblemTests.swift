@@ -347,6 +347,20 @@ struct ProblemTests {
         #expect(kept.configuration?.listen == ListenSettings(host: "0.0.0.0", port: 99, socketPath: nil))
     }
 
+    @Test("a client key whose last day is over is named with a warning and stays what it is")
+    func expired() {
+        let loaded = load(
+            minimal(
+                #""Clients": [{"name": "a", "key": "k", "expires": "9999-12-31"}, {"name": "b", "key": "l", "#
+                    + #""expires": "2020-01-01"}]"#))
+        #expect(
+            loaded.lines == [
+                "c.json:1:103: warning: Clients[1].expires: this day is over, so that the key is refused; "
+                    + "set a later one, or remove the client"
+            ])
+        #expect(loaded.configuration?.clientKeys.map(\.hasExpired) == [false, true])
+    }
+
     @Test("with a thousand faults shows two hundred, the first error among them")
     func bounded() {
         let keys = (0..<1_000).map { "\"zz\($0)\": 1" }.joined(separator: ", ")
