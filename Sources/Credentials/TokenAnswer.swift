@@ -3,6 +3,7 @@
 // Source: RFC 6749 §5.1, §5.2; GitHub's and OpenAI's error bodies as their own clients read them, November 2026.
 
 import Config
+import Gateway
 package import JSON
 
 /// What came back over HTTP.

@@ -62,29 +62,43 @@ extension FrontProcess {
     private func refusal(_ request: ClientRequest, _ retryAfterMsec: Int?) -> GatewayError {
         let seconds = retryAfterMsec.map { max(1, ($0 + 999) / 1000) }
         guard var error = request.lastError else {
+            let everybody = "every provider of this model (\(Self.names(request)))"
             guard let seconds else {
                 if policy.exceedsLimits(request.course, now) {
                     return GatewayError(
                         .tooLarge,
-                        "the request has about \(request.course.tokens.input) tokens, more than every provider of this "
-                            + "model may be asked for in a minute")
+                        "the request has about \(request.course.tokens.input) tokens, more than \(everybody) may be "
+                            + "asked for in a minute")
                 }
                 return GatewayError(
-                    .overloaded, "every provider of this model is banned, or out of reach for this request")
+                    .overloaded,
+                    "\(everybody) is banned, or out of reach for this request; ccr status says why")
             }
             if policy.isOverloaded(request.course, now) {
                 return GatewayError(
-                    .overloaded, "every provider of this model is overloaded", retryAfter: seconds)
+                    .overloaded, "\(everybody) is overloaded; ask again in \(seconds) s", retryAfter: seconds)
             }
             // Nobody who asks again in a minute would be served.
             return GatewayError(
                 seconds > FrontProcess.longestRateSeconds ? .quotaExhausted : .rateLimited,
-                "every provider of this model is at its limit", retryAfter: seconds)
+                "\(everybody) is at its limit; ask again in \(seconds) s", retryAfter: seconds)
         }
         if let seconds, [.rateLimited, .overloaded].contains(error.kind) {
             error.retryAfter = max(seconds, error.retryAfter ?? 0)
         }
         return error
+    }
+
+    /// Names that a refusal lists.
+    private static let maximumNames = 4
+
+    /// Who might have answered, in the order of asking.
+    private static func names(_ request: ClientRequest) -> String {
+        var names: [String] = []
+        for candidate in request.decision?.candidates ?? [] where !names.contains(candidate.provider) {
+            names.append(candidate.provider)
+        }
+        return names.prefix(maximumNames).joined(separator: ", ") + (names.count > maximumNames ? ", …" : "")
     }
 
     // MARK: - Handing over

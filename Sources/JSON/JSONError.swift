@@ -45,7 +45,7 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
             case .invalidUTF8: "the JSON text is not valid UTF-8"
             case .invalidString: "a string in the JSON text is not valid"
             case .invalidNumber: "a number in the JSON text is not valid"
-            case .malformed: "the text is not valid JSON"
+            case .malformed: "a bracket, comma, colon or literal is wrong or missing"
             }
         guard let offset else { return text }
         return "\(text) (byte \(offset))"

@@ -5,6 +5,7 @@ import Config
 import CredentialStore
 import Credentials
 import EventLoop
+import Gateway
 import Glibc
 import JSON
 import Journal

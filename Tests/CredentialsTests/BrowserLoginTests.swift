@@ -66,24 +66,6 @@ struct BrowserLoginTests {
     }
 }
 
-@Suite("Text of other programs")
-struct RedactionTests {
-    @Test(
-        "whatever looks like a secret is taken out, and the rest stays on one line",
-        arguments: [
-            ("cannot connect\nto host", "cannot connect to host"),
-            ("Bearer abc denied", "Bearer [redacted] denied"),
-            ("token: x1 is bad", "token: [redacted] is bad"),
-            ("key sk-12 gho_1 eyJa.b.c", "key [redacted] [redacted] [redacted]"),
-            ("{\"access_token\":\"sk-ant-1\"}", "[redacted]"),
-            ("a0123456789b0123456789 /usr/bin/aws", "[redacted] /usr/bin/aws"),
-            ("colour\u{1B}[31m", "colour [31m"),
-        ])
-    func line(_ text: String, _ wanted: String) {
-        #expect(Redaction.line(Array(text.utf8)) == wanted)
-    }
-}
-
 @Suite("Tokens that are handed over")
 struct StoredTokensTests {
     @Test(

@@ -121,7 +121,7 @@ import Testing
 
     @Test func `an error is described without a byte of the text`() {
         let error = #expect(throws: JSONError.self) { _ = try parse("{\"secret\":oops}") }
-        #expect(error?.description == "the text is not valid JSON (byte 10)")
+        #expect(error?.description == "a bracket, comma, colon or literal is wrong or missing (byte 10)")
     }
 
     @Test(arguments: [

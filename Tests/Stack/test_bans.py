@@ -159,7 +159,9 @@ class Bans(Case):
 
     def test_a_provider_as_a_whole(self):
         self.assertEqual(self.ccr("ban", "pool", "--for", "1h").split(" until ")[0], "provider pool is banned")
-        self.assertEqual(self.stack.post(CHAT.path, CHAT.request("m")).status, 503)
+        refused = self.stack.post(CHAT.path, CHAT.request("m"))
+        self.assertEqual(refused.status, 503)
+        self.assertIn("every provider of this model (pool) is banned", refused.json()["error"]["message"])
         self.assertLessEqual(3590, self.bans()[0]["remaining_seconds"])
         self.assertIn("no such ban, but a wider one: provider pool is banned", self.ccr("unban", "one", status=1))
         self.ccr("ban", "two")

@@ -11,9 +11,12 @@ import Testing
     @Test(
         "A transport failure has a kind and words that name the provider",
         arguments: [
-            (TransferFailure.resolve, ErrorKind.upstreamUnreachable, .network, "its host name is not known"),
-            (.connect, .upstreamUnreachable, .network, "no connection"),
-            (.tls, .upstreamUnreachable, .network, "TLS failed (details)"),
+            (
+                TransferFailure.resolve, ErrorKind.upstreamUnreachable, .network,
+                "its host name is not known; ccr doctor checks the way to it"
+            ),
+            (.connect, .upstreamUnreachable, .network, "no connection; ccr doctor checks the way to it"),
+            (.tls, .upstreamUnreachable, .network, "TLS failed (details); ccr doctor checks the way to it"),
             (.connectTimeout, .upstreamTimeout, .timeout, "no connection in time"),
             (.broken, .upstreamUnreachable, .network, "the connection broke"),
             (.malformed, .upstreamUnreachable, .server, "its answer is not understood"),

@@ -33,7 +33,8 @@ package enum EchoProvider {
         do throws(JSONError) {
             root = try parser.parse(body)
         } catch {
-            return failure(GatewayError(.invalidRequest, error.description), endpoint, requestID)
+            return failure(
+                GatewayError(.invalidRequest, "the body is no valid JSON: \(error)"), endpoint, requestID)
         }
         guard root.isObject else {
             let error = GatewayError(.invalidRequest, "the request is not a JSON object")

@@ -20,7 +20,7 @@ package struct StreamFailure: Error, Equatable, Sendable {
 
     package let origin: Origin
     package let kind: ErrorKind
-    /// The upstream's wording, at most `maximumMessageBytes` of UTF-8.
+    /// The upstream's wording without what looks like a key, about `maximumMessageBytes` of UTF-8 at most.
     package let message: String
     /// What it means for what comes next.
     package let report: FailureReport
@@ -129,6 +129,6 @@ package struct StreamFailure: Error, Equatable, Sendable {
         var end = min(text.count, maximumMessageBytes)
         // Never cut inside a character: bytes 10xxxxxx continue one.
         while end < text.count, end > 0, text[end] & 0xC0 == 0x80 { end -= 1 }
-        return String(decoding: text[..<end], as: UTF8.self)
+        return Redaction.quote(String(decoding: text[..<end], as: UTF8.self))
     }
 }

@@ -128,7 +128,7 @@ package final class Translation {
         do {
             root = try parser.parse(view)
         } catch {
-            throw GatewayError(.invalidRequest, error.description)
+            throw GatewayError(.invalidRequest, "the body is no valid JSON: \(error)")
         }
         guard root.isObject, let map = SourceMap(parser) else {
             throw GatewayError(.invalidRequest, "the request is not a JSON object")
