@@ -31,7 +31,12 @@ package struct MasterKeyFile {
     package func load(vaultExists: Bool) throws(StoreError) -> KeyRing {
         if isPassed || access(path, F_OK) == 0 {
             // The service manager's files are readable by the unit's user by other means than their mode.
-            return try KeyRing(try PrivateFile.read(path, limit: 4096, acceptsOpenMode: isPassed))
+            let text = try PrivateFile.read(path, limit: 4096, acceptsOpenMode: isPassed)
+            do throws(StoreError) {
+                return try KeyRing(text)
+            } catch {
+                throw .key("\(path): \(error); restore it from a backup")
+            }
         }
         guard !vaultExists else {
             throw .key("\(path) is missing, and vault.db cannot be read without it; restore it from a backup")

@@ -14,6 +14,9 @@ package struct TokenRequest: Sendable {
     /// Name and value in order.
     package var headers: [(name: String, value: String)]
 
+    /// Where it goes, for people: without what stands behind "?".
+    package var address: String { String(url.prefix { $0 != "?" }) }
+
     /// - Parameters:
     ///   - secret: the refresh token, GitHub token…; unused for metadata.
     ///   - now: seconds since 1970 by the server's clock, for signed assertions.

@@ -152,7 +152,8 @@ final class BrowserFlow {
             exchange = try TokenExchange(request, environment.loop, environment.transfers) {
                 [unowned self] result in
                 switch result {
-                case .notSent(let text), .lost(let text): self.end(.failed(text))
+                case .notSent(let text), .lost(let text):
+                    self.end(.failed("\(request.address): \(text); nothing was changed"))
                 case .answered(let answer):
                     let step = self.login.exchanged(
                         answer, now: self.environment.seconds, parser: self.environment.parser)

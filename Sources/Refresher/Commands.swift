@@ -95,7 +95,10 @@ final class Commands {
     }
 
     func trouble(_ runner: Runner) -> String {
-        "\(runner.spec.name): \(runner.machine.state.rawValue): \(runner.machine.reason)"
+        let machine = runner.machine
+        let text = "\(runner.spec.name): \(machine.state.rawValue): \(machine.reason)"
+        let isSaid = machine.state != .needsLogin || machine.reason.contains(runner.remedy)
+        return isSaid ? text : "\(text); \(runner.remedy)"
     }
 
     // MARK: - The vault

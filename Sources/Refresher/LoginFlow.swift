@@ -43,7 +43,8 @@ final class LoginFlow {
                 case .answered(let answer): answered(answer)
                 case .notSent(let text), .lost(let text):
                     // The code is still good: the network may come back before it ends.
-                    if self.deadlineUsec > 0 { self.waitAndPoll() } else { self.end(.failed(text)) }
+                    if self.deadlineUsec > 0 { return self.waitAndPoll() }
+                    self.end(.failed("\(request.address): \(text); nothing was changed"))
                 }
             }
         } catch {

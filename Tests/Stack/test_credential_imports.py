@@ -64,6 +64,22 @@ class Replaced(LoggedIn):
         self.refresher.wait_for("fresh")
         self.assertEqual(self.refresher.store.credentials()["main"]["account_id"], "")
 
+    def test_each_command_says_what_to_do_about_a_login_that_has_ended(self):
+        self.authority.behaviours = [self.dead]
+        self.assertEqual(self.again(), (1, "ccr: main: needs_login: revoked; run ccr login main"))
+        self.refresher.command("logout", "main")
+        said = "ccr: main: needs_login: logged out; run ccr login main"
+        self.assertEqual(self.refresher.command("print-token", "main")[2], said)
+        self.assertEqual(self.refresher.command("credentials", "export", "main", "/nowhere")[2], said)
+
+    def test_a_login_whose_service_is_away_names_its_address(self):
+        self.authority.__exit__()
+        code, _, err = self.refresher.command("login", "main")
+        self.assertEqual(code, 1)
+        self.assertIn(f"ccr: {self.authority.url}/device: ", err)
+        self.assertIn("; nothing was changed", err)
+        self.assertEqual(self.refresher.status()["state"], "fresh")
+
     def test_an_import_that_the_service_takes_ends_the_login_before_it(self):
         self.authority.refresh = "canary-rt-new"
         self.assertEqual(self.adopt("canary-rt-new"), (0, "main has token 2"))

@@ -382,6 +382,8 @@ class Processes(Scenario):
         (vault / "master.key").write_text("ccr-key 1 " + "A" * 43 + "\n")
         (vault / "master.key").chmod(0o600)
         refused("another master key")
+        (vault / "master.key").write_text("junk")
+        refused(f"{vault}/master.key: the master key is neither 32 bytes nor lines")
         (vault / "master.key").write_bytes(key)
         (vault / "vault.db").chmod(0o640)
         refused("chmod go=")
