@@ -68,8 +68,6 @@ package final class EventLoop {
 
         package static let readable = Interest(rawValue: EPOLLIN.rawValue)
         package static let writable = Interest(rawValue: EPOLLOUT.rawValue)
-        /// The peer has closed its sending side.
-        package static let peerClosed = Interest(rawValue: EPOLLRDHUP.rawValue)
         /// Reported always: both directions are closed.
         package static let hangUp = Interest(rawValue: EPOLLHUP.rawValue)
         /// Reported always: an error waits on the descriptor.
@@ -79,7 +77,12 @@ package final class EventLoop {
         // generic calls at run time, which cost more than the rest of an event.
 
         package static let readableAndWritable = Interest(rawValue: EPOLLIN.rawValue | EPOLLOUT.rawValue)
+        /// Also when the peer has closed its sending side.
         package static let readableOrClosed = Interest(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue)
+        /// Like `readableOrClosed`, but told once for each time that something arrives, and once when watching begins:
+        /// whoever does not receive until there is nothing left has to remember it (epoll(7), EPOLLET).
+        package static let arrival = Interest(
+            rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
         /// Nothing more can be sent.
         package static let broken = Interest(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
         /// Nothing more will come.

@@ -27,7 +27,10 @@ final class Connection {
     private var pendingRequest: ClientRequest?
     /// The request that another process answers now.
     private(set) var current: ClientRequest?
-    private var peerIsGone = false
+    /// The kernel has told of bytes, or of the peer's end, that have not been received; it tells once.
+    private var hasUnread = false
+    /// The peer has closed its sending side.
+    private var endIsTold = false
     private(set) var state = State.idle
     /// CLOCK_MONOTONIC microseconds of the last change of state.
     private(set) var stateSinceUsec: UInt64
@@ -60,7 +63,7 @@ final class Connection {
         self.front = front
         stateSinceUsec = front.now
         Socket.disableDelay(self.descriptor.raw)
-        watch = try front.loop.watch(self.descriptor.raw, .readableOrClosed) { [unowned self] ready in
+        watch = try front.loop.watch(self.descriptor.raw, .arrival) { [unowned self] ready in
             self.ready(ready)
         }
     }
@@ -69,9 +72,13 @@ final class Connection {
 
     private func ready(_ ready: EventLoop.Interest) {
         front.tick()
+        if ready.includes(anyOf: .receivable) { hasUnread = true }
+        if ready.includes(anyOf: .gone) { endIsTold = true }
         switch state {
         case .idle, .readingHead, .readingBody: read()
-        case .handedOff: peerStirred(ready)
+        case .handedOff:
+            // What else has arrived is the next request, which waits in the socket.
+            if endIsTold { peerLeft() }
         case .writing:
             if ready.includes(anyOf: .broken) { close() } else { flush() }
         case .lingering: discard()
@@ -79,20 +86,36 @@ final class Connection {
         }
     }
 
+    /// Receives what is there; the rest of much waits for the next turn, so that others get theirs.
     private func read() {
+        guard hasUnread else { return }
+        switch state {
+        case .idle, .readingHead, .readingBody: break
+        case .handedOff, .writing, .lingering, .closed: return
+        }
+        hasUnread = false
+        if receive() || endIsTold { hasUnread = true }
+        if hasUnread { front.loop.later { [weak self] in self?.read() } }
+    }
+
+    /// Returns whether there may be more.
+    private func receive() -> Bool {
         if state == .readingBody, let bodyReader, bodyReader.directBytes > 0 {
-            return readDirectly(bodyReader)
+            return receiveDirectly(bodyReader)
         }
         let scratch = front.scratch
         let result: IOResult
         do {
             result = try Socket.receive(descriptor.raw, into: scratch)
         } catch {
-            return clientLeft()
+            clientLeft()
+            return false
         }
         switch result {
-        case .wouldBlock: return
-        case .end: clientLeft()
+        case .wouldBlock: return false
+        case .end:
+            clientLeft()
+            return false
         case .bytes(let count):
             let received = UnsafeRawBufferPointer(rebasing: scratch[..<count])
             if buffer.isEmpty {
@@ -102,30 +125,39 @@ final class Connection {
                 buffer.append(contentsOf: received)
                 understandBuffer()
             }
+            return count == scratch.count
         }
     }
 
-    /// Large bodies go from the socket into shared memory without a stop.
-    private func readDirectly(_ reader: RequestBodyReader) {
+    /// Large bodies go from the socket into their memory without a stop. Returns whether there may be more.
+    private func receiveDirectly(_ reader: RequestBodyReader) -> Bool {
         // A few pieces at a time: one fast sender must not starve the others.
         for _ in 0..<8 {
             let room: UnsafeMutableRawBufferPointer
             do {
                 room = try reader.store.room(reader.directBytes)
             } catch {
-                return refuse(RequestBodyReader.describe(error, front.config.limits.bodyBytes))
+                refuse(RequestBodyReader.describe(error, front.config.limits.bodyBytes))
+                return true
             }
             do {
                 switch try Socket.receive(descriptor.raw, into: room) {
-                case .wouldBlock: return
-                case .end: return clientLeft()
+                case .wouldBlock: return false
+                case .end:
+                    clientLeft()
+                    return false
                 case .bytes(let count):
-                    if reader.receivedDirectly(count) { return bodyComplete() }
+                    if reader.receivedDirectly(count) {
+                        bodyComplete()
+                        return true
+                    }
                 }
             } catch {
-                return clientLeft()
+                clientLeft()
+                return false
             }
         }
+        return true
     }
 
     private func understandBuffer() {
@@ -211,6 +243,8 @@ final class Connection {
         current = request
         enter(.handedOff)
         front.dispatch(request)
+        // Told together with the request's last bytes, and not again.
+        if state == .handedOff, endIsTold { peerLeft() }
     }
 
     /// Answers what is no request, then closes.
@@ -220,17 +254,10 @@ final class Connection {
 
     // MARK: - While another process answers
 
-    private func peerStirred(_ ready: EventLoop.Interest) {
-        if ready.includes(anyOf: .gone) {
-            // Level-triggered: a dead connection would be reported for ever.
-            watch?.cancel()
-            watch = nil
-            peerIsGone = true
-            front.clientLeft(self)
-        } else {
-            // The next request has begun to arrive; it waits in the socket.
-            watch?.update(.peerClosed)
-        }
+    private func peerLeft() {
+        watch?.cancel()
+        watch = nil
+        front.clientLeft(self)
     }
 
     /// The request is answered; `reusable` when the connection is at a clean boundary.
@@ -239,14 +266,22 @@ final class Connection {
         current = nil
         // While draining too: the answer has told the client that the connection stays, so its next request may be on
         // the way already.
-        guard reusable, !peerIsGone else { return close() }
+        guard reusable, !endIsTold else { return close() }
         nextRequest()
     }
 
     private func nextRequest() {
         enter(.idle)
-        watch?.update(.readableOrClosed)
-        if !buffer.isEmpty { front.loop.later { [weak self] in self?.understandBuffer() } }
+        watch?.update(.arrival)
+        guard hasUnread || !buffer.isEmpty else { return }
+        front.loop.later { [weak self] in self?.goOn() }
+    }
+
+    /// Takes what had arrived while the request before it was answered.
+    private func goOn() {
+        front.tick()
+        if !buffer.isEmpty { understandBuffer() }
+        read()
     }
 
     // MARK: - Front's own answers
@@ -264,7 +299,10 @@ final class Connection {
 
     private func flush() {
         guard case .writing(let thenClose) = state else { return }
-        guard writeOutput() else { return }
+        guard writeOutput() else {
+            if state != .closed { watch?.update(.writable) }
+            return
+        }
         if thenClose {
             shutdown(descriptor.raw, Int32(SHUT_WR))
             enter(.lingering)
@@ -288,10 +326,7 @@ final class Connection {
                 let result = try output.span.bytes.withUnsafeBytes { (bytes) throws(Errno) in
                     try Socket.send(descriptor.raw, UnsafeRawBufferPointer(rebasing: bytes[outputStart...]))
                 }
-                guard case .bytes(let count) = result else {
-                    watch?.update(.writable)
-                    return false
-                }
+                guard case .bytes(let count) = result else { return false }
                 outputStart += count
             }
         } catch {

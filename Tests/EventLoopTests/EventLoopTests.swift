@@ -32,6 +32,33 @@ import Testing
         watch.cancel()
     }
 
+    @Test("An arrival is told once, the next one again, and what still waits when the interest is set again")
+    func arrival() throws {
+        let pair = try Pair()
+        pair.poke()
+        var count = 0
+        let watch = try loop.watch(pair.fd, .arrival) { ready in
+            #expect(ready == .readable)
+            count += 1
+        }
+        var turn = 0
+        let turns = try loop.watch(try #require(pair.b).raw, .writable) { [loop] _ in
+            turn += 1
+            switch turn {
+            case 5: pair.poke()
+            case 10:
+                watch.update(.writable)
+                watch.update(.arrival)
+            case 15: loop.exit(0)
+            default: break
+            }
+        }
+        try loop.runForTest()
+        #expect(count == 3)
+        watch.cancel()
+        turns.cancel()
+    }
+
     @Test("Only what was asked for is reported, and a change of mind counts from then on")
     func interest() throws {
         let pair = try Pair()
@@ -56,7 +83,7 @@ import Testing
     func peerEnds() throws {
         let pair = try Pair()
         var seen: [EventLoop.Interest] = []
-        let watch = try loop.watch(pair.fd, .peerClosed) { [loop] ready in
+        let watch = try loop.watch(pair.fd, .readableOrClosed) { [loop] ready in
             seen.append(ready)
             if seen.count == 1 {
                 hangUp(&pair.b)
@@ -66,7 +93,7 @@ import Testing
         }
         shutdown(try #require(pair.b).raw, Int32(SHUT_WR))
         try loop.runForTest()
-        #expect(seen == [.peerClosed, [.peerClosed, .hangUp]])
+        #expect(seen == [.readableOrClosed, [.readableOrClosed, .hangUp]])
         watch.cancel()
     }
 

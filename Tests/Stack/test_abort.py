@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client that goes away: its upstream is cancelled at once."""
 
+import os
+import signal
 import statistics
 import time
 
@@ -44,6 +46,20 @@ class Abort(Case):
     def in_stream(self, wire):
         wire.read_head()
         wire.read_until(b"@0@")
+
+    def test_when_the_end_comes_with_the_request(self):
+        self.up.scripts["m"] = whole(b"{}", before=[HANG])
+        front = self.stack.child("front")
+        for d in DIALECTS:
+            with self.subTest(d.name):
+                start = len(self.stack.log_text())
+                os.kill(front, signal.SIGSTOP)
+                try:
+                    with Wire(self.stack.port) as wire:
+                        wire.send(post_bytes(d.path, d.request("m")))
+                finally:
+                    os.kill(front, signal.SIGCONT)
+                self.stack.wait_for_log("CCR_OUTCOME=aborted", 5, start)
 
     def test_in_a_busy_stream(self):
         self.up.scripts["m"] = lambda r: slow(by_path(r).events(3000), 0.01)

@@ -8,7 +8,8 @@ import pathlib
 import tempfile
 
 from dialects import CHAT, DIALECTS
-from harness import Case, Stack, Upstream, provider
+from harness import Case, Stack, Upstream, provider, wait_for
+from parallel import Background
 from scripted import Pause, whole
 from wire import JSON_TYPE, Wire, encoded, get, post, post_bytes, request_bytes
 
@@ -50,6 +51,29 @@ class Connections(Case):
                     self.assertIn(b'"models"', answer.body)
                 else:
                     self.assertEqual(answer.body, body)
+
+    def test_a_request_that_comes_with_the_end_of_a_large_body_is_answered(self):
+        # Of a body above 64 KiB front receives no byte too much, so the next request stays in the socket.
+        large = b'{"model":"number","text":"%s"}' % (b"x" * 300_000)
+        small = b'{"model":"number","n":1}'
+        raw = b"".join(request_bytes("POST", CHAT.path, body, [JSON_TYPE]) for body in (large, small, large, small))
+        for step in (len(raw), 65_536, 100_000):
+            with self.subTest(step), Wire(self.stack.port) as wire:
+                sender = Background(lambda: [wire.send(raw[i : i + step]) for i in range(0, len(raw), step)])
+                for body in (large, small, large, small):
+                    self.assertEqual(wire.read_answer().body, body)
+                sender.result()
+
+    def test_a_request_that_was_sent_while_another_one_was_answered_is_read_afterwards(self):
+        body = b'{"model":"number","n":1}'
+        with Wire(self.stack.port) as wire:
+            for _ in range(5):
+                wire.send(request_bytes("POST", CHAT.path, b'{"model":"slow"}', [JSON_TYPE]))
+                count = len(self.up.seen("slow"))
+                wait_for("the request at the upstream", 3, lambda: len(self.up.seen("slow")) >= count)
+                wire.send(request_bytes("POST", CHAT.path, body, [JSON_TYPE]))
+                self.assertEqual(wire.read_answer().body, b'{"id":"slow"}')
+                self.assertEqual(wire.read_answer().body, body)
 
     def test_a_request_behind_a_running_stream_waits(self):
         raw = post_bytes(CHAT.path, CHAT.request("m"))
