@@ -62,10 +62,11 @@ package struct ChatAnswerDecoder: AnswerDecoder {
 
     package mutating func ended(into events: inout [AnswerEvent]) {
         guard !isOver else { return }
-        guard finishReason != nil || hasContent else {
+        // Neither [DONE] nor a reason: the end of the connection is not the end of the answer.
+        guard finishReason != nil else {
+            let place = hasContent ? "in the middle" : "before it began"
             return fail(
-                GatewayError(.upstreamUnreachable, "the provider ended its answer before it began"),
-                into: &events)
+                GatewayError(.upstreamUnreachable, "the provider ended its answer \(place)"), into: &events)
         }
         finish(into: &events)
     }

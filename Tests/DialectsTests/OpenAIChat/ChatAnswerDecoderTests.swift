@@ -163,10 +163,24 @@ private func thoughts(_ text: String) -> AnswerEvent {
             ]),
         Case(
             testDescription: "text without a reason is an answer all the same",
-            stream: delta(#"{"content":"a"}"#, finish: #""""#),
+            stream: delta(#"{"content":"a"}"#, finish: #""""#) + done,
             events: [
                 .started(id: "c"), .textBegan(phase: nil), .text("a"), .textEnded,
                 .finished(.endTurn, stopSequence: nil),
+            ]),
+        Case(
+            testDescription: "a reason is an end without [DONE]",
+            stream: delta(#"{"content":"a"}"#, finish: #""stop""#),
+            events: [
+                .started(id: "c"), .textBegan(phase: nil), .text("a"), .textEnded,
+                .finished(.endTurn, stopSequence: nil),
+            ]),
+        Case(
+            testDescription: "text without a reason and without [DONE] was cut off",
+            stream: delta(#"{"content":"a"}"#),
+            events: [
+                .started(id: "c"), .textBegan(phase: nil), .text("a"),
+                failure("the provider ended its answer in the middle"),
             ]),
         Case(
             testDescription: "an end inside a call is a failure",
