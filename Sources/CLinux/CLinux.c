@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -335,6 +336,29 @@ void *ccr_map_shared(int fd, size_t size, bool writable, bool at_once) {
 }
 
 void ccr_trim_heap(void) { (void)malloc_trim(0); }
+
+static int unmap_clean_segments(struct dl_phdr_info *object, size_t size, void *unused) {
+    (void)size;
+    (void)unused;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        // What the linker may have written, relocations above all, is in segments that can be written.
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) {
+            continue;
+        }
+        uintptr_t start = object->dlpi_addr + segment->p_vaddr;
+        uintptr_t end = (start + segment->p_memsz) & ~(page - 1);
+        start = (start + page - 1) & ~(page - 1);
+        if (start < end) {
+            // A wish: without it nothing is lost but memory.
+            (void)madvise((void *)start, end - start, MADV_DONTNEED);
+        }
+    }
+    return 0;
+}
+
+void ccr_unmap_clean_pages(void) { (void)dl_iterate_phdr(unmap_clean_segments, NULL); }
 
 void ccr_keep_heap(size_t bytes) {
     (void)mallopt(M_MMAP_THRESHOLD, (int)bytes);

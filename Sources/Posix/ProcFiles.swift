@@ -11,6 +11,11 @@ package enum ProcessMemory {
         ccr_trim_heap()
     }
 
+    /// Lets go of the pages of code that only the start needed; what is needed again is mapped again.
+    package static func forgetStart() {
+        ccr_unmap_clean_pages()
+    }
+
     /// Keeps the pages of freed large blocks until `trim`, for processes that make such blocks with every request: a
     /// fresh page costs more than what is written into it.
     package static func keepFreedBlocks() {

@@ -88,6 +88,7 @@ package final class Child {
             Notifier.ready(status: status)
             journal.keepsLines = true
             child.loop.atTurnEnd { journal.flush() }
+            ProcessMemory.forgetStart()
             defer { journal.flush() }
             return try child.loop.run()
         } catch {

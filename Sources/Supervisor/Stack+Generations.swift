@@ -214,6 +214,7 @@ extension Stack {
         guard let current else { return }
         journal.log(.notice, .configLoaded, servingLine, [LogField("CCR_GENERATION", current.number)])
         Notifier.ready(status: servingLine)
+        ProcessMemory.forgetStart()
     }
 
     private var servingLine: String {

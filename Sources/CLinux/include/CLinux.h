@@ -98,6 +98,9 @@ void *ccr_map_shared(int fd, size_t size, bool writable, bool at_once);
 
 /// Gives free pages of the heap back to the kernel (malloc_trim(3)).
 void ccr_trim_heap(void);
+/// Unmaps the pages of the program and its libraries that no process can change; those that are needed come back from the
+/// page cache (madvise(2), MADV_DONTNEED).
+void ccr_unmap_clean_pages(void);
 /// From now on blocks below `bytes` come from the heap, and up to as many free ones stay at its end (mallopt(3)).
 void ccr_keep_heap(size_t bytes);
 
