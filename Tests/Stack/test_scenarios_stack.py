@@ -237,11 +237,19 @@ class Admin(Whole):
     def test_posted_tokens_are_used_by_the_next_request_and_renewed_later(self):
         self.authority.accept("canary-posted")
         end = int((time.time() + 7200) * 1000)
-        answer = self.admin("POST", {"accessToken": "canary-posted", "refreshToken": "canary-rt-0", "expiresAt": end})
+        tokens = {"accessToken": "canary-posted", "refreshToken": self.authority.refresh, "expiresAt": end}
+        answer = self.admin("POST", tokens)
         self.assertEqual((answer.status, answer.json()["status"]), (200, "success"))
         wait_for("the posted token", 5, lambda: self.ask() and self.authority.authorizations[-1] == "Bearer canary-posted")
         left = self.admin().json()["minutesUntilExpiry"]
         self.assertTrue(118 <= left <= 120, left)
+
+    def test_a_posted_refresh_token_that_was_replaced_is_refused_and_changes_nothing(self):
+        before = self.admin().json()["credentials"][0]["generation"]
+        answer = self.admin("POST", {"accessToken": "canary-posted", "refreshToken": "canary-rt-0"})
+        self.assertEqual((answer.status, answer.json()["status"]), (400, "error"))
+        self.assertIn("has been used already", answer.json()["message"])
+        self.assertEqual(self.admin().json()["credentials"][0]["generation"], before)
 
     def test_a_body_that_is_not_good_is_refused_and_changes_nothing(self):
         before = self.admin().json()["credentials"][0]["generation"]
