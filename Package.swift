@@ -188,7 +188,7 @@ let package = Package(
             [
                 "Worker", "CredentialStore", "Credentials", "Dialects", "Curl", "Gateway", "Config", "JSON",
                 "IPC",
-                "EventLoop", "Posix",
+                "EventLoop", "Posix", "Runtime",
             ]),
         tests(
             "SupervisorTests",

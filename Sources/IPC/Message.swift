@@ -67,16 +67,10 @@ package enum IPC {
     /// Both ends must agree.
     package static let version: UInt8 = 8
 
-    /// Starts a message in an emptied writer.
+    /// Starts a message.
     @inline(__always)
     package static func begin(_ kind: MessageKind, in writer: inout WireWriter) {
         writer.removeAll()
-        append(kind, to: &writer)
-    }
-
-    /// Starts a message behind those that are there.
-    @inline(__always)
-    package static func append(_ kind: MessageKind, to writer: inout WireWriter) {
         writer.put(version)
         writer.put(kind.rawValue)
     }

@@ -3,11 +3,11 @@
 // is known of a worker that dies a moment later, and costs no message of its own. One page in most cases.
 // Source: docs/decisions/0021-a-commit-is-noted-before-it-is-told.md.
 
+import Glibc
 package import Posix
 
 /// Tags in memory that one front and one worker map: a count of 8 bytes, then a tag in each 8 bytes. The worker writes, the
-/// front reads when the worker has ended. A tag that is in it stands for an answer that has begun, also while an older one
-/// of the same kind has long been told.
+/// front reads when the worker has ended. A tag in it always stands for an answer that has begun, told or not.
 package final class CommitLog {
     private let memory: SharedMemory
 
@@ -25,7 +25,7 @@ package final class CommitLog {
     /// - Throws: EINVAL when the descriptor is none.
     package init(adopting descriptor: consuming FileDescriptor) throws(Errno) {
         memory = try SharedMemory(adopting: descriptor)
-        guard memory.capacity == Self.size else { throw Errno("commit log", code: 22) }
+        guard memory.capacity == Self.size else { throw Errno("commit log", code: EINVAL) }
     }
 
     /// The descriptor's number; valid as long as this object lives.

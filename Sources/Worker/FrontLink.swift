@@ -3,6 +3,7 @@
 
 import EventLoop
 import IPC
+import Posix
 import Runtime
 
 final class FrontLink {
@@ -10,26 +11,28 @@ final class FrontLink {
     var exchanges: [UInt64: Exchange] = [:]
     /// The front's, which sends it before anything else.
     var commits: CommitLog?
-    private var waiting = WireWriter()
+    private var buffer = WireWriter()
+    /// Messages of this turn.
+    private var waiting: [UInt8] = []
 
-    /// More is not kept until the end of the turn. The largest message fits behind it.
-    private static let maximumWaiting = 16_384
+    /// Notes that the answer to a request begins, before its first byte is written. False when it must not. After the
+    /// front's end nobody needs to know.
+    func begins(_ tag: UInt64) -> Bool { channel == nil || commits?.append(tag) == true }
 
-    /// Notes that the answer to a request begins, before its first byte is written. False when it must not.
-    func begins(_ tag: UInt64) -> Bool { commits?.append(tag) ?? false }
-
-    /// Tells the front at the end of the turn; after the front's end nobody needs to know.
+    /// Tells the front at the end of the turn, or earlier when that is too much for one datagram.
     func send(_ kind: MessageKind, _ message: some WireCodable) {
-        IPC.append(kind, to: &waiting)
-        waiting.put(message)
-        if waiting.bytes.count > FrontLink.maximumWaiting { flush() }
+        IPC.begin(kind, in: &buffer)
+        buffer.put(message)
+        // One that is too large for any datagram is lost alone.
+        if waiting.count + buffer.bytes.count > MessageSocket.maximumMessageBytes { flush() }
+        waiting.append(contentsOf: buffer.bytes)
     }
 
     /// Tells the front what waits.
     func flush() {
-        guard !waiting.bytes.isEmpty else { return }
-        channel?.send(waiting.bytes)
-        waiting.removeAll()
+        guard !waiting.isEmpty else { return }
+        channel?.send(waiting)
+        waiting.removeAll(keepingCapacity: true)
         // What a dead worker's channel had queued by itself is lost with it, and only the notes tell.
         if channel?.queuedCount == 0 { commits?.clear() }
     }
