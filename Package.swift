@@ -82,6 +82,7 @@ let package = Package(
         library("Routing", ["Gateway", "Providers", "Config", "JSON", "IPC", "Bytes"]),
         library("Credentials", ["Gateway", "Providers", "Config", "Crypto", "IPC", "JSON", "Bytes"]),
         library("CredentialStore", ["Credentials", "SQLite", "Crypto", "Config", "IPC", "Posix"]),
+        library("HTTPClient", ["Curl", "HTTP1", "EventLoop", "Posix", "Bytes"]),
         library(
             "Runtime", ["Gateway", "IPC", "EventLoop", "ServiceManager", "Journal", "Posix", "Sandbox"]),
 
@@ -103,8 +104,9 @@ let package = Package(
         library(
             "Worker",
             [
-                "Runtime", "CredentialStore", "Credentials", "Config", "Gateway", "Dialects", "Curl", "HTTP1",
-                "JSON", "IPC", "Bytes", "EventLoop",
+                "Runtime", "CredentialStore", "Credentials", "Config", "Gateway", "Dialects", "Curl",
+                "HTTPClient",
+                "HTTP1", "JSON", "IPC", "Bytes", "EventLoop",
                 "ServiceManager",
                 "Journal", "Posix",
             ]),

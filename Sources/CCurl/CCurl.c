@@ -114,6 +114,12 @@ long ccr_easy_response_code(CURL *easy) {
     return code;
 }
 
+int ccr_easy_socket(CURL *easy) {
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+    return fd;
+}
+
 int64_t ccr_easy_uploaded(CURL *easy) {
     curl_off_t bytes = 0;
     curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &bytes);

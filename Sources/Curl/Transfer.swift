@@ -7,8 +7,7 @@ import CCurl
 import Glibc
 
 /// An easy handle and its current request. Made and owned by a `TransferPool`.
-package final class Transfer {
-    let easy: UnsafeMutableRawPointer
+package final class Transfer: PoolMember {
     private unowned let pool: TransferPool
     /// Held until the request is over; a weak reference would cost more with every report.
     private var delegate: (any TransferDelegate)?
@@ -30,9 +29,8 @@ package final class Transfer {
     private static let documentBuffer = Int(CURL_MAX_WRITE_SIZE)
 
     init(pool: TransferPool) {
-        guard let easy = ccr_easy_init() else { fatalError("curl_easy_init: out of memory") }
-        self.easy = easy
         self.pool = pool
+        super.init()
         // libcurl leaves these variables to its command line tool; operators expect them to work everywhere.
         if let file = getenv("SSL_CERT_FILE") { ccr_easy_set_string(easy, CURLOPT_CAINFO, file) }
         if let directory = getenv("SSL_CERT_DIR") { ccr_easy_set_string(easy, CURLOPT_CAPATH, directory) }
@@ -42,7 +40,6 @@ package final class Transfer {
     }
 
     deinit {
-        curl_easy_cleanup(easy)
         curl_slist_free_all(headerList)
     }
 
@@ -112,7 +109,7 @@ package final class Transfer {
         body = nil
     }
 
-    func ended(_ code: CURLcode) {
+    override func ended(_ code: CURLcode) {
         let delegate = delegate
         finish()
         pool.recycle(self)

@@ -60,7 +60,7 @@ package final class TransferPool {
     /// Seconds in libcurl's sense, which counts whole ones and wants more than this many.
     var unusedConnectionSeconds: Int { unusedConnectionMsec / 1000 - 1 }
 
-    /// Transfers that have been started and have not ended.
+    /// Transfers and dials that have been started and have not ended.
     package var activeCount: Int { runningCount }
 
     /// Starts a request; the first report comes later, from the event loop.
@@ -68,16 +68,33 @@ package final class TransferPool {
         let transfer = idle.popLast() ?? Transfer(pool: self)
         leastIdle = min(leastIdle, idle.count)
         transfer.prepare(request, delegate: delegate)
-        runningCount += 1
         // The transfer is kept alive by its delegate; libcurl holds the bare handle.
-        let result = curl_multi_add_handle(multi, transfer.easy)
-        guard result == CURLM_OK else { fatalError(String(cString: curl_multi_strerror(result))) }
+        add(transfer)
         return transfer
     }
 
-    func recycle(_ transfer: Transfer) {
-        curl_multi_remove_handle(multi, transfer.easy)
+    /// Connects to an origin, "http://host:port", past any proxy. `completion` is called later, from the event loop.
+    package func dial(
+        _ origin: String, connectTimeoutMsec: Int, completion: @escaping (consuming DialResult) -> Void
+    ) -> Dial {
+        let dial = Dial(origin, connectTimeoutMsec: connectTimeoutMsec, pool: self, completion: completion)
+        add(dial)
+        return dial
+    }
+
+    private func add(_ member: PoolMember) {
+        runningCount += 1
+        let result = curl_multi_add_handle(multi, member.easy)
+        guard result == CURLM_OK else { fatalError(String(cString: curl_multi_strerror(result))) }
+    }
+
+    func remove(_ member: PoolMember) {
+        curl_multi_remove_handle(multi, member.easy)
         runningCount -= 1
+    }
+
+    func recycle(_ transfer: Transfer) {
+        remove(transfer)
         if idle.count < TransferPool.maximumIdleTransfers { idle.append(transfer) }
     }
 
@@ -244,7 +261,7 @@ package final class TransferPool {
         curl_multi_socket_action(multi, fd, mask, &running)
         var code = CURLE_OK
         while let easy = ccr_multi_next_done(multi, &code) {
-            (owner(ccr_easy_owner(easy)) as Transfer).ended(code)
+            (owner(ccr_easy_owner(easy)) as PoolMember).ended(code)
         }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes the chunk frames off a request body, in whatever pieces it arrives. A state machine of its own, because
+// Takes the chunk frames off a body, in whatever pieces it arrives. A state machine of its own, because
 // llhttp 8.1.0 bounds neither extensions nor trailers, does not check what an extension holds, and reads a body
 // only behind a head of its own; this one is shorter than the glue would be.
 // Source: RFC 9112 §7.1 (chunked), §7.1.1 (extensions), §7.1.2 (trailers), §11.2 (request smuggling).
@@ -33,13 +33,17 @@ package struct ChunkedDecoder {
     private var extensionBytes = 0
     private var trailerBytes = 0
     private let bodyLimit: UInt64
+    private let extensionLimit: Int
 
     /// Bytes of the body as announced by the chunk sizes so far.
     package private(set) var announcedBytes: UInt64 = 0
 
-    /// - Parameter bodyLimit: the most bytes that the chunks together may announce.
-    package init(bodyLimit: UInt64) {
+    /// - Parameters:
+    ///   - bodyLimit: the most bytes that the chunks together may announce.
+    ///   - extensionLimit: the most bytes of chunk extensions, all chunks together.
+    package init(bodyLimit: UInt64, extensionLimit: Int = HTTPLimits.chunkExtensionBytes) {
         self.bodyLimit = bodyLimit
+        self.extensionLimit = extensionLimit
     }
 
     /// Decodes the next piece of a body.
@@ -111,7 +115,7 @@ package struct ChunkedDecoder {
 
     private mutating func extensionByte(_ byte: UInt8) throws(HTTPError) {
         extensionBytes += 1
-        guard extensionBytes <= HTTPLimits.chunkExtensionBytes else { throw .chunkExtensionsTooLarge }
+        guard extensionBytes <= extensionLimit else { throw .chunkExtensionsTooLarge }
         if state == .sizeSpace {
             // White space is allowed only between the size and an extension.
             guard byte != ASCII.space, byte != ASCII.tab else { return }

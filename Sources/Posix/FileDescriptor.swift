@@ -27,10 +27,13 @@ package struct FileDescriptor: ~Copyable {
     }
 
     /// Opens a second, close-on-exec descriptor of the same open file.
-    package func duplicate() throws(Errno) -> FileDescriptor {
+    package func duplicate() throws(Errno) -> FileDescriptor { try FileDescriptor(duplicating: raw) }
+
+    /// Opens a second, close-on-exec descriptor of an open file whose descriptor `raw` stays its owner's.
+    package init(duplicating raw: Int32) throws(Errno) {
         let copy = fcntl(raw, F_DUPFD_CLOEXEC, 3)
         guard copy >= 0 else { throw Errno("fcntl") }
-        return FileDescriptor(owning: copy)
+        self.init(owning: copy)
     }
 
     /// The two ends of a pipe, close-on-exec, the reading one non-blocking.

@@ -5,9 +5,10 @@ import Curl
 import Dialects
 import EventLoop
 import Gateway
+import HTTPClient
 
 /// Plays an echo answer to a delegate, event by event, with the pauses the delegate asks for.
-final class EchoUpstream: Upstream {
+final class EchoUpstream: RunningRequest {
     private unowned let loop: EventLoop
     private weak var delegate: (any TransferDelegate)?
     private let answer: EchoAnswer

@@ -6,19 +6,10 @@ import Curl
 import Dialects
 import EventLoop
 import Gateway
+import HTTPClient
 import IPC
 import JSON
 import Posix
-
-/// Where an answer comes from: a transfer over the network or the embedded echo.
-protocol Upstream: AnyObject {
-    /// Offers paused body bytes again.
-    func resume()
-    /// Ends without another report; not from within a body callback.
-    func cancel()
-}
-
-extension Transfer: Upstream {}
 
 final class Exchange: TransferDelegate {
     private(set) var handoff: HandoffRequest
@@ -26,7 +17,7 @@ final class Exchange: TransferDelegate {
     private unowned let worker: WorkerProcess
     private var answer: Answer
     private var writer: ClientWriter?
-    private var upstream: (any Upstream)?
+    private var upstream: (any RunningRequest)?
     private var state = State.relaying
     private let startedUsec: UInt64
     private let deadlineUsec: UInt64
@@ -39,7 +30,7 @@ final class Exchange: TransferDelegate {
     var transformers: [String] = []
     /// The token in use, and what starts the same request with another one; nil once the answer has begun.
     private var lease: CredentialLease?
-    private var replay: ((CredentialLease?, any TransferDelegate) -> any Upstream)?
+    private var replay: ((CredentialLease?, any TransferDelegate) -> any RunningRequest)?
     private var hasReplayed = false
     private let dropped: Losses
     /// The right to answer, while another worker may take it as well.
@@ -102,7 +93,7 @@ final class Exchange: TransferDelegate {
     }
 
     /// Starts the upstream that this exchange reads from, with a token of the provider's if the refresher keeps one.
-    func begin(_ make: @escaping (CredentialLease?, any TransferDelegate) -> any Upstream) {
+    func begin(_ make: @escaping (CredentialLease?, any TransferDelegate) -> any RunningRequest) {
         guard let credentials = worker.credentials else {
             upstream = make(nil, self)
             return

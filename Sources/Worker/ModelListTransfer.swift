@@ -3,6 +3,7 @@
 
 import Curl
 import EventLoop
+import HTTPClient
 import Posix
 
 final class ModelListTransfer: TransferDelegate {
@@ -16,7 +17,7 @@ final class ModelListTransfer: TransferDelegate {
     static let maximumBytes = 4 << 20
     static let totalUsec: UInt64 = 30_000_000
 
-    private var transfer: Transfer?
+    private var transfer: (any RunningRequest)?
     private var timer: Timer?
     private var status = 0
     private var body: [UInt8] = []
@@ -24,7 +25,7 @@ final class ModelListTransfer: TransferDelegate {
 
     /// - Parameter finish: called once, from the event loop.
     init(
-        _ request: TransferRequest, _ loop: EventLoop, _ pool: TransferPool,
+        _ request: TransferRequest, _ loop: EventLoop, _ client: HTTPClient,
         finish: @escaping (Outcome) -> Void
     ) throws(Errno) {
         self.finish = finish
@@ -33,7 +34,7 @@ final class ModelListTransfer: TransferDelegate {
             self.end(.failed("no answer within \(Self.totalUsec / 1_000_000) s"))
         }
         timer?.arm(afterUsec: Self.totalUsec)
-        transfer = pool.start(request, delegate: self)
+        transfer = client.start(request, delegate: self)
     }
 
     private func end(_ outcome: Outcome) {

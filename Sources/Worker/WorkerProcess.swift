@@ -5,6 +5,7 @@ import Curl
 import Dialects
 import EventLoop
 import Gateway
+import HTTPClient
 import IPC
 import JSON
 import Journal
@@ -34,7 +35,7 @@ package final class WorkerProcess {
     let config: WorkerConfig
     let parser = JSONParser()
     private let child: Child
-    private let transfers: TransferPool
+    private let client: HTTPClient
     private let headers: UpstreamHeaders
     private var adaptations: [Adaptation.Key: Adaptation] = [:]
     /// The provider's credentials, if the refresher keeps them.
@@ -84,8 +85,7 @@ package final class WorkerProcess {
         self.child = child
         self.config = config
         loop = child.loop
-        transfers = try TransferPool(
-            child.loop, unusedConnectionMsec: config.timeouts.unusedConnection)
+        client = try HTTPClient(child.loop, unusedConnectionMsec: config.timeouts.unusedConnection)
         headers = UpstreamHeaders(config)
         if !config.credentials.isEmpty {
             credentials = try CredentialSource(
@@ -269,7 +269,7 @@ package final class WorkerProcess {
     private func upstream(
         for handoff: HandoffRequest, _ body: SplicedBody, _ plan: RequestPlan, _ lease: CredentialLease?,
         _ delegate: any TransferDelegate
-    ) -> any Upstream {
+    ) -> any RunningRequest {
         switch plan {
         case .local(let answer): return EchoUpstream(loop, answer, delegate: delegate)
         case .passThrough(let url):
@@ -292,7 +292,7 @@ package final class WorkerProcess {
     private func transfer(
         _ url: String, _ fields: HeaderBlock, _ body: SplicedBody, _ lease: CredentialLease?,
         _ handoff: HandoffRequest, _ expectsStream: Bool, _ delegate: any TransferDelegate
-    ) -> any Upstream {
+    ) -> any RunningRequest {
         let url = lease?.origin.map { UpstreamURL.moved(url, to: $0) } ?? url
         var fields = fields
         if config.profile.rules.has(.editorFields) {
@@ -306,7 +306,7 @@ package final class WorkerProcess {
         let request = TransferRequest(
             url: url, headers: fields.bytes, body: body, connectTimeoutMsec: config.timeouts.connect,
             proxy: config.proxy, expectsStream: expectsStream)
-        return transfers.start(request, delegate: delegate)
+        return client.start(request, delegate: delegate)
     }
 
     /// Asks the provider for its models.
@@ -317,7 +317,7 @@ package final class WorkerProcess {
             url: lease?.origin.map { UpstreamURL.moved(url, to: $0) } ?? url,
             headers: headers.fieldsOfQuestion(credential: lease?.fields).bytes, body: nil,
             connectTimeoutMsec: config.timeouts.connect, proxy: config.proxy)
-        return try ModelListTransfer(request, loop, transfers, finish: finish)
+        return try ModelListTransfer(request, loop, client, finish: finish)
     }
 
     /// The provider has said what it offers.
@@ -330,7 +330,7 @@ package final class WorkerProcess {
     private func echo(
         _ handoff: HandoffRequest, _ endpoint: Endpoint, _ body: [UInt8], streaming: Bool,
         _ delegate: any TransferDelegate
-    ) -> any Upstream {
+    ) -> any RunningRequest {
         let answer = EchoProvider.answer(
             endpoint: endpoint, streaming: streaming, model: handoff.model, body: body,
             requestID: handoff.requestID, parser: parser)
