@@ -134,7 +134,8 @@ CURLM *ccr_multi_init(void *owner, long idle_connections) {
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, owner);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, idle_connections);
-    curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    // Not CURLPIPE_MULTIPLEX: one paused stream would keep all others of its connection waiting (libcurl 7.88).
+    curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     return multi;
 }
 

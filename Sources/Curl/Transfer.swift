@@ -19,7 +19,20 @@ package final class Transfer: PoolMember {
     private var headComplete = false
     private var configured: (url: String, connectTimeoutMsec: Int, proxy: String?)?
     private var isGet = false
-    private var usesOwnConnection = false
+    /// Whether a connection that was kept is of no use for this request.
+    private var opensConnection = false {
+        didSet {
+            guard opensConnection != oldValue else { return }
+            ccr_easy_set_long(easy, CURLOPT_FRESH_CONNECT, opensConnection ? 1 : 0)
+        }
+    }
+    /// Whether this request's connection is of no use for another one.
+    private var closesConnection = false {
+        didSet {
+            guard closesConnection != oldValue else { return }
+            ccr_easy_set_long(easy, CURLOPT_FORBID_REUSE, closesConnection ? 1 : 0)
+        }
+    }
     private var expectsStream = false
     private(set) var isPaused = false
 
@@ -69,11 +82,8 @@ package final class Transfer: PoolMember {
         ccr_easy_set_list(easy, CURLOPT_HTTPHEADER, list)
         curl_slist_free_all(headerList)
         headerList = list
-        if usesOwnConnection != request.usesOwnConnection {
-            usesOwnConnection = request.usesOwnConnection
-            ccr_easy_set_long(easy, CURLOPT_FRESH_CONNECT, usesOwnConnection ? 1 : 0)
-            ccr_easy_set_long(easy, CURLOPT_FORBID_REUSE, usesOwnConnection ? 1 : 0)
-        }
+        opensConnection = request.usesOwnConnection
+        closesConnection = request.usesOwnConnection
         if expectsStream != request.expectsStream {
             expectsStream = request.expectsStream
             ccr_easy_set_long(
@@ -100,7 +110,14 @@ package final class Transfer: PoolMember {
     package func cancel() {
         guard delegate != nil else { return }
         finish()
+        abandon()
         pool.recycle(self)
+    }
+
+    /// Nobody wants the rest, of which the upstream learns by the end of the connection. Over HTTP/2 libcurl would keep it,
+    /// with the RST_STREAM in a buffer until there is something else to send (before 8.15).
+    private func abandon() {
+        closesConnection = true
     }
 
     /// Lets go of the request.
@@ -146,9 +163,9 @@ package final class Transfer: PoolMember {
     }
 
     func received(body bytes: UnsafeRawBufferPointer) -> BodyDisposition {
-        guard let delegate else { return .giveUp }
-        let disposition = delegate.transferReceived(body: bytes)
+        let disposition = delegate?.transferReceived(body: bytes) ?? .giveUp
         isPaused = disposition == .pause
+        if disposition == .giveUp { abandon() }
         return disposition
     }
 

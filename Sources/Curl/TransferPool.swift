@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A libcurl multi handle on the event loop: connection reuse, HTTP/2 and timers for all transfers of a process.
+// A libcurl multi handle on the event loop: connection reuse, HTTP/2 and timers for all transfers of a process. A
+// connection carries one of them at a time.
 // Source: libcurl-multi(3), curl_multi_socket_action(3).
 
 import CCurl
