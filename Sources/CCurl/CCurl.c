@@ -120,6 +120,12 @@ int ccr_easy_socket(CURL *easy) {
     return fd;
 }
 
+long ccr_easy_new_connections(CURL *easy) {
+    long count = 0;
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &count);
+    return count;
+}
+
 int64_t ccr_easy_uploaded(CURL *easy) {
     curl_off_t bytes = 0;
     curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &bytes);

@@ -33,6 +33,7 @@ package final class Transfer: PoolMember {
             ccr_easy_set_long(easy, CURLOPT_FORBID_REUSE, closesConnection ? 1 : 0)
         }
     }
+    private var hasAnswered = false
     private var expectsStream = false
     private(set) var isPaused = false
 
@@ -62,6 +63,7 @@ package final class Transfer: PoolMember {
         bodyOffset = 0
         isInterim = false
         headComplete = false
+        hasAnswered = false
         isPaused = false
         // The options of the last request stay set; most requests of a worker differ in headers and body only.
         if configured?.url != request.url { ccr_easy_set_string(easy, CURLOPT_URL, request.url) }
@@ -120,6 +122,13 @@ package final class Transfer: PoolMember {
         closesConnection = true
     }
 
+    /// The same request once more, on a new connection.
+    private func startOver() {
+        opensConnection = true
+        bodyOffset = 0
+        pool.restart(self)
+    }
+
     /// Lets go of the request.
     private func finish() {
         delegate = nil
@@ -127,6 +136,11 @@ package final class Transfer: PoolMember {
     }
 
     override func ended(_ code: CURLcode) {
+        // A kept connection turned out to be dead, as over TLS only its use shows. libcurl repeats the request, but not
+        // from within a large body, and five times in the life of a handle.
+        if code == CURLE_SEND_ERROR, !hasAnswered, !opensConnection, ccr_easy_new_connections(easy) == 0 {
+            return startOver()
+        }
         let delegate = delegate
         finish()
         pool.recycle(self)
@@ -144,6 +158,7 @@ package final class Transfer: PoolMember {
         while let last = line.last, last == ASCII.lineFeed || last == ASCII.carriageReturn {
             line = UnsafeRawBufferPointer(rebasing: line.dropLast())
         }
+        hasAnswered = true
         // After the body these are trailers, which mean nothing to any dialect.
         guard !headComplete else { return }
         if line.hasPrefix("HTTP/") {

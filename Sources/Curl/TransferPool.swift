@@ -94,6 +94,12 @@ package final class TransferPool {
         runningCount -= 1
     }
 
+    /// Runs a transfer that has just ended once more.
+    func restart(_ transfer: Transfer) {
+        remove(transfer)
+        add(transfer)
+    }
+
     func recycle(_ transfer: Transfer) {
         remove(transfer)
         if idle.count < TransferPool.maximumIdleTransfers { idle.append(transfer) }
