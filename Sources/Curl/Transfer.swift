@@ -36,6 +36,7 @@ package final class Transfer: PoolMember {
     private var hasAnswered = false
     private var expectsStream = false
     private(set) var isPaused = false
+    private var isGivenUp = false
 
     /// libcurl's buffer for what it receives, in bytes: half a page for events of some hundred bytes, 5,000 of which take
     /// 10 MB less than with libcurl's own default, which documents keep.
@@ -65,6 +66,7 @@ package final class Transfer: PoolMember {
         headComplete = false
         hasAnswered = false
         isPaused = false
+        isGivenUp = false
         // The options of the last request stay set; most requests of a worker differ in headers and body only.
         if configured?.url != request.url { ccr_easy_set_string(easy, CURLOPT_URL, request.url) }
         if configured?.connectTimeoutMsec != request.connectTimeoutMsec {
@@ -144,10 +146,16 @@ package final class Transfer: PoolMember {
         let delegate = delegate
         finish()
         pool.recycle(self)
-        if code == CURLE_OK {
-            delegate?.transferEnded(.complete)
-        } else {
+        if code != CURLE_OK {
             delegate?.transferEnded(.failed(TransferFailure(code), String(cString: curl_easy_strerror(code))))
+        } else if !headComplete {
+            // libcurl is content with part of a head.
+            delegate?.transferEnded(.failed(.broken, "the connection ended before the answer"))
+        } else if isGivenUp {
+            // And it forgets a refusal of bytes that were offered again after a pause.
+            delegate?.transferEnded(.failed(.broken, "given up"))
+        } else {
+            delegate?.transferEnded(.complete)
         }
     }
 
@@ -180,7 +188,10 @@ package final class Transfer: PoolMember {
     func received(body bytes: UnsafeRawBufferPointer) -> BodyDisposition {
         let disposition = delegate?.transferReceived(body: bytes) ?? .giveUp
         isPaused = disposition == .pause
-        if disposition == .giveUp { abandon() }
+        if disposition == .giveUp {
+            isGivenUp = true
+            abandon()
+        }
         return disposition
     }
 

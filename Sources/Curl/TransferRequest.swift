@@ -4,13 +4,14 @@
 
 import CCurl
 
-/// What a transfer reports. The transfer holds it until it has ended or is cancelled. Called from the event loop, in the order head lines, head, body…, end.
+/// What a transfer reports. The transfer holds it until it has ended or is cancelled. Called from the event loop, in the order
+/// head lines, head, body…, end. No transfer may be started or cancelled during a call but the last.
 package protocol TransferDelegate: AnyObject {
     /// One line of the final response's head, without its line end; the first one is the status line.
     func transferReceived(headLine: UnsafeRawBufferPointer)
     /// The head is complete; the body follows.
     func transferReceivedHead(status: Int)
-    /// Bytes of the body. No transfer may be started or cancelled during this call.
+    /// Bytes of the body.
     func transferReceived(body: UnsafeRawBufferPointer) -> BodyDisposition
     /// The transfer is over; the transfer object belongs to its pool again.
     func transferEnded(_ result: TransferResult)
