@@ -9,6 +9,8 @@ import Bytes
 package enum ResponseError: Error, Equatable {
     /// No "HTTP/1.x NNN", or a change of protocol that nobody asked for.
     case invalidStatusLine
+    /// A NUL in the head.
+    case invalidField
     /// More than `ResponseParser.headBytes` without an end.
     case headTooLarge
     /// A Content-Length that is no number, or several that differ.
@@ -25,7 +27,7 @@ package struct ResponseParser {
     package struct Head: Equatable {
         package fileprivate(set) var status = 0
         package fileprivate(set) var body = ResponseBody.Framing.untilClose
-        /// Whether the upstream takes another request on the connection, provided that the body's end is known.
+        /// Whether the upstream takes another request on the connection behind this answer.
         package fileprivate(set) var keepsConnection = false
         /// The bytes that it takes, with the interim ones before it.
         package fileprivate(set) var length = 0
@@ -77,13 +79,17 @@ package struct ResponseParser {
             }
             if next + 1 >= bytes.count {
                 searched = feed
-                break
+                return try unfinished(bytes)
             }
             position = next
-            searched = next
         }
-        guard bytes.count <= Self.headBytes else { throw .headTooLarge }
+        searched = bytes.count
+        return try unfinished(bytes)
+    }
+
+    private func unfinished(_ bytes: UnsafeRawBufferPointer) throws(ResponseError) -> Int? {
         guard Self.mayBegin(bytes.slice(start..<bytes.count)) else { throw .invalidStatusLine }
+        guard bytes.count <= Self.headBytes else { throw .headTooLarge }
         return nil
     }
 
@@ -103,7 +109,7 @@ package struct ResponseParser {
 
     /// The number in "HTTP/1.1 200 OK".
     private static func status(_ head: UnsafeRawBufferPointer) throws(ResponseError) -> Int {
-        guard head.count >= 12, head.hasPrefix("HTTP/1."), head[8] == ASCII.space else {
+        guard head.count > 12, head.hasPrefix("HTTP/1."), head[7] &- 0x30 < 10, head[8] == ASCII.space else {
             throw .invalidStatusLine
         }
         var status = 0
@@ -121,6 +127,7 @@ package struct ResponseParser {
     private func read(
         _ head: UnsafeRawBufferPointer, status: Int, _ line: (UnsafeRawBufferPointer) -> Void
     ) throws(ResponseError) -> Head {
+        guard head.firstIndex(of: 0, from: 0) == nil else { throw .invalidField }
         var fields = FramingFields(isHTTP11: head[7] != UInt8(ascii: "0"))
         var position = 0
         while let feed = head.firstIndex(of: ASCII.lineFeed, from: position) {
@@ -131,8 +138,9 @@ package struct ResponseParser {
             line(content)
             position = feed + 1
         }
+        let body = try fields.framing(status: status)
         return Head(
-            status: status, body: try fields.framing(status: status), keepsConnection: fields.keepsConnection,
+            status: status, body: body, keepsConnection: body != .untilClose && fields.keepsConnection,
             length: start + head.count)
     }
 }
@@ -191,8 +199,9 @@ private struct FramingFields {
     }
 
     var keepsConnection: Bool {
-        // An answer with both framings may have been put together by somebody else (RFC 9112 §6.3).
-        !closes && (isHTTP11 || keepsAlive) && !(isChunked && length != nil)
+        // An answer with both framings may have been put together by somebody else (RFC 9112 §6.3), and so one with
+        // chunks that HTTP/1.0 does not know (§6.1).
+        !closes && (isHTTP11 || keepsAlive && !isChunked) && !(isChunked && length != nil)
     }
 
     /// The field's value if the line is a field of this name.
