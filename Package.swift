@@ -198,7 +198,8 @@ let package = Package(
                 "Supervisor", "Runtime", "Gateway", "Routing", "Config", "IPC", "Crypto", "ServiceManager",
                 "Sandbox", "EventLoop", "Posix",
             ]),
-        tests("CurlTests", ["Curl", "EventLoop", "Posix"]),
+        // Both ways to an upstream, that of Curl included.
+        tests("HTTPClientTests", ["HTTPClient", "Curl", "EventLoop", "Posix"]),
         tests("DocsTests", ["Gateway", "Journal", "IPC", "Runtime"]),
     ],
     cxxLanguageStandard: .cxx17

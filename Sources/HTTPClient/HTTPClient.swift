@@ -19,8 +19,8 @@ extension Transfer: RunningRequest {}
 
 /// Starts requests and keeps their connections. One per process.
 package final class HTTPClient {
-    private let transfers: TransferPool
-    private let plain: PlainConnections
+    let transfers: TransferPool
+    let plain: PlainConnections
     /// Whether the environment names a proxy for plain HTTP; libcurl reads these variables, and this one in lower case only.
     private let environmentHasProxy = ["http_proxy", "all_proxy", "ALL_PROXY"].contains { (name: String) in
         getenv(name).map { $0.pointee != 0 } ?? false

@@ -29,7 +29,9 @@ struct PlainAddress {
         let rest = url.slice(scheme.utf8CodeUnitCount..<url.count)
         let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.count
         let authority = Array(rest[..<end])
-        guard !authority.isEmpty, authority.allSatisfy(isPlainInAuthority) else { return nil }
+        guard !authority.isEmpty, authority.allSatisfy(isPlainInAuthority), hasPlainPort(authority) else {
+            return nil
+        }
         var target = Array(rest[end...])
         if target.first != UInt8(ascii: "/") { target.insert(UInt8(ascii: "/"), at: 0) }
         let isPlain = target.withUnsafeBytes { bytes in
@@ -37,6 +39,15 @@ struct PlainAddress {
                 && bytes.firstIndex(of: "/.") == nil
         }
         return isPlain ? (authority, target) : nil
+    }
+
+    /// Whether there is no port, or one without zeros before it.
+    private static func hasPlainPort(_ authority: [UInt8]) -> Bool {
+        guard authority.last != UInt8(ascii: "]"), let colon = authority.lastIndex(of: ASCII.colon) else {
+            return true
+        }
+        let port = authority[(colon + 1)...]
+        return port.first.map { $0 != UInt8(ascii: "0") } ?? false && port.allSatisfy { $0 &- 0x30 < 10 }
     }
 
     /// Names, addresses of both families and a port; no "@" and no "%".

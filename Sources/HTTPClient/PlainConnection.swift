@@ -80,4 +80,10 @@ final class PlainOrigin {
     init(_ url: String) {
         self.url = url
     }
+
+    /// Closes those that have waited longest.
+    func closeWaiting(_ count: Int) {
+        for connection in waiting.prefix(count) { connection.close() }
+        waiting.removeFirst(count)
+    }
 }

@@ -15,7 +15,7 @@ final class PlainConnections {
     /// Where heads are written, and pieces of bodies that do not lie in memory as they are sent.
     var head: [UInt8] = []
     let sendBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 131_072, alignment: 16)
-    private var origins: [String: PlainOrigin] = [:]
+    private(set) var origins: [String: PlainOrigin] = [:]
     /// Most requests of a worker go where the last one went.
     private var lastAddress: (url: String, address: PlainAddress?)?
     private var lastOrigin: PlainOrigin?
@@ -39,6 +39,7 @@ final class PlainConnections {
     }
 
     deinit {
+        for origin in origins.values { origin.closeWaiting(origin.waiting.count) }
         receiveBuffer.deallocate()
         sendBuffer.deallocate()
     }
@@ -70,6 +71,7 @@ final class PlainConnections {
         let origin = origins[url] ?? PlainOrigin(url)
         origins[url] = origin
         lastOrigin = origin
+        cleanLater()
         return origin
     }
 
@@ -79,7 +81,6 @@ final class PlainConnections {
         connection.rest(since: round)
         connection.origin.waiting.append(connection)
         waitingCount += 1
-        cleanLater()
     }
 
     /// A waiting connection is of no further use.
@@ -99,16 +100,17 @@ final class PlainConnections {
     private func clean() {
         isCleaningArmed = false
         round += 1
-        var closedAny = false
+        let before = waitingCount
         for origin in origins.values {
             // The ones that have waited longest come first.
-            let old = origin.waiting.prefix { round - $0.lastUse > PlainConnections.roundsToWait }
-            for connection in old { connection.close() }
-            origin.waiting.removeFirst(old.count)
-            waitingCount -= old.count
-            closedAny = closedAny || !old.isEmpty
+            let old = origin.waiting.prefix { round - $0.lastUse > PlainConnections.roundsToWait }.count
+            origin.closeWaiting(old)
+            waitingCount -= old
         }
-        if closedAny { ProcessMemory.trim() }
-        if waitingCount > 0 { cleanLater() }
+        // Servers to which nobody has a connection are forgotten: the model in a URL may choose the server.
+        lastOrigin = nil
+        for url in Array(origins.keys) where isKnownUniquelyReferenced(&origins[url]) { origins[url] = nil }
+        if waitingCount < before { ProcessMemory.trim() }
+        if !origins.isEmpty { cleanLater() }
     }
 }

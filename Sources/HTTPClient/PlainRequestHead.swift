@@ -35,12 +35,17 @@ enum PlainRequestHead {
     private static func write(line: UnsafeRawBufferPointer, _ hasHost: inout Bool, into out: inout [UInt8]) {
         guard let last = line.last else { return }
         switch ASCII.lower(line[0]) {
-        case UInt8(ascii: "h"): hasHost = hasHost || isField("host", line)
+        case UInt8(ascii: "h"):
+            if isField("host", line) {
+                // The first one counts: two are refused by every server.
+                guard !hasHost else { return }
+                hasHost = true
+            }
         case UInt8(ascii: "c"): if isField("content-length", line) || isField("connection", line) { return }
         case UInt8(ascii: "t"): if isField("transfer-encoding", line) || isField("te", line) { return }
         default: break
         }
-        if last == ASCII.colon, line.firstIndex(of: ASCII.colon, from: 0) == line.count - 1 {
+        if last == ASCII.colon || last == ASCII.space || last == ASCII.tab, isWithoutValue(line) {
             // libcurl's way to say that it is not to add the field; nothing is added here.
             return
         }
@@ -54,9 +59,14 @@ enum PlainRequestHead {
         out.append("\r\n")
     }
 
+    private static func isWithoutValue(_ line: UnsafeRawBufferPointer) -> Bool {
+        guard let colon = line.firstIndex(of: ASCII.colon, from: 0) else { return false }
+        return line[(colon + 1)...].allSatisfy { $0 == ASCII.space || $0 == ASCII.tab }
+    }
+
     private static func isField(_ name: StaticString, _ line: UnsafeRawBufferPointer) -> Bool {
         let size = name.utf8CodeUnitCount
-        return line.count > size && line[size] == ASCII.colon
+        return line.count > size && (line[size] == ASCII.colon || line[size] == UInt8(ascii: ";"))
             && ASCII.equalIgnoringCase(line.slice(0..<size), name)
     }
 }

@@ -26,6 +26,8 @@ final class PlainTransfer: RunningRequest {
     private var isSending = false
     /// Whether the socket has taken all of it.
     private var isSent = false
+    /// Whether the connection broke. The kernel tells so once, be it in sending or receiving, and of a mere end from then on.
+    private var isBroken = false
 
     private var parser = ResponseParser()
     private var body: ResponseBody?
@@ -76,6 +78,8 @@ final class PlainTransfer: RunningRequest {
         self.connection = connection
         connection.begin(self)
         sentBody = 0
+        isSent = false
+        isBroken = false
         isSending = true
         connections.head.removeAll(keepingCapacity: true)
         PlainRequestHead.write(request, to: address, into: &connections.head)
@@ -98,9 +102,7 @@ final class PlainTransfer: RunningRequest {
 
     private func finish(_ result: TransferResult) {
         guard let delegate else { return }
-        self.delegate = nil
-        request = nil
-        kept = []
+        letGo()
         leave(keeping: result == .complete && keepsConnection && isSent && !usesOwnConnection)
         delegate.transferEnded(result)
     }
@@ -108,9 +110,15 @@ final class PlainTransfer: RunningRequest {
     func cancel() {
         dial?.cancel()
         dial = nil
+        letGo()
+        leave(keeping: false)
+    }
+
+    private func letGo() {
         delegate = nil
         request = nil
-        leave(keeping: false)
+        kept = []
+        isPaused = false
     }
 
     // MARK: - The request
@@ -125,10 +133,11 @@ final class PlainTransfer: RunningRequest {
         var head = head
         do {
             while true {
-                let piece = request.body.map { nextPiece($0) } ?? UnsafeRawBufferPointer(start: nil, count: 0)
+                guard let piece = nextPiece(request.body) else { return bodyFailed() }
                 if head.isEmpty, piece.isEmpty {
                     isSent = true
                     isSending = false
+                    if self.body != nil { self.request = nil }
                     break
                 }
                 let room = try head.withUnsafeBytes { (head) throws(Errno) in
@@ -146,16 +155,24 @@ final class PlainTransfer: RunningRequest {
             try connection.resumeWatching(wantsRoom: isSending)
         } catch {
             // The connection broke. What came before that is read all the same, and its end decides.
+            isBroken = true
             stopSending()
         }
     }
 
-    /// The body's bytes from `sentBody` on; valid until the next call.
-    private func nextPiece(_ body: any RequestBody) -> UnsafeRawBufferPointer {
-        guard sentBody < body.size else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    /// The body's bytes from `sentBody` on, none at its end; valid until the next call. nil when it cannot be read.
+    private func nextPiece(_ body: (any RequestBody)?) -> UnsafeRawBufferPointer? {
+        guard let body, sentBody < body.size else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         if let whole = body.contiguous { return UnsafeRawBufferPointer(rebasing: whole[sentBody...]) }
         let count = body.read(from: sentBody, into: connections.sendBuffer)
-        return UnsafeRawBufferPointer(rebasing: connections.sendBuffer[..<count])
+        return count > 0 ? UnsafeRawBufferPointer(rebasing: connections.sendBuffer[..<count]) : nil
+    }
+
+    /// The upstream has been promised more than there is. Told by the loop, for the request may be starting just now.
+    private func bodyFailed() {
+        isSending = false
+        connection?.stopWatching()
+        connections.loop.later { self.finish(.failed(.broken, "the request's body cannot be read")) }
     }
 
     private func stopSending() {
@@ -179,15 +196,16 @@ final class PlainTransfer: RunningRequest {
         do {
             switch try Socket.receive(connection.raw, into: buffer) {
             case .bytes(let count): received(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
-            case .end: connectionEnded(isBroken: false)
+            case .end: connectionEnded()
             case .wouldBlock: break
             }
         } catch {
-            connectionEnded(isBroken: true)
+            isBroken = true
+            connectionEnded()
         }
     }
 
-    private func connectionEnded(isBroken: Bool) {
+    private func connectionEnded() {
         if !hasAnswered, let connection, connection.wasUsed { return startOver() }
         if !isBroken, let body, body.endsWithConnection { return finish(.complete) }
         finish(.failed(.broken, "the connection ended before the answer"))
@@ -196,27 +214,30 @@ final class PlainTransfer: RunningRequest {
     private func received(_ bytes: UnsafeMutableRawBufferPointer) {
         hasAnswered = true
         if body != nil { return receivedBody(bytes) }
-        if kept.isEmpty { return receivedHead(bytes) }
+        if kept.isEmpty {
+            if !receivedHead(bytes) { kept = Array(bytes) }
+            return
+        }
+        // Grows in place, so that a head that comes byte by byte is not copied as often.
         var all = kept
         kept = []
         all.append(contentsOf: bytes)
-        all.withUnsafeMutableBytes { receivedHead($0) }
+        if !all.withUnsafeMutableBytes({ receivedHead($0) }) { kept = all }
     }
 
-    private func receivedHead(_ bytes: UnsafeMutableRawBufferPointer) {
-        guard let delegate else { return }
+    /// Whether nothing of the bytes is needed any more: false while the head is not complete.
+    private func receivedHead(_ bytes: UnsafeMutableRawBufferPointer) -> Bool {
+        guard let delegate else { return true }
         let parsed: ResponseParser.Head?
         do {
             parsed = try parser.parseHead(UnsafeRawBufferPointer(bytes)) {
                 delegate.transferReceived(headLine: $0)
             }
         } catch {
-            return malformed()
+            malformed()
+            return true
         }
-        guard let head = parsed else {
-            kept = Array(bytes)
-            return
-        }
+        guard let head = parsed else { return false }
         body = ResponseBody(head.body)
         keepsConnection = head.keepsConnection
         if isSending, head.status >= 300 {
@@ -227,6 +248,7 @@ final class PlainTransfer: RunningRequest {
         if !isSending { request = nil }
         delegate.transferReceivedHead(status: head.status)
         receivedBody(UnsafeMutableRawBufferPointer(rebasing: bytes[head.length...]))
+        return true
     }
 
     private func receivedBody(_ bytes: UnsafeMutableRawBufferPointer) {
@@ -266,8 +288,9 @@ final class PlainTransfer: RunningRequest {
         isPaused = false
         let bytes = kept
         kept = []
+        // First, for the request may end with these bytes, and a connection that waits for the next one is watched.
+        watch()
         bytes.withUnsafeBytes { offer($0) }
-        if !isPaused { watch() }
     }
 }
 

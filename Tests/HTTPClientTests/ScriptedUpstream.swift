@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scripted upstream on the test's own event loop, and a delegate that writes down what it is told.
+// A scripted upstream on the test's own event loop, the bodies it is sent, and a delegate that writes down what it is told.
 
 import Curl
 import EventLoop
@@ -13,6 +13,8 @@ enum Reply: Sendable {
     case send([String])
     /// Sends these texts and closes.
     case sendAndClose([String])
+    /// Sends these texts and breaks the connection (RST).
+    case sendAndReset([String])
     /// Says nothing.
     case silence
 }
@@ -32,8 +34,12 @@ final class ScriptedUpstream {
     var onRequest: () -> Void = {}
     /// Called when the client has closed a connection.
     var onClose: () -> Void = {}
+    /// Called when bytes of a request have come.
+    var onBytes: () -> Void = {}
     /// Whether the reply comes as soon as a request's head is there.
     var answersEarly = false
+    /// Whether each text of a reply comes in a turn of the loop of its own, so that the client receives it alone.
+    var sendsInTurns = false
 
     private final class Connection {
         var descriptor: SharedDescriptor?
@@ -46,6 +52,18 @@ final class ScriptedUpstream {
             watch = nil
             // For all who hold copies of it, such as a child of another test that has not started its program yet.
             if let descriptor { shutdown(descriptor.raw, Int32(SHUT_RDWR)) }
+            descriptor = nil
+        }
+
+        func reset() {
+            var linger = linger(l_onoff: 1, l_linger: 0)
+            if let descriptor {
+                setsockopt(
+                    descriptor.raw, SOL_SOCKET, SO_LINGER, &linger,
+                    socklen_t(MemoryLayout.size(ofValue: linger)))
+            }
+            watch?.cancel()
+            watch = nil
             descriptor = nil
         }
     }
@@ -86,14 +104,17 @@ final class ScriptedUpstream {
         do {
             let result = try buffer.withUnsafeMutableBytes { try Socket.receive(fd, into: $0) }
             switch result {
-            case .bytes(let count): connection.buffer += String(decoding: buffer[..<count], as: UTF8.self)
+            case .bytes(let count):
+                connection.buffer += String(decoding: buffer[..<count], as: UTF8.self)
+                onBytes()
             case .end:
                 connection.close()
                 return onClose()
             case .wouldBlock: return
             }
         } catch {
-            return connection.close()
+            connection.close()
+            return onClose()
         }
         if answersEarly, !connection.isAnswered, connection.buffer.contains("\r\n\r\n") { answer(connection) }
         guard let request = completeRequest(&connection.buffer) else { return }
@@ -120,19 +141,25 @@ final class ScriptedUpstream {
         connection.isAnswered = true
         switch replies.isEmpty ? .silence : replies.removeFirst() {
         case .silence: break
-        case .send(let texts): send(connection, texts)
-        case .sendAndClose(let texts):
-            send(connection, texts)
-            connection.close()
+        case .send(let texts): send(connection, texts) {}
+        case .sendAndClose(let texts): send(connection, texts) { connection.close() }
+        case .sendAndReset(let texts): send(connection, texts) { connection.reset() }
         }
     }
 
-    private func send(_ connection: Connection, _ texts: [String]) {
+    private func send(_ connection: Connection, _ texts: [String], then done: @escaping () -> Void) {
+        guard let text = texts.first else { return done() }
         guard let fd = connection.descriptor?.raw else { return }
-        for text in texts {
-            let bytes = Array(text.utf8)
-            #expect(throws: Never.self) { try bytes.withUnsafeBytes { _ = try Socket.send(fd, $0) } }
-        }
+        let bytes = Array(text.utf8)
+        #expect(throws: Never.self) { try bytes.withUnsafeBytes { _ = try Socket.send(fd, $0) } }
+        let rest = Array(texts.dropFirst())
+        guard sendsInTurns else { return send(connection, rest, then: done) }
+        loop.later { [self] in send(connection, rest, then: done) }
+    }
+
+    /// Breaks every connection (RST).
+    func resetConnections() {
+        for connection in connections { connection.reset() }
     }
 
     /// Closes every connection, as an upstream does with idle ones.
@@ -140,19 +167,30 @@ final class ScriptedUpstream {
         for connection in connections { connection.close() }
     }
 
+    /// Sends of the text on the newest connection what there is room for; returns how many bytes.
+    func sendWhatFits(_ text: String) -> Int {
+        guard let fd = connections.last?.descriptor?.raw else { return 0 }
+        let bytes = Array(text.utf8)
+        let sent = try? bytes.withUnsafeBytes { try Socket.send(fd, $0) }
+        guard case .bytes(let count) = sent else { return 0 }
+        return count
+    }
+
     /// Sends more on the newest connection.
     func sendMore(_ text: String) {
-        if let last = connections.last { send(last, [text]) }
+        if let last = connections.last { send(last, [text]) {} }
     }
 }
 
-/// A body that is read in pieces of at most `step` bytes, or lies in one piece.
+/// A body that is read in pieces of at most `step` bytes, `readable` in all, or lies in one piece.
 final class TextBody: RequestBody {
     private let storage: UnsafeMutableRawBufferPointer
     private let step: Int?
+    private let readable: Int
     private(set) var readCount = 0
 
-    init(_ text: String, step: Int? = nil) {
+    init(_ text: String, step: Int? = nil, readable: Int = .max) {
+        self.readable = readable
         storage = .allocate(byteCount: max(1, text.utf8.count), alignment: 1)
         storage.copyBytes(from: text.utf8)
         size = text.utf8.count
@@ -169,7 +207,7 @@ final class TextBody: RequestBody {
 
     func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         readCount += 1
-        let count = min(size - offset, buffer.count, step ?? .max)
+        let count = min(size - offset, buffer.count, step ?? .max, max(readable - offset, 0))
         buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[offset..<(offset + count)]))
         return count
     }
@@ -184,6 +222,8 @@ final class Recorder: TransferDelegate {
     private(set) var bodyCalls = 0
     private(set) var result: TransferResult?
     var onHead: () -> Void = {}
+    /// What is offered of the body, before `onBody` decides.
+    var onBytes: (String) -> Void = { _ in }
     var onBody: () -> BodyDisposition = { .taken }
     var onEnd: () -> Void
 
@@ -205,6 +245,7 @@ final class Recorder: TransferDelegate {
     func transferReceived(body bytes: UnsafeRawBufferPointer) -> BodyDisposition {
         #expect(statuses.count == 1)
         bodyCalls += 1
+        onBytes(String(decoding: bytes, as: UTF8.self))
         let disposition = onBody()
         if disposition == .taken { body += String(decoding: bytes, as: UTF8.self) }
         return disposition
