@@ -219,6 +219,7 @@ if Context.environment["CCR_FUZZ"] != nil {
     package.targets += [
         fuzzer("http-head", ["HTTP1"]),
         fuzzer("chunked-body", ["HTTP1"]),
+        fuzzer("upstream-answer", ["HTTP1"]),
         fuzzer("compressed-body", ["Compression"]),
         fuzzer("event-stream", ["EventStream"]),
         fuzzer("json-request", ["JSON"]),
