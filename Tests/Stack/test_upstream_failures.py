@@ -85,7 +85,7 @@ class BehindTheCommit(Base):
     def test_an_error_event_in_mid_stream_reaches_the_client_as_it_is(self):
         for d in DIALECTS:
             with self.scripted(
-                d, lambda d: Script([*d.opening(), d.delta("@0@"), d.error_event("scripted")])
+                d, lambda d: Script([*d.opening(), d.delta("@0@"), Pause(0.2), d.error_event("scripted")])
             ):
                 answer = self.both.post(d.path, d.request(self.model))
                 self.assertTrue(answer.body.endswith(d.error_event("scripted")), answer.body[-300:])
