@@ -78,13 +78,17 @@ package final class MessageChannel {
     /// Sends or queues one message. Descriptors stay the caller's; queued ones are duplicated.
     @discardableResult
     package func send(_ bytes: [UInt8], descriptors: [Int32] = []) -> SendResult {
+        bytes.withUnsafeBytes { send($0, descriptors: descriptors) }
+    }
+
+    /// The same for bytes that are copied only if they have to wait.
+    @discardableResult
+    package func send(_ bytes: UnsafeRawBufferPointer, descriptors: [Int32] = []) -> SendResult {
         guard takesMessages else { return .closed }
         guard bytes.count <= MessageSocket.maximumMessageBytes else { return .full }
         if queuedCount == 0 {
             do {
-                let sent = try bytes.withUnsafeBytes { (view) throws(Errno) in
-                    try MessageSocket.send(descriptor.raw, view, descriptors: descriptors)
-                }
+                let sent = try MessageSocket.send(descriptor.raw, bytes, descriptors: descriptors)
                 if sent != .wouldBlock { return .accepted }
             } catch {
                 stopSending()
@@ -98,7 +102,7 @@ package final class MessageChannel {
             guard copy >= 0 else { return .full }
             copies.append(SharedDescriptor(FileDescriptor(owning: copy)))
         }
-        queue.append(Queued(bytes: bytes, descriptors: copies))
+        queue.append(Queued(bytes: Array(bytes), descriptors: copies))
         watch?.update([.readable, .writable])
         return .accepted
     }

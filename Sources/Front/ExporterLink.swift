@@ -88,7 +88,7 @@ final class ExporterLink {
         IPC.begin(.frontRecords, in: &buffer)
         buffer.put(RecordBatch(frontInstance: instance, records: records, gauges: front.gauges))
         // A full or closed channel loses nothing: what is not acknowledged is sent to the next exporter.
-        channel?.send(buffer.bytes)
+        channel?.send(buffer.view)
     }
 
     /// Tells of gauges that have changed without a record: streams may run for long.
@@ -109,7 +109,7 @@ final class ExporterLink {
     private func send(_ report: PolicyReport) {
         IPC.begin(.frontPolicy, in: &buffer)
         buffer.put(report)
-        channel?.send(buffer.bytes)
+        channel?.send(buffer.view)
     }
 
     // MARK: - Questions
@@ -126,7 +126,7 @@ final class ExporterLink {
             HandoffQuery(
                 tag: request.tag, requestID: request.id, path: request.path,
                 keepAlive: request.clientKeepsAlive && !front.isDraining))
-        guard channel?.send(buffer.bytes, descriptors: [connection.descriptor.raw]) == .accepted else {
+        guard channel?.send(buffer.view, descriptors: [connection.descriptor.raw]) == .accepted else {
             return front.finish(
                 request, with: GatewayError(.overloaded, "the exporter is not running", retryAfter: 1))
         }

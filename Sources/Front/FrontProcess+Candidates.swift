@@ -175,7 +175,7 @@ extension FrontProcess {
             }
         }
         if let token { descriptors.append(token.raw) }
-        guard link.channel?.send(handoffBuffer.bytes, descriptors: descriptors) == .accepted else {
+        guard link.channel?.send(handoffBuffer.view, descriptors: descriptors) == .accepted else {
             return nil
         }
         gauges.handoffs += 1

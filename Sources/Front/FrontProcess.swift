@@ -461,7 +461,7 @@ package final class FrontProcess {
                 onMessage: { [unowned self, unowned link] bytes, _ in self.handle(bytes, from: link) },
                 onClose: { [unowned self, unowned link] in self.workerEnded(link) })
             IPC.begin(.frontCommitLog, in: &handoffBuffer)
-            link.channel?.send(handoffBuffer.bytes, descriptors: [link.commits.raw])
+            link.channel?.send(handoffBuffer.view, descriptors: [link.commits.raw])
             workers.add(link)
             models.attached(link)
             retryWaiting()

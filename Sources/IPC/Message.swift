@@ -71,6 +71,12 @@ package enum IPC {
     @inline(__always)
     package static func begin(_ kind: MessageKind, in writer: inout WireWriter) {
         writer.removeAll()
+        append(kind, to: &writer)
+    }
+
+    /// Starts a message behind others that travel with it.
+    @inline(__always)
+    package static func append(_ kind: MessageKind, to writer: inout WireWriter) {
         writer.put(version)
         writer.put(kind.rawValue)
     }

@@ -4,6 +4,7 @@
 // (OpenBSD smtpd mproc.c): both ends are one build, so a message that does not parse is a bug, not an input.
 
 import Bytes
+import Glibc
 
 /// Raised when bytes are no message of the expected type.
 package enum WireError: Error, Equatable {
@@ -15,21 +16,58 @@ package enum WireError: Error, Equatable {
     case invalidValue(String)
 }
 
-/// Builds one message.
-package struct WireWriter {
-    package private(set) var bytes: [UInt8] = []
+/// Builds one message, in memory of its own: an array asks before each number whether it is shared and large enough, which
+/// costs more than the number.
+package struct WireWriter: ~Copyable {
+    private var start: UnsafeMutableRawPointer
+    private var capacity: Int
+    /// Bytes so far.
+    package private(set) var count = 0
 
     package init(capacity: Int = 256) {
-        bytes.reserveCapacity(capacity)
+        start = .allocate(byteCount: capacity, alignment: 16)
+        self.capacity = capacity
     }
 
-    /// Empties the message but keeps its storage.
-    package mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
+    deinit {
+        start.deallocate()
+    }
+
+    /// The bytes so far; valid until something is put or removed.
+    @inline(__always)
+    package var view: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+
+    /// A copy of the bytes so far.
+    package var bytes: [UInt8] { Array(view) }
+
+    /// Empties the message but keeps its memory.
+    package mutating func removeAll() { count = 0 }
+
+    /// Removes the first bytes.
+    package mutating func removeFirst(_ size: Int) {
+        count -= size
+        memmove(start, start + size, count)
+    }
+
+    /// Room for `size` bytes behind the last one.
+    @inline(__always)
+    private mutating func room(_ size: Int) -> UnsafeMutableRawPointer {
+        if count + size > capacity { grow(size) }
+        defer { count += size }
+        return start + count
+    }
+
+    @inline(never)
+    private mutating func grow(_ size: Int) {
+        capacity = max(2 * capacity, count + size)
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+        larger.copyMemory(from: start, byteCount: count)
+        start.deallocate()
+        start = larger
     }
 
     // One function per width: a generic one is looked up at run time wherever the compiler cannot specialise it.
-    package mutating func put(_ value: UInt8) { bytes.append(value) }
+    package mutating func put(_ value: UInt8) { append(value) }
     package mutating func put(_ value: UInt16) { append(value.littleEndian) }
     package mutating func put(_ value: UInt32) { append(value.littleEndian) }
     package mutating func put(_ value: UInt64) { append(value.littleEndian) }
@@ -37,18 +75,18 @@ package struct WireWriter {
     package mutating func put(_ value: Int64) { append(value.littleEndian) }
 
     @inline(__always)
-    private mutating func append<Value>(_ value: Value) {
-        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+    private mutating func append<Value: BitwiseCopyable>(_ value: Value) {
+        room(MemoryLayout<Value>.size).storeBytes(of: value, as: Value.self)
     }
 
-    package mutating func put(_ value: Bool) { bytes.append(value ? 1 : 0) }
+    package mutating func put(_ value: Bool) { append(value ? 1 as UInt8 : 0) }
 
     package mutating func put(_ value: Double) { put(value.bitPattern) }
 
     /// At most 4 GiB; the length travels as 32 bits.
     package mutating func put(_ value: UnsafeRawBufferPointer) {
-        put(UInt32(value.count))
-        bytes.append(contentsOf: value)
+        append(UInt32(value.count).littleEndian)
+        if let bytes = value.baseAddress { room(value.count).copyMemory(from: bytes, byteCount: value.count) }
     }
 
     package mutating func put(_ value: [UInt8]) {
@@ -61,12 +99,14 @@ package struct WireWriter {
     }
 
     /// A presence byte, then the value.
+    @inlinable
     package mutating func put<Value>(_ value: Value?, _ body: (inout WireWriter, Value) -> Void) {
         put(value != nil)
         if let value { body(&self, value) }
     }
 
     /// A 32-bit count, then each element.
+    @inlinable
     package mutating func put<Element>(list: [Element], _ body: (inout WireWriter, Element) -> Void) {
         put(UInt32(list.count))
         for element in list { body(&self, element) }
@@ -137,6 +177,7 @@ package struct WireReader {
         return text
     }
 
+    @inlinable
     package mutating func getOptional<Value>(
         _ body: (inout WireReader) throws(WireError) -> Value
     ) throws(WireError) -> Value? {
@@ -144,12 +185,13 @@ package struct WireReader {
     }
 
     /// Reads a counted list; the count is checked against the bytes that remain.
+    @inlinable
     package mutating func getList<Element>(
         _ body: (inout WireReader) throws(WireError) -> Element
     ) throws(WireError) -> [Element] {
         let count = Int(try get(UInt32.self))
         // Every element takes at least one byte, so a count above that is a lie.
-        guard count <= bytes.count - position else { throw .truncated }
+        guard count <= remaining else { throw .truncated }
         var list: [Element] = []
         list.reserveCapacity(count)
         for _ in 0..<count { list.append(try body(&self)) }
@@ -157,6 +199,7 @@ package struct WireReader {
     }
 
     /// A case of a closed set, by its raw number.
+    @inlinable
     package mutating func getCase<Value: RawRepresentable>(_: Value.Type = Value.self) throws(WireError)
         -> Value
     where Value.RawValue == UInt8 {
@@ -165,12 +208,15 @@ package struct WireReader {
         return value
     }
 
+    /// Bytes that have not been read.
+    package var remaining: Int { bytes.count - position }
+
     /// Whether everything has been read.
-    package var isAtEnd: Bool { position == bytes.count }
+    package var isAtEnd: Bool { remaining == 0 }
 
     /// Checks that nothing remains.
     package func end() throws(WireError) {
-        guard isAtEnd else { throw .trailingBytes(bytes.count - position) }
+        guard isAtEnd else { throw .trailingBytes(remaining) }
     }
 }
 
@@ -183,10 +229,12 @@ package protocol WireCodable {
 }
 
 extension WireWriter {
+    @inlinable
     package mutating func put(_ value: some WireCodable) { value.encode(to: &self) }
 }
 
 extension WireReader {
+    @inlinable
     package mutating func get<Value: WireCodable>(_: Value.Type = Value.self) throws(WireError) -> Value {
         try Value(from: &self)
     }

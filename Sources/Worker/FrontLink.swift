@@ -11,9 +11,8 @@ final class FrontLink {
     var exchanges: [UInt64: Exchange] = [:]
     /// The front's, which sends it before anything else.
     var commits: CommitLog?
-    private var buffer = WireWriter()
     /// Messages of this turn.
-    private var waiting: [UInt8] = []
+    private var waiting = WireWriter()
 
     /// Notes that the answer to a request begins, before its first byte is written. False when it must not. After the
     /// front's end nobody needs to know.
@@ -21,18 +20,20 @@ final class FrontLink {
 
     /// Tells the front at the end of the turn, or earlier when that is too much for one datagram.
     func send(_ kind: MessageKind, _ message: some WireCodable) {
-        IPC.begin(kind, in: &buffer)
-        buffer.put(message)
+        let before = waiting.count
+        IPC.append(kind, to: &waiting)
+        waiting.put(message)
         // One that is too large for any datagram is lost alone.
-        if waiting.count + buffer.bytes.count > MessageSocket.maximumMessageBytes { flush() }
-        waiting.append(contentsOf: buffer.bytes)
+        if waiting.count > MessageSocket.maximumMessageBytes { flush(upTo: before) }
     }
 
     /// Tells the front what waits.
-    func flush() {
-        guard !waiting.isEmpty else { return }
-        channel?.send(waiting)
-        waiting.removeAll(keepingCapacity: true)
+    func flush() { flush(upTo: waiting.count) }
+
+    private func flush(upTo end: Int) {
+        guard end > 0 else { return }
+        channel?.send(UnsafeRawBufferPointer(rebasing: waiting.view[..<end]))
+        waiting.removeFirst(end)
         // What a dead worker's channel had queued by itself is lost with it, and only the notes tell.
         if channel?.queuedCount == 0 { commits?.clear() }
     }
