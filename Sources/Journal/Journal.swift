@@ -133,29 +133,34 @@ package final class Journal {
 
     /// Builds one line as bytes in a buffer that is kept: a busy front writes thousands of lines a second.
     private func print(_ level: LogLevel, _ kind: LogKind, _ message: String, _ fields: [LogField]) {
-        let start = lines.count
-        appendTime()
-        lines.append(contentsOf: level.name.utf8)
-        lines.append(ASCII.space)
-        lines.append(contentsOf: role.utf8)
+        // Taken out while it is written, for each access to a property of an object is checked.
+        var out: [UInt8] = []
+        swap(&out, &lines)
+        let start = out.count
+        appendTime(to: &out)
+        out.append(contentsOf: level.name.utf8)
+        out.append(ASCII.space)
+        out.append(contentsOf: role.utf8)
         if !provider.isEmpty {
-            lines.append(0x5B)
-            lines.append(contentsOf: provider.utf8)
-            lines.append(0x5D)
+            out.append(0x5B)
+            out.append(contentsOf: provider.utf8)
+            out.append(0x5D)
         }
-        lines.append(": ")
-        appendClean(message)
+        out.append(": ")
+        Journal.append(clean: message, to: &out)
         for field in fields {
-            lines.append(ASCII.space)
-            lines.append(field.name)
-            lines.append(0x3D)
+            out.append(ASCII.space)
+            out.append(field.name)
+            out.append(0x3D)
             switch field.value {
-            case .text(let text): appendClean(text)
-            case .number(let number): lines.append(decimal: number)
+            case .text(let text): Journal.append(clean: text, to: &out)
+            case .number(let number): out.append(decimal: number)
             }
         }
-        lines.append(ASCII.lineFeed)
-        if lines.count > Journal.maximumWrite { write(upTo: start) }
+        out.append(ASCII.lineFeed)
+        let isTooMuch = out.count > Journal.maximumWrite
+        swap(&out, &lines)
+        if isTooMuch { write(upTo: start) }
         if level <= .notice || !keepsLines { flush() }
     }
 
@@ -172,14 +177,19 @@ package final class Journal {
     }
 
     /// Text from elsewhere must not look like a line of its own.
-    private func appendClean(_ text: String) {
-        let start = lines.count
-        lines.append(contentsOf: text.utf8)
-        for index in start..<lines.count where lines[index] < 0x20 { lines[index] = ASCII.space }
+    private static func append(clean text: String, to out: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { bytes in
+            out.append(contentsOf: bytes)
+            guard bytes.contains(where: { $0 < 0x20 }) else { return }
+            for index in (out.count - bytes.count)..<out.count where out[index] < 0x20 {
+                out[index] = ASCII.space
+            }
+        }
     }
 
     /// "13:04:05.123 " in local time; hours, minutes and seconds are computed once a second.
-    private func appendTime() {
+    private func appendTime(to out: inout [UInt8]) {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         if now.tv_sec != second {
@@ -194,11 +204,11 @@ package final class Journal {
             }
             secondText[8] = 0x2E
         }
-        lines.append(contentsOf: secondText)
+        out.append(contentsOf: secondText)
         let milliseconds = now.tv_nsec / 1_000_000
         for digit in [milliseconds / 100, milliseconds / 10 % 10, milliseconds % 10] {
-            lines.append(UInt8(digit) + 0x30)
+            out.append(UInt8(digit) + 0x30)
         }
-        lines.append(ASCII.space)
+        out.append(ASCII.space)
     }
 }
