@@ -28,13 +28,42 @@ package enum ASCII {
     }
 
     /// Whether two byte sequences are equal but for the case of ASCII letters.
+    @inline(__always)
     package static func equalIgnoringCase(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
-        guard a.count == b.count else { return false }
-        for index in 0..<a.count where lower(a[index]) != lower(b[index]) { return false }
-        return true
+        // Most names that are compared have different lengths.
+        a.count == b.count && sameLetters(a, b)
+    }
+
+    /// Compares bytes of equal number, eight at a time.
+    private static func sameLetters(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+        let count = a.count
+        guard count >= 8 else {
+            for index in 0..<count where lower(a[index]) != lower(b[index]) { return false }
+            return true
+        }
+        var position = 0
+        while true {
+            let left = a.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let right = b.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            if left != right, lower(left) != lower(right) { return false }
+            guard position + 8 < count else { return true }
+            // The last eight may overlap those before.
+            position = min(position + 8, count - 8)
+        }
+    }
+
+    /// `lower` of eight bytes.
+    private static func lower(_ word: UInt64) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let high = ones << 7
+        let low = word & ~high
+        // The high bit of a byte: whether it is A or above, and whether it is above Z. No sum crosses into the next byte.
+        let letters = (low &+ ones &* (0x80 - 0x41)) & ~(low &+ ones &* (0x80 - 0x5B)) & ~word & high
+        return word | letters >> 2
     }
 
     /// Whether the text is equal to `b` but for the case of ASCII letters.
+    @inline(__always)
     package static func equalIgnoringCase(_ a: UnsafeRawBufferPointer, _ b: StaticString) -> Bool {
         equalIgnoringCase(a, UnsafeRawBufferPointer(start: b.utf8Start, count: b.utf8CodeUnitCount))
     }

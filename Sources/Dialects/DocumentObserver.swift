@@ -85,16 +85,20 @@ struct DocumentObserver {
 
     /// The error that a complete document is, if it is one.
     private static func failure(_ root: JSONValue) -> StreamFailure? {
-        let error = root.member("error")
+        var error: JSONValue?
+        var isMarked = false
+        for (name, value) in root.members {
+            if error == nil, name.equals("error") { error = value }
+            if name.equals("type") { isMarked = isMarked || value.isString("error") }
+            if name.equals("status") { isMarked = isMarked || value.isString("failed") }
+        }
         let isError = error?.isObject == true || error?.kind == .string
-        let isMarked =
-            root.member("type")?.isString("error") == true
-            || root.member("status")?.isString("failed") == true
+        guard isMarked || isError else { return nil }
         let hasAnswer = (["choices", "output", "content", "data", "candidates"] as [StaticString]).contains {
             name in
             (root.member(name)?.count ?? 0) > 0
         }
-        guard isMarked || (isError && !hasAnswer) else { return nil }
+        guard isMarked || !hasAnswer else { return nil }
         return StreamFailure(error: error, in: root)
     }
 

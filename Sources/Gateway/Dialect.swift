@@ -84,5 +84,8 @@ package enum Endpoint: UInt8, CaseIterable, Sendable {
     /// The dialect of requests, answers and errors on this path.
     package var dialect: Dialect { row.dialect }
     /// The path as clients call it.
-    package var clientPath: String { row.version + row.path }
+    package var clientPath: String { Endpoint.clientPaths[Int(rawValue)] }
+
+    /// By raw value; every line of the log has one.
+    private static let clientPaths = [""] + allCases.map { $0.row.version + $0.row.path }
 }

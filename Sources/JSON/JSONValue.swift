@@ -198,11 +198,15 @@ private enum Match {
 extension UnsafeRawBufferPointer {
     @inline(__always)
     fileprivate func matches(_ text: StaticString) -> Match {
-        if hasPrefix(text) { return .prefix(rest: count - text.utf8CodeUnitCount) }
-        // An escaped byte takes two bytes at least, so a shorter string is another one.
-        guard count > text.utf8CodeUnitCount else { return .no }
+        let size = text.utf8CodeUnitCount
+        guard count >= size else { return .no }
+        // Most names differ in their first letter, which costs less to see than a call.
+        if size > 0, self[0] != text.utf8Start[0], self[0] != ASCII.backslash { return .no }
+        if hasPrefix(text) { return .prefix(rest: count - size) }
+        // An escaped byte takes two bytes at least, so a string of the same length is another one.
+        guard count > size else { return .no }
         var place = 0
-        while place < text.utf8CodeUnitCount, self[place] == text.utf8Start[place] { place += 1 }
-        return self[place] == UInt8(ascii: "\\") ? .escaped : .no
+        while place < size, self[place] == text.utf8Start[place] { place += 1 }
+        return self[place] == ASCII.backslash ? .escaped : .no
     }
 }
