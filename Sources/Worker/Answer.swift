@@ -10,7 +10,8 @@ package import Gateway
 import HTTP1
 package import JSON
 
-package struct Answer {
+/// Noncopyable, for it is large, and reading a part of a copyable one through an object copies the whole.
+package struct Answer: ~Copyable {
     /// How the body is delimited towards the client.
     package enum Framing: Equatable {
         case chunked
@@ -315,20 +316,18 @@ package struct Answer {
     }
 
     /// What the client would have got if front had not wanted the failure back: the provider's refusal, translated if need
-    /// be. Nil when the provider has not refused, or not told all of it.
-    package func refusal(_ failure: Failure) -> HandoffRefusal? {
+    /// be. Nil when the provider has not refused, or not told all of it. The last thing that is asked of an answer.
+    package mutating func refusal(_ failure: Failure) -> HandoffRefusal? {
         guard isWhole, !isCommitted, status >= 300 else { return nil }
-        var copy = self
         if translation == nil {
-            copy.answers(with: failure.report)
-            copy.contentLength = held.count
+            answers(with: failure.report)
+            contentLength = held.count
         } else {
-            copy.renderError(failure)
+            renderError(failure)
         }
-        _ = copy.commit()
-        let bytes = copy.head + copy.held
-        return bytes.count <= HandoffRefusal.maximumBytes
-            ? HandoffRefusal(status: copy.status, bytes: bytes) : nil
+        _ = commit()
+        let bytes = head + held
+        return bytes.count <= HandoffRefusal.maximumBytes ? HandoffRefusal(status: status, bytes: bytes) : nil
     }
 
     /// What a failed status and the body that came with it mean.

@@ -21,8 +21,8 @@ enum RequestPlan {
     }
 }
 
-/// The rules for one provider.
-struct RequestPlanner {
+/// The rules for one provider. Noncopyable, since its owner would copy it for every request.
+struct RequestPlanner: ~Copyable {
     private var config: WorkerConfig
     /// Learns from what the provider reports.
     var calibration = TokenCalibration()
@@ -59,7 +59,7 @@ struct RequestPlanner {
         _ handoff: HandoffRequest, _ model: ResolvedModel, nowUnix: Int, parser: JSONParser,
         body: () -> [UInt8]
     ) throws(GatewayError) -> RequestPlan {
-        let streaming = upstreamStreams(handoff, model.rules)
+        let streaming = upstreamStreams(handoff, model)
         // State of other providers must not reach this one, not even between a client and a provider of one dialect, and
         // what this one gave in an envelope has to be unpacked.
         let inArray = handoff.endpoint == .streamGenerateContent && !handoff.query.contains("alt=sse")
@@ -140,8 +140,8 @@ struct RequestPlanner {
     }
 
     /// Whether the provider is asked for a stream: as the client wants, unless it or its model offers only one of both.
-    private func upstreamStreams(_ handoff: HandoffRequest, _ model: ModelRules) -> Bool {
-        let quirks = model.applied(to: config.profile.rules.quirks)
+    private func upstreamStreams(_ handoff: HandoffRequest, _ model: ResolvedModel) -> Bool {
+        let quirks = model.rules.applied(to: config.profile.rules.quirks)
         if quirks.contains(.streamOnly) { return true }
         return handoff.streaming && !quirks.contains(.documentOnly)
     }

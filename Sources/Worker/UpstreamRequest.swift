@@ -106,7 +106,10 @@ package enum UpstreamURL {
     /// The URL for a request that ccr wrote itself.
     package static func make(_ template: String, model: String) -> String {
         var url = template
-        if url.utf8.contains(UInt8(ascii: "{")), let place = url.firstRange(of: Endpoint.modelPlaceholder) {
+        let mayHavePlace = url.withUTF8 {
+            UnsafeRawBufferPointer($0).firstIndex(of: UInt8(ascii: "{"), from: 0) != nil
+        }
+        if mayHavePlace, let place = url.firstRange(of: Endpoint.modelPlaceholder) {
             url.replaceSubrange(place, with: encoded(model))
         }
         return url

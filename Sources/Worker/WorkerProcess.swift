@@ -13,8 +13,8 @@ import Posix
 import Runtime
 import ServiceManager
 
-/// How requests for one model are fitted to the provider.
-private struct Adaptation {
+/// How requests for one model are fitted to the provider. Shared by all of them.
+private final class Adaptation {
     struct Key: Hashable {
         let endpoint: Endpoint
         let model: String
@@ -28,6 +28,11 @@ private struct Adaptation {
 
     let model: ResolvedModel
     let adapter: RequestAdapter
+
+    init(model: ResolvedModel, adapter: RequestAdapter) {
+        self.model = model
+        self.adapter = adapter
+    }
 }
 
 package final class WorkerProcess {

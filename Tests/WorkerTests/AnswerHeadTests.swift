@@ -10,7 +10,7 @@ import Testing
     private let content = "data: {\"choices\":[{\"text\":\"a\"}]}\n\n"
 
     /// The committed head's lines.
-    private func lines(_ player: Player) -> [String] {
+    private func lines(_ player: borrowing Player) -> [String] {
         let text = player.head
         #expect(text.hasSuffix("\r\n\r\n"))
         return text.replacing("\r\n", with: "\n").split(separator: "\n").map(String.init)
@@ -24,7 +24,7 @@ import Testing
             .body(content),
         ])
         #expect(player.answer.framing == .chunked)
-        #expect(player.answer.keepsConnection)
+        #expect(player.answer.keepsConnection == true)
         #expect(
             lines(player) == [
                 "HTTP/1.1 200 OK", "Content-Type: text/event-stream", "X-Custom: two words",
@@ -60,20 +60,20 @@ import Testing
         var stream = Player(.chatCompletions, isHTTP11: false)
         _ = stream.play([.stream, .body(content)])
         #expect(stream.answer.framing == .untilClose)
-        #expect(!stream.answer.keepsConnection)
+        #expect(stream.answer.keepsConnection == false)
         #expect(lines(stream).last == "connection: close")
         #expect(!stream.head.contains("chunked"))
         var document = Player(.chatCompletions, isHTTP11: false)
         _ = document.play([.head(200, "content-length: 15"), .body("{\"choices\":[1]}"), .completed])
         #expect(document.answer.framing == .length(15))
-        #expect(document.answer.keepsConnection)
+        #expect(document.answer.keepsConnection == true)
     }
 
     @Test("A client that wants its connection closed is told so")
     func close() {
         var player = Player(.chatCompletions, keepAlive: false)
         _ = player.play([.stream, .body(content)])
-        #expect(!player.answer.keepsConnection)
+        #expect(player.answer.keepsConnection == false)
         #expect(lines(player).last == "connection: close")
         #expect(player.answer.framing == .chunked)
     }
@@ -139,11 +139,11 @@ import Testing
         Array("content-type: text/event-stream".utf8).withUnsafeBytes {
             player.answer.headLineReceived($0)
         }
-        #expect(!player.answer.isHoldingStream)
+        #expect(player.answer.isHoldingStream == false)
         #expect(player.play(.holdExpired) == "hold")
         let step = player.answer.headReceived(status: 200, nowMsec: 0)
         #expect(step == .hold)
-        #expect(player.answer.isHoldingStream)
+        #expect(player.answer.isHoldingStream == true)
     }
 
     @Test("The upstream's own request id stays in place of ccr's", arguments: ["x-request-id", "Request-Id"])
@@ -179,6 +179,6 @@ import Testing
         let fields = lines(player).map { $0.lowercased() }
         #expect(fields.contains("etag: x"))
         #expect(!fields.contains { $0.hasPrefix("content-length") || $0.hasPrefix("transfer-encoding") })
-        #expect(player.answer.keepsConnection)
+        #expect(player.answer.keepsConnection == true)
     }
 }

@@ -33,7 +33,7 @@ extension ReturnTerms {
 }
 
 /// Plays events into a fresh answer and notes each reaction.
-struct Player {
+struct Player: ~Copyable {
     var answer: Answer
     private let parser = JSONParser()
 
@@ -46,6 +46,15 @@ struct Player {
             request: Answer.RequestFacts(
                 requestID: "req_1", provider: "p", terms: isLast ? .none : .everything, keepAlive: keepAlive,
                 isHTTP11: isHTTP11, modelChanged: modelChanged))
+    }
+
+    /// The fresh answer alone.
+    static func answer(_ endpoint: Endpoint, isLast: Bool) -> Answer {
+        Answer(
+            endpoint: endpoint,
+            request: Answer.RequestFacts(
+                requestID: "req_1", provider: "p", terms: isLast ? .none : .everything, keepAlive: true,
+                isHTTP11: true, modelChanged: false))
     }
 
     /// The reaction to one event, in a few words.
@@ -340,7 +349,7 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
             let reaction = player.play(ending)
             #expect(reaction.hasPrefix("break off \(beginning)"), "\(reaction)")
             #expect(reaction.hasSuffix("\n\n"))
-            #expect(!player.answer.upstreamReportedFailure)
+            #expect(player.answer.upstreamReportedFailure == false)
         }
     }
 
@@ -355,7 +364,7 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
     func noSecondError() {
         var player = Player(.messages)
         _ = player.play([.stream, .body(text), .body(overloaded)])
-        #expect(player.answer.upstreamReportedFailure)
+        #expect(player.answer.upstreamReportedFailure == true)
         #expect(player.play(.broke) == "break off silently")
     }
 
@@ -380,7 +389,7 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
             if count > 1000 { break }
         }
         #expect(count == Answer.maximumHeld / 1024)
-        #expect(player.answer.isCommitted)
+        #expect(player.answer.isCommitted == true)
     }
 
     @Test("What the upstream said is for the client, and not part of the message that is logged")
@@ -422,7 +431,7 @@ private let messageStop = "event: message_stop\ndata: {\"type\":\"message_stop\"
         #expect(!accepts())
         var document = Player(.chatCompletions)
         _ = document.play([.document, .body("{\"choices\":[1]}"), .completed])
-        #expect(document.answer.isCommitted)
-        #expect(!document.answer.acceptsKeepalive)
+        #expect(document.answer.isCommitted == true)
+        #expect(document.answer.acceptsKeepalive == false)
     }
 }

@@ -64,47 +64,53 @@ import Testing
             return
         }
         #expect(text(bytes).contains(#""text_delta","text":"lo""#))
-        #expect(answer.acceptsKeepalive)
+        #expect(answer.acceptsKeepalive == true)
         _ = feed(&answer, chunk("{}", #""stop""#) + "data: [DONE]\n\n")
-        #expect(answer.isOver)
-        #expect(!answer.needsNoMore)
+        #expect(answer.isOver == true)
+        #expect(answer.needsNoMore == false)
         #expect(answer.upstreamCompleted(parser: parser) == .finish(last: []))
     }
 
     @Test(arguments: [false, true])
     func `a refusal that is given back is kept as the client would have got it`(isTranslated: Bool) throws {
-        func refused(isLast: Bool, _ pieces: [String], isWhole: Bool = true) throws -> (
-            Answer, HandoffRefusal?
-        ) {
+        func refused(
+            isLast: Bool, _ pieces: [String], check: (inout Answer, Answer.Ending) throws -> Void
+        ) throws {
             var answer =
                 try isTranslated
-                ? answer(streaming: true, isLast: isLast) : Player(.messages, isLast: isLast).answer
+                ? answer(streaming: true, isLast: isLast) : Player.answer(.messages, isLast: isLast)
             Array("content-type: application/json".utf8).withUnsafeBytes { answer.headLineReceived($0) }
             _ = answer.headReceived(status: 503, nowMsec: 1_800_000_000_000)
             for piece in pieces { _ = feed(&answer, piece) }
-            guard isWhole else { return (answer, nil) }
-            guard case .fail(let failure) = answer.upstreamCompleted(parser: parser) else {
-                return (answer, nil)
+            let early = Answer.Failure(
+                error: GatewayError(.overloaded, ""), report: FailureReport(.overload, status: 503))
+            #expect(answer.refusal(early) == nil, "what is not whole is no answer")
+            try check(&answer, answer.upstreamCompleted(parser: parser))
+        }
+        func given(_ pieces: [String]) throws -> HandoffRefusal? {
+            var refusal: HandoffRefusal?
+            try refused(isLast: false, pieces) { answer, ending in
+                guard case .fail(let failure) = ending else {
+                    Issue.record("it was not given back")
+                    return
+                }
+                refusal = answer.refusal(failure)
             }
-            return (answer, answer.refusal(failure))
+            return refusal
         }
         let pieces = [#"{"type":"error","error":{"type":"overloaded"#, #"_error","message":"later"}}"#]
-        let (told, none) = try refused(isLast: true, pieces)
-        let (_, kept) = try refused(isLast: false, pieces)
-        #expect(none == nil && told.isCommitted)
-        let lines = text(told.head).split(separator: "\r\n").filter {
-            !$0.hasPrefix("transfer-encoding:") && !$0.hasPrefix("content-length:")
+        let kept = try #require(try given(pieces))
+        #expect(kept.status == 503)
+        try refused(isLast: true, pieces) { told, _ in
+            #expect(told.isCommitted == true)
+            let lines = text(told.head).split(separator: "\r\n").filter {
+                !$0.hasPrefix("transfer-encoding:") && !$0.hasPrefix("content-length:")
+            }
+            for line in lines { #expect(text(kept.bytes).contains(line)) }
+            let end = "content-length: \(told.held.count)\r\n\r\n" + text(told.held)
+            #expect(text(kept.bytes).hasSuffix(end))
         }
-        let bytes = text(try #require(kept?.bytes))
-        for line in lines { #expect(bytes.contains(line)) }
-        #expect(bytes.hasSuffix("content-length: \(told.held.count)\r\n\r\n" + text(told.held)))
-        #expect(kept?.status == 503)
-        let (broken, _) = try refused(isLast: false, pieces, isWhole: false)
-        let failure = Answer.Failure(
-            error: GatewayError(.overloaded, ""), report: FailureReport(.overload, status: 503))
-        #expect(broken.refusal(failure) == nil, "what is not whole is no answer")
-        let (_, large) = try refused(
-            isLast: false, pieces + [String(repeating: " ", count: HandoffRefusal.maximumBytes)])
+        let large = try given(pieces + [String(repeating: " ", count: HandoffRefusal.maximumBytes)])
         #expect(isTranslated || large == nil)
     }
 
@@ -128,9 +134,9 @@ import Testing
 
     @Test func `a whole answer becomes a stream`() throws {
         var answer = try answer(streaming: true, upstreamStreams: false)
-        #expect(answer.isAwaitingWhole)
+        #expect(answer.isAwaitingWhole == true)
         #expect(head(&answer, 200, "application/json") == .hold)
-        #expect(!answer.isAwaitingWhole)
+        #expect(answer.isAwaitingWhole == false)
         #expect(feed(&answer, wholeAnswer) == .hold)
         #expect(answer.upstreamCompleted(parser: parser) == .finish(last: []))
         #expect(answer.framing == .chunked)
@@ -146,9 +152,9 @@ import Testing
         #expect(answer.holdExpired() == .commit)
         #expect(text(answer.head).hasPrefix("HTTP/1.1 200 "))
         #expect(text(answer.head).contains("content-type: text/event-stream; charset=utf-8\r\n"))
-        #expect(answer.held.isEmpty)
+        #expect(answer.held == [])
         answer.dropSent()
-        #expect(answer.acceptsKeepalive)
+        #expect(answer.acceptsKeepalive == true)
         #expect(head(&answer, 200, "application/json") == .hold)
         #expect(feed(&answer, wholeAnswer) == .hold)
         guard case .finish(let last) = answer.upstreamCompleted(parser: parser) else {
@@ -340,7 +346,7 @@ import Testing
         }
     }
 
-    private func plan(_ planner: RequestPlanner, _ handoff: HandoffRequest) throws -> String {
+    private func plan(_ planner: borrowing RequestPlanner, _ handoff: HandoffRequest) throws -> String {
         describe(
             try planner.plan(
                 handoff, ResolvedModel(handoff.model, kind: "k", rows: []), nowUnix: 1, parser: parser
