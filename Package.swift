@@ -13,10 +13,29 @@ let swiftSettings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Opens a target to the optimizer of others: without these flags a generic function of another target is looked up at run
+/// time, and the smallest one is a call (docs/decisions/0025-release-builds-optimize-across-targets.md). It takes library
+/// evolution, whose promises nobody uses, and one job that writes module and code.
+let openToOptimizer: [SwiftSetting] = [
+    .unsafeFlags(
+        [
+            "-enable-library-evolution", "-no-emit-module-separately-wmo", "-Xfrontend", "-package-cmo",
+            "-Xfrontend", "-allow-non-resilient-access",
+        ], .when(configuration: .release))
+]
+
+/// The targets that are: those that work for each request, unless they hold values of targets that their importers do not
+/// import, or have a type of their own name.
+let openTargets: Set = [
+    "Bytes", "Posix", "JSON", "HTTP1", "EventStream", "IPC", "Metrics", "Gateway", "Providers", "Routing",
+    "Runtime",
+]
+
 /// A Swift library target with the common settings.
 func library(_ name: String, _ dependencies: [String]) -> Target {
     .target(
-        name: name, dependencies: dependencies.map { .init(stringLiteral: $0) }, swiftSettings: swiftSettings)
+        name: name, dependencies: dependencies.map { .init(stringLiteral: $0) },
+        swiftSettings: openTargets.contains(name) ? swiftSettings + openToOptimizer : swiftSettings)
 }
 
 /// A test target named after the target it tests, plus whatever else it needs.

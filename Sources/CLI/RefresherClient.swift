@@ -19,7 +19,7 @@ enum RefresherClient {
         do {
             let socket = try MessageSocket.connect(path: path)
             var writer = WireWriter()
-            IPC.begin(.commandRequest, in: &writer)
+            MessageHead.begin(.commandRequest, in: &writer)
             writer.put(command)
             _ = try writer.bytes.withUnsafeBytes { try MessageSocket.send(socket.raw, $0) }
             let buffer = UnsafeMutableRawBufferPointer.allocate(
@@ -46,7 +46,7 @@ enum RefresherClient {
 
     private static func reply(_ bytes: UnsafeRawBufferPointer) -> CredentialReply? {
         var reader = WireReader(bytes)
-        guard let kind = try? IPC.kind(&reader), kind == .refresherReply,
+        guard let kind = try? MessageHead.kind(&reader), kind == .refresherReply,
             let reply = try? reader.get(CredentialReply.self)
         else { return nil }
         return reply

@@ -101,7 +101,7 @@ final class Manager {
                 onMessage: { [unowned self] bytes, _ in
                     var reader = WireReader(bytes)
                     do {
-                        let kind = try IPC.kind(&reader)
+                        let kind = try MessageHead.kind(&reader)
                         guard kind == .refresherReport else {
                             throw WireError.invalidValue("\(kind) from the refresher")
                         }
@@ -124,7 +124,7 @@ final class Manager {
     ) {
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
+            switch try MessageHead.kind(&reader) {
             case .frontRecords:
                 let batch: RecordBatch = try reader.get()
                 try reader.end()
@@ -165,7 +165,7 @@ final class Manager {
     private func send(_ number: Int, _ kind: MessageKind, _ message: some WireCodable) {
         guard let link = links[number] else { return }
         var writer = WireWriter()
-        IPC.begin(kind, in: &writer)
+        MessageHead.begin(kind, in: &writer)
         writer.put(message)
         if link.channel.send(writer.bytes) == .full {
             // A front that does not read is stuck; it loses the channel and sends its records again over the next.

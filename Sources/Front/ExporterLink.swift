@@ -85,7 +85,7 @@ final class ExporterLink {
     private func sendBatch(_ records: [RequestRecord]) {
         front.gauges.droppedRecords = queue.droppedCount
         sentGauges = front.gauges
-        IPC.begin(.frontRecords, in: &buffer)
+        MessageHead.begin(.frontRecords, in: &buffer)
         buffer.put(RecordBatch(frontInstance: instance, records: records, gauges: front.gauges))
         // A full or closed channel loses nothing: what is not acknowledged is sent to the next exporter.
         channel?.send(buffer.view)
@@ -107,7 +107,7 @@ final class ExporterLink {
     func endPolicy() { send(PolicyReport()) }
 
     private func send(_ report: PolicyReport) {
-        IPC.begin(.frontPolicy, in: &buffer)
+        MessageHead.begin(.frontPolicy, in: &buffer)
         buffer.put(report)
         channel?.send(buffer.view)
     }
@@ -121,7 +121,7 @@ final class ExporterLink {
         flush()
         sendBatch([])
         reportPolicy()
-        IPC.begin(.frontQuery, in: &buffer)
+        MessageHead.begin(.frontQuery, in: &buffer)
         buffer.put(
             HandoffQuery(
                 tag: request.tag, requestID: request.id, path: request.path,
@@ -139,7 +139,7 @@ final class ExporterLink {
         front.tick()
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
+            switch try MessageHead.kind(&reader) {
             case .exporterAck:
                 let ack: RecordAck = try reader.get()
                 try reader.end()

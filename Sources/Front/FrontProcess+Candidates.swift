@@ -158,7 +158,7 @@ extension FrontProcess {
             deadlineUsec: request.startedUsec + UInt64(config.limits.totalTimeoutMsec) * 1000,
             session: facts.traits.session,
             routeNote: facts.traits.wantsExplanation ? request.decision?.note(on: candidate) ?? "" : "")
-        IPC.begin(.frontHandoff, in: &handoffBuffer)
+        MessageHead.begin(.frontHandoff, in: &handoffBuffer)
         handoffBuffer.put(handoff)
         var descriptors = isDiscarded ? [] : [request.connection.descriptor.raw]
         var file: SharedMemory?

@@ -121,7 +121,7 @@ extension FrontProcess {
     }
 
     private func handleNext(_ reader: inout WireReader, from link: WorkerLink) throws(WireError) {
-        switch try IPC.kind(&reader) {
+        switch try MessageHead.kind(&reader) {
         case .workerDone:
             let done: HandoffDone = try reader.get()
             guard let request = link.requests.removeValue(forKey: done.tag) else {
@@ -222,7 +222,7 @@ extension FrontProcess {
     /// Tells a worker that nobody waits for its answer.
     func abandon(_ tag: UInt64, at link: WorkerLink?) {
         var writer = WireWriter(capacity: 16)
-        IPC.begin(.frontAbandon, in: &writer)
+        MessageHead.begin(.frontAbandon, in: &writer)
         writer.put(tag)
         link?.channel?.send(writer.bytes)
     }

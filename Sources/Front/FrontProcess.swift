@@ -460,7 +460,7 @@ package final class FrontProcess {
                 loop, descriptor,
                 onMessage: { [unowned self, unowned link] bytes, _ in self.handle(bytes, from: link) },
                 onClose: { [unowned self, unowned link] in self.workerEnded(link) })
-            IPC.begin(.frontCommitLog, in: &handoffBuffer)
+            MessageHead.begin(.frontCommitLog, in: &handoffBuffer)
             link.channel?.send(handoffBuffer.view, descriptors: [link.commits.raw])
             workers.add(link)
             models.attached(link)

@@ -66,7 +66,7 @@ final class ModelLists {
     private func ask(_ link: WorkerLink) {
         states[link.providerIndex].askedUsec = front.now
         var writer = WireWriter(capacity: 16)
-        IPC.begin(.frontModels, in: &writer)
+        MessageHead.begin(.frontModels, in: &writer)
         link.channel?.send(writer.bytes)
     }
 

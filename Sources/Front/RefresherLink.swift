@@ -47,7 +47,7 @@ final class RefresherLink {
                 request, with: GatewayError(.tooLarge, "the body is larger than \(Self.maximumBytes) bytes"))
         }
         var writer = WireWriter()
-        IPC.begin(.frontCommand, in: &writer)
+        MessageHead.begin(.frontCommand, in: &writer)
         writer.put(AdminRequest(tag: request.tag, verb: verb, body: body))
         requests[request.tag] = request
         channel.send(writer.bytes)
@@ -57,7 +57,7 @@ final class RefresherLink {
         front.tick()
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
+            switch try MessageHead.kind(&reader) {
             case .refresherReport:
                 credentials = try reader.getList { (reader) throws(WireError) in
                     try reader.get(CredentialReport.self)

@@ -63,7 +63,8 @@ package enum MessageKind: UInt8, CaseIterable {
     case frontCommitLog = 27
 }
 
-package enum IPC {
+/// The version and the kind, with which every message begins.
+package enum MessageHead {
     /// Both ends must agree.
     package static let version: UInt8 = 8
 
@@ -89,7 +90,7 @@ package enum IPC {
     @inline(__always)
     package static func kind(_ reader: inout WireReader) throws(WireError) -> MessageKind {
         let version: UInt8 = try reader.get()
-        guard version == IPC.version else { throw .invalidValue("protocol version \(version)") }
+        guard version == MessageHead.version else { throw .invalidValue("protocol version \(version)") }
         return try reader.getCase(MessageKind.self)
     }
 }

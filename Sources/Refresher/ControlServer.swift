@@ -85,7 +85,7 @@ final class ControlServer {
     ) {
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
+            switch try MessageHead.kind(&reader) {
             case .supervisorAttach:
                 let name = try reader.getString()
                 try reader.end()
@@ -132,7 +132,7 @@ final class ControlServer {
 
     private func reply(_ answer: CredentialReply, _ peer: Peer) {
         var writer = WireWriter()
-        IPC.begin(.refresherReply, in: &writer)
+        MessageHead.begin(.refresherReply, in: &writer)
         writer.put(answer)
         peer.channel?.send(writer.bytes)
     }

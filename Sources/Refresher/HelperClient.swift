@@ -42,7 +42,7 @@ final class HelperClient {
         channel = try MessageChannel(
             loop, mine, onMessage: { [unowned self] bytes, _ in self.receive(bytes) }, onClose: {})
         var writer = WireWriter()
-        IPC.begin(.refresherCommands, in: &writer)
+        MessageHead.begin(.refresherCommands, in: &writer)
         writer.put(list: specs.map { Self.command($0) }) { $0.put($1) }
         channel?.send(writer.bytes)
     }
@@ -64,7 +64,7 @@ final class HelperClient {
         guard let number = numbers[credential] else { fatalError("no program of \(credential)") }
         waiting[number] = done
         var writer = WireWriter()
-        IPC.begin(.refresherRun, in: &writer)
+        MessageHead.begin(.refresherRun, in: &writer)
         writer.put(number)
         channel?.send(writer.bytes)
     }
@@ -72,7 +72,7 @@ final class HelperClient {
     private func receive(_ bytes: UnsafeRawBufferPointer) {
         var reader = WireReader(bytes)
         do {
-            let kind = try IPC.kind(&reader)
+            let kind = try MessageHead.kind(&reader)
             guard kind == .helperAnswer else { throw WireError.invalidValue("\(kind) from the helper") }
             let number: UInt32 = try reader.get()
             let answer: HelperAnswer = try reader.get()

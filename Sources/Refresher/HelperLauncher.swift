@@ -58,7 +58,7 @@ private final class Launcher {
     private func receive(_ bytes: UnsafeRawBufferPointer) {
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
+            switch try MessageHead.kind(&reader) {
             // Once, before the refresher has read a byte from outside.
             case .refresherCommands where commands.isEmpty:
                 commands = try reader.getList { (reader) throws(WireError) in
@@ -83,7 +83,7 @@ private final class Launcher {
         let run = HelperRun(commands[Int(number)], loop, hiding: vault) { [unowned self] answer in
             self.runs[number] = nil
             var writer = WireWriter()
-            IPC.begin(.helperAnswer, in: &writer)
+            MessageHead.begin(.helperAnswer, in: &writer)
             writer.put(number)
             writer.put(answer)
             self.channel?.send(writer.bytes)

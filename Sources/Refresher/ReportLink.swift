@@ -31,7 +31,7 @@ final class ReportLink {
 
     private func send(_ kind: MessageKind, _ body: (inout WireWriter) -> Void) {
         var writer = WireWriter()
-        IPC.begin(kind, in: &writer)
+        MessageHead.begin(kind, in: &writer)
         body(&writer)
         channel?.send(writer.bytes)
     }
@@ -39,7 +39,7 @@ final class ReportLink {
     private func receive(_ bytes: UnsafeRawBufferPointer, mayCommand: Bool) {
         var reader = WireReader(bytes)
         do {
-            let kind = try IPC.kind(&reader)
+            let kind = try MessageHead.kind(&reader)
             guard kind == .frontCommand, mayCommand else {
                 throw WireError.invalidValue("\(kind) on a channel for reports")
             }

@@ -41,7 +41,7 @@ final class WorkerLink {
 
     private func send(_ kind: MessageKind, _ message: some WireCodable) {
         var writer = WireWriter()
-        IPC.begin(kind, in: &writer)
+        MessageHead.begin(kind, in: &writer)
         writer.put(message)
         channel?.send(writer.bytes)
     }
@@ -49,7 +49,7 @@ final class WorkerLink {
     private func receive(_ bytes: UnsafeRawBufferPointer) {
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
+            switch try MessageHead.kind(&reader) {
             case .workerRefusal:
                 let refusal: TokenRefusal = try reader.get()
                 try reader.end()

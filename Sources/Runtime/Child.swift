@@ -160,7 +160,7 @@ package final class Child {
     ) {
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
+            switch try MessageHead.kind(&reader) {
             case .supervisorAttach:
                 let name = try reader.getString()
                 try reader.end()

@@ -59,7 +59,7 @@ final class ManagedChild {
     init(_ spec: ChildSpec, stack: Stack) {
         self.spec = spec
         self.stack = stack
-        protocolVersion = IPC.version
+        protocolVersion = MessageHead.version
         isAdopted = false
     }
 
@@ -92,7 +92,7 @@ final class ManagedChild {
     }
 
     /// Whether the process understands more than the order to drain, which is the same in every version.
-    var speaksThisProtocol: Bool { protocolVersion == IPC.version }
+    var speaksThisProtocol: Bool { protocolVersion == MessageHead.version }
 
     var isReady: Bool { state == .ready }
     var isRunning: Bool { process != nil }
@@ -200,7 +200,7 @@ final class ManagedChild {
     ) {
         guard speaksThisProtocol else { return }
         var writer = WireWriter()
-        IPC.begin(kind, in: &writer)
+        MessageHead.begin(kind, in: &writer)
         body(&writer)
         control?.send(writer.bytes, descriptors: descriptor.map { [$0.raw] } ?? [])
     }
@@ -211,7 +211,7 @@ final class ManagedChild {
         guard process != nil, !drainAsked else { return }
         drainAsked = true
         state = .draining
-        control?.send(IPC.drain(version: protocolVersion))
+        control?.send(MessageHead.drain(version: protocolVersion))
     }
 
     func kill() {

@@ -80,7 +80,7 @@ final class RefresherLink {
     /// Brings the refresher its end of a channel to a worker.
     func bring(_ name: String, _ descriptor: SharedDescriptor) {
         var writer = WireWriter()
-        IPC.begin(.supervisorAttach, in: &writer)
+        MessageHead.begin(.supervisorAttach, in: &writer)
         writer.put(name)
         channel?.send(writer.bytes, descriptors: [descriptor.raw])
     }
@@ -88,7 +88,7 @@ final class RefresherLink {
     /// Asks the refresher to end, so that the next one reads its configuration anew.
     func drain() {
         drainAsked = true
-        channel?.send(IPC.drain(version: IPC.version))
+        channel?.send(MessageHead.drain(version: MessageHead.version))
     }
 
     /// The refresher among the processes. The service manager knows its pid and memory.

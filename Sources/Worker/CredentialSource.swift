@@ -142,7 +142,7 @@ final class CredentialSource {
         }
         tokens[lease.index].asked = lease.generation
         var writer = WireWriter()
-        IPC.begin(.workerRefusal, in: &writer)
+        MessageHead.begin(.workerRefusal, in: &writer)
         writer.put(TokenRefusal(credential: tokens[lease.index].name, generation: lease.generation))
         channel.send(writer.bytes)
     }
@@ -155,7 +155,7 @@ final class CredentialSource {
     /// The provider wants a credential to be left alone for these seconds, which front sees to: the refresher shows it.
     func coolsDown(_ lease: CredentialLease, seconds: Int) {
         var writer = WireWriter()
-        IPC.begin(.workerCooldown, in: &writer)
+        MessageHead.begin(.workerCooldown, in: &writer)
         writer.put(
             CredentialCooldown(credential: tokens[lease.index].name, seconds: UInt32(clamping: seconds)))
         channel?.send(writer.bytes)
@@ -231,7 +231,7 @@ final class CredentialSource {
     private func receive(_ bytes: UnsafeRawBufferPointer) {
         var message = WireReader(bytes)
         do {
-            switch try IPC.kind(&message) {
+            switch try MessageHead.kind(&message) {
             case .refresherKeys:
                 let granted: WorkerKeys = try message.get()
                 try message.end()

@@ -21,7 +21,7 @@ final class FrontLink {
     /// Tells the front at the end of the turn, or earlier when that is too much for one datagram.
     func send(_ kind: MessageKind, _ message: some WireCodable) {
         let before = waiting.count
-        IPC.append(kind, to: &waiting)
+        MessageHead.append(kind, to: &waiting)
         waiting.put(message)
         // One that is too large for any datagram is lost alone.
         if waiting.count > MessageSocket.maximumMessageBytes { flush(upTo: before) }

@@ -138,7 +138,7 @@ package final class WorkerProcess {
     ) {
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
+            switch try MessageHead.kind(&reader) {
             case .frontHandoff:
                 let handoff: HandoffRequest = try reader.get()
                 try reader.end()

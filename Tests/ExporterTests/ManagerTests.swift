@@ -50,7 +50,7 @@ private final class Bench {
     private func receive(_ bytes: UnsafeRawBufferPointer) {
         var reader = WireReader(bytes)
         do {
-            switch try IPC.kind(&reader) {
+            switch try MessageHead.kind(&reader) {
             case .exporterAck: acks.append(try reader.get())
             case .workerCommitted: committed.append(try reader.get())
             case .workerDone: done.append(try reader.get())
@@ -65,7 +65,7 @@ private final class Bench {
 
     func send(_ kind: MessageKind, _ message: some WireCodable, descriptors: [Int32] = []) {
         var writer = WireWriter()
-        IPC.begin(kind, in: &writer)
+        MessageHead.begin(kind, in: &writer)
         writer.put(message)
         front?.send(writer.bytes, descriptors: descriptors)
     }

@@ -151,11 +151,11 @@ import Testing
     func kinds(kind: MessageKind) throws {
         var writer = WireWriter()
         writer.put("left over")
-        IPC.begin(kind, in: &writer)
-        #expect(writer.bytes == [IPC.version, kind.rawValue])
+        MessageHead.begin(kind, in: &writer)
+        #expect(writer.bytes == [MessageHead.version, kind.rawValue])
         try writer.bytes.withUnsafeBytes { bytes in
             var reader = WireReader(bytes)
-            #expect(try IPC.kind(&reader) == kind)
+            #expect(try MessageHead.kind(&reader) == kind)
             try reader.end()
         }
     }
@@ -163,17 +163,18 @@ import Testing
     @Test(
         "Another version, an unknown kind and half a start are refused",
         arguments: [
-            ([IPC.version &+ 1, 1], .invalidValue("protocol version \(IPC.version &+ 1)")),
+            ([MessageHead.version &+ 1, 1], .invalidValue("protocol version \(MessageHead.version &+ 1)")),
             ([0, 1], .invalidValue("protocol version 0")),
-            ([IPC.version, 0], .invalidValue("MessageKind 0")),
-            ([IPC.version, 200], .invalidValue("MessageKind 200")), ([IPC.version], .truncated),
+            ([MessageHead.version, 0], .invalidValue("MessageKind 0")),
+            ([MessageHead.version, 200], .invalidValue("MessageKind 200")),
+            ([MessageHead.version], .truncated),
             ([], .truncated),
         ] as [([UInt8], WireError)])
     func refused(bytes: [UInt8], error: WireError) {
         #expect(throws: error) {
             try bytes.withUnsafeBytes { bytes in
                 var reader = WireReader(bytes)
-                _ = try IPC.kind(&reader)
+                _ = try MessageHead.kind(&reader)
             }
         }
     }
@@ -185,9 +186,9 @@ import Testing
 
     @Test("The order to drain has the same form in every version")
     func drain() {
-        #expect(IPC.drain(version: 77) == [77, 9])
+        #expect(MessageHead.drain(version: 77) == [77, 9])
         var writer = WireWriter()
-        IPC.begin(.supervisorDrain, in: &writer)
-        #expect(writer.bytes == IPC.drain(version: IPC.version))
+        MessageHead.begin(.supervisorDrain, in: &writer)
+        #expect(writer.bytes == MessageHead.drain(version: MessageHead.version))
     }
 }

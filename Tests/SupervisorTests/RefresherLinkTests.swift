@@ -44,7 +44,7 @@ private final class FakeRefresher {
             loop, accepted.take(),
             onMessage: { [unowned self] bytes, received in
                 var reader = WireReader(bytes)
-                if let kind = try? IPC.kind(&reader) {
+                if let kind = try? MessageHead.kind(&reader) {
                     self.told.append(
                         kind == .supervisorAttach ? (try? reader.getString()) ?? "?" : "\(kind)")
                 }

@@ -81,7 +81,8 @@ struct CredentialSourceTests {
 
         private func receive(_ bytes: UnsafeRawBufferPointer) {
             var reader = WireReader(bytes)
-            guard (try? IPC.kind(&reader)) == .workerRefusal, let refusal: TokenRefusal = try? reader.get()
+            guard (try? MessageHead.kind(&reader)) == .workerRefusal,
+                let refusal: TokenRefusal = try? reader.get()
             else {
                 Issue.record("something else than a refusal")
                 return
@@ -92,7 +93,7 @@ struct CredentialSourceTests {
 
         private func send(_ kind: MessageKind, _ message: some WireCodable) {
             var writer = WireWriter()
-            IPC.begin(kind, in: &writer)
+            MessageHead.begin(kind, in: &writer)
             writer.put(message)
             refresher?.send(writer.bytes)
         }

@@ -36,7 +36,7 @@ import Testing
             var reader = WireReader(UnsafeRawBufferPointer(rebasing: buffer[..<received.count]))
             var tags: [UInt64] = []
             repeat {
-                let kind = try IPC.kind(&reader)
+                let kind = try MessageHead.kind(&reader)
                 #expect(kind == .workerCommitted)
                 let message: HandoffCommitted = try reader.get()
                 tags.append(message.tag)
