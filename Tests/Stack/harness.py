@@ -33,6 +33,21 @@ def wait_for(what, seconds, condition, *args):
         time.sleep(0.01)
 
 
+def taken(upstream, model):
+    """The bytes of a model's answers that a scripted upstream got rid of, once they do not grow any more."""
+    last, at = -1, time.monotonic()
+
+    def settled():
+        nonlocal last, at
+        now = upstream.sent.get(model, 0)
+        if now != last:
+            last, at = now, time.monotonic()
+        return time.monotonic() - at > 0.4
+
+    wait_for("the upstream stops", 20, settled)
+    return last
+
+
 def exists(pid):
     """Whether the process runs; a zombie does not."""
     try:

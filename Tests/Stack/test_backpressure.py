@@ -3,10 +3,9 @@
 
 import hashlib
 import pathlib
-import time
 
 from dialects import CHAT
-from harness import Case, Stack, Upstream, provider, resident, wait_for
+from harness import Case, Stack, Upstream, provider, resident, taken, wait_for
 from scripted import JSON, Script
 from wire import Wire, post_bytes
 
@@ -34,38 +33,19 @@ class BackPressure(Case):
         cls.up.scripts["stream"] = lambda r: Script(CHAT.opening() + [EVENT] * EVENTS + CHAT.closing())
         cls.up.scripts["whole"] = lambda r: Script([EVENT] * EVENTS, headers=[JSON], framing="length")
 
-    def taken(self, model):
-        """Bytes that the upstream got rid of, once they do not grow any more."""
-        last, at = -1, time.monotonic()
-
-        def settled():
-            nonlocal last, at
-            now = self.up.sent.get(model, 0)
-            if now != last:
-                last, at = now, time.monotonic()
-            return time.monotonic() - at > 0.4
-
-        wait_for("the upstream stops", 20, settled)
-        return last
-
     def check(self, model, streaming, expected):
         worker = self.stack.child("worker up")
         before = resident(worker)
         with Wire(self.stack.port, timeout=30, receive_buffer=65_536) as wire:
             wire.send(post_bytes(CHAT.path, CHAT.request(model, stream=streaming)))
             wire.read_head()
-            taken = self.taken(model)
+            sent = taken(self.up, model)
             grown = resident(worker) - before
-            self.assertLess(taken, SOCKETS, f"the upstream could send {taken >> 20} MB of {SIZE >> 20} MB")
+            self.assertLess(sent, SOCKETS, f"the upstream could send {sent >> 20} MB of {SIZE >> 20} MB")
             self.assertLess(grown, MEMORY, f"the worker grew by {grown >> 20} MB")
-            digest, count = hashlib.sha256(), 0
-            while wire.more():
-                digest.update(wire.answer.body)
-                count += len(wire.answer.body)
-                wire.answer.body = b""
-            digest.update(wire.answer.body)
+            digest = wire.hash_body()
             self.assertEqual(wire.answer.ending, "complete")
-        self.assertEqual(digest.digest(), hashlib.sha256(expected).digest(), "bytes were lost or changed")
+        self.assertEqual(digest, hashlib.sha256(expected).digest(), "bytes were lost or changed")
         grown = resident(worker) - before
         self.assertLess(grown, MEMORY, f"the worker grew by {grown >> 20} MB")
 
@@ -83,7 +63,7 @@ class BackPressure(Case):
         with Wire(self.stack.port, receive_buffer=65_536) as wire:
             wire.send(post_bytes(CHAT.path, CHAT.request("stream")))
             wire.read_head()
-            self.taken("stream")
+            taken(self.up, "stream")
             count = len(self.up.cancellations("stream"))
         wait_for("the upstream is cancelled", 2, lambda: len(self.up.cancellations("stream")) > count)
 

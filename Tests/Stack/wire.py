@@ -6,6 +6,7 @@ Source: RFC 9112 §6 and §7 (framing of answers).
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import re
 import select
@@ -185,6 +186,16 @@ class Wire:
         while self.more():
             pass
         return self.answer
+
+    def hash_body(self):
+        """SHA-256 of the body, which is not kept."""
+        digest = hashlib.sha256()
+        more = True
+        while more:
+            more = self.more()
+            digest.update(self.answer.body)
+            self.answer.body = b""
+        return digest.digest()
 
     def read_answer(self, method="POST"):
         self.read_head(method)
