@@ -50,7 +50,7 @@ struct ProviderReader {
             name: name,
             tierName: section.text("tier_name") ?? name,
             baseURL: baseURL,
-            apiKey: headerSecret("api_key", &problems),
+            apiKey: headerText("api_key", &problems).map { Secret($0) },
             credentials: section.sections("credentials").compactMap { entry in
                 CredentialReader(section: entry).read(&problems)
             },
@@ -59,7 +59,8 @@ struct ProviderReader {
             kind: kind,
             dialects: dialects,
             baseURLs: baseURLs(&problems),
-            anthropicVersion: section.textOrDefault("anthropic_version"),
+            anthropicVersion: headerText("anthropic_version", &problems)
+                ?? section.textOrDefault("anthropic_version"),
             authHeader: section.text("auth_header").map { AuthHeader(rawValue: $0) ?? .bearer },
             overrides: overrides(&problems),
             transformers: transformers,
@@ -202,14 +203,14 @@ struct ProviderReader {
         return overrides
     }
 
-    /// A secret that travels in a header: printable ASCII only.
-    private func headerSecret(_ key: String, _ problems: inout ConfigProblems) -> Secret? {
+    /// What travels in a header: printable ASCII only.
+    private func headerText(_ key: String, _ problems: inout ConfigProblems) -> String? {
         guard let (node, path) = section.value(key), let text = node.text, !text.isEmpty else { return nil }
         guard text.utf8.allSatisfy({ 0x20...0x7E ~= $0 }) else {
             problems.error(node, path, "holds a line break, a control character or one outside ASCII")
             return nil
         }
-        return Secret(text)
+        return text
     }
 
     private func extraHeaders(_ problems: inout ConfigProblems) -> [ExtraHeader] {

@@ -205,6 +205,10 @@ struct ProblemTests {
             "dialects[0]: is “chats”, allowed is “chat”, “responses”, “messages”, “gemini” (did you mean “chat”?)"
         ),
         (#""api_key": "a\nb""#, "api_key: holds a line break, a control character or one outside ASCII"),
+        (
+            #""anthropic_version": "a\r\nb: c""#,
+            "anthropic_version: holds a line break, a control character or one outside ASCII"
+        ),
         (#""extra_headers": {"a b": "c"}"#, "extra_headers.a b: is no header name"),
         (#""extra_headers": {"Host": "c"}"#, "extra_headers.Host: ccr sets this header itself"),
         (
