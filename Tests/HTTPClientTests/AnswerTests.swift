@@ -252,7 +252,7 @@ import Testing
                 let count = upstream.sendWhatFits(String.large)
                 sent += count
                 guard rest > 0 else { return bench.loop.exit(0) }
-                bench.loop.later { fill(count > 0 ? 20 : rest - 1) }
+                bench.loop.later { fill(count > 0 || bench.recorder.bodyCalls == 0 ? 20 : rest - 1) }
             }
             bench.loop.later { fill(20) }
         }

@@ -28,10 +28,10 @@ final class Bench {
     var request: (any RunningRequest)?
     private var timers: [Timer] = []
 
-    init(_ way: Way) throws {
+    init(_ way: Way, unusedConnectionMsec: Int = 1000) throws {
         self.way = way
         loop = try EventLoop()
-        client = try HTTPClient(loop, unusedConnectionMsec: 1000)
+        client = try HTTPClient(loop, unusedConnectionMsec: unusedConnectionMsec)
         recorder = Recorder(loop)
         after(msec: 20_000) { [loop] in
             Issue.record("the request did not end")

@@ -98,7 +98,10 @@ import Testing
         weak var delegate: Recorder?
         var reports = 0
         var closed = false
-        upstream.onClose = { closed = true }
+        upstream.onClose = {
+            closed = true
+            bench.loop.exit(0)
+        }
         func cancel() {
             bench.request?.cancel()
             bench.request?.cancel()
@@ -106,8 +109,7 @@ import Testing
             #expect(body == nil)
             bench.request = nil
             #expect(delegate == nil)
-            upstream.sendMore("more")
-            bench.after(msec: 5) { bench.loop.exit(0) }
+            if phase == .starting || phase == .connecting { bench.after(msec: 5) { bench.loop.exit(0) } }
         }
         func start() {
             let text = TextBody(phase == .sending ? .large : "{}", step: phase == .sending ? 1000 : nil)
@@ -118,6 +120,7 @@ import Testing
             recorder.onEnd = { reports += 100 }
             recorder.onBody = {
                 reports += 1
+                bench.loop.later(cancel)
                 return phase == .paused ? .pause : .taken
             }
             bench.start(
@@ -140,7 +143,6 @@ import Testing
         case .inBody, .paused:
             upstream.onRequest = {
                 upstream.sendMore("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
-                bench.afterTurns(3, cancel)
             }
         }
         if phase == .starting {
@@ -332,15 +334,12 @@ import Testing
         let upstream = try ScriptedUpstream(
             bench.loop, [.send([ok]), .send([ok]), .sendAndClose([]), .send([ok])])
         let recorders = (0..<3).map { _ in Recorder(bench.loop) }
-        for (index, recorder) in recorders.enumerated() {
-            recorder.onEnd = {
-                guard index < 2 else { return bench.loop.exit(0) }
-                bench.loop.later {
-                    bench.start(Bench.request(upstream.port, usesOwnConnection: true), recorders[index + 1])
-                }
-            }
+        func start(_ index: Int) {
+            bench.start(Bench.request(upstream.port, usesOwnConnection: index != 1), recorders[index])
         }
-        bench.start(Bench.request(upstream.port), recorders[0])
+        recorders[0].onEnd = { bench.loop.later { start(1) } }
+        recorders[1].onEnd = { bench.loop.later { start(2) } }
+        start(0)
         #expect(try bench.loop.run() == 0)
         #expect(recorders.map(\.body) == ["hello", "hello", ""])
         #expect(recorders[2].failure == .broken)

@@ -190,8 +190,18 @@ import Testing
     func earlyRefusal(way: Way, status: Int) throws {
         let bench = try Bench(way)
         let upstream = try ScriptedUpstream(
-            bench.loop, [.send(["HTTP/1.1 \(status) No\r\nContent-Length: 2\r\n\r\nno"]), .send([ok])])
+            bench.loop, [.send(["HTTP/1.1 \(status) No\r\nContent-Length: 2\r\n\r\nn"]), .send([ok])])
         upstream.answersEarly = true
+        var pieces = 0
+        upstream.onBytes = { pieces += 1 }
+        bench.recorder.onHead = {
+            // The rest of the answer comes when nothing more of the request does.
+            func look(_ before: Int) {
+                guard pieces > before else { return upstream.sendMore("o") }
+                bench.after(msec: 10) { [pieces] in look(pieces) }
+            }
+            look(-1)
+        }
         let second = Recorder(bench.loop)
         bench.recorder.onEnd = {
             bench.loop.later { bench.start(Bench.request(upstream.port, body: TextBody("second")), second) }

@@ -135,7 +135,7 @@ import Testing
     /// libcurl 7.88 takes them for the answer to the next request; later versions do not.
     @Test("Bytes that come on a waiting socket are nobody's answer", arguments: [false, true])
     func strayBytes(wasPaused: Bool) throws {
-        let bench = try Bench(.sockets)
+        let bench = try Bench(.sockets, unusedConnectionMsec: 60_000)
         let upstream = try ScriptedUpstream(bench.loop, [.send([ok]), .send([ok])])
         let second = Recorder(bench.loop)
         if wasPaused {
@@ -146,8 +146,15 @@ import Testing
             }
         }
         bench.recorder.onEnd = {
+            let origin = bench.client.plain.origins.values.first
+            #expect(origin?.waiting.count == 1)
             upstream.sendMore("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen")
-            bench.afterTurns(2) { bench.start(Bench.request(upstream.port, body: TextBody("2")), second) }
+            // Until they have come.
+            func look() {
+                guard origin?.waiting.isEmpty == true else { return bench.after(msec: 1, look) }
+                bench.start(Bench.request(upstream.port, body: TextBody("2")), second)
+            }
+            look()
         }
         bench.start(Bench.request(upstream.port, body: TextBody("1")))
         #expect(try bench.loop.run() == 0)
