@@ -44,6 +44,7 @@ struct LabelTable {
 struct Tier {
     let requests, duration, ewma, timeToFirstByte, outputRate, rateLimitHits: SeriesID
     let inputTokens, outputTokens, cacheReadTokens, cacheCreationTokens: SeriesID
+    let tokenDrift, tokenDriftAbsolute: SeriesID
     var recent = ThroughputRing()
     var drift = TokenDrift()
 
@@ -59,6 +60,8 @@ struct Tier {
         outputTokens = series(.outputTokens)
         cacheReadTokens = series(.cacheReadTokens)
         cacheCreationTokens = series(.cacheCreationTokens)
+        tokenDrift = series(.tokenDrift)
+        tokenDriftAbsolute = series(.tokenDriftAbsolute)
     }
 
     /// The counters that are shown from the start, so that their first increase is seen as one.

@@ -26,6 +26,7 @@ struct UsageState {
     private var daily = DailyUsage()
     private let keyLabels: LabelTable
     private let kindLabels: LabelTable
+    private let kinds: [SeriesID]
     private(set) var spends = SpendBook()
     /// Days since 1970-01-01 UTC of the last message of a front.
     private(set) var today = 0
@@ -56,6 +57,7 @@ struct UsageState {
             repeating: nil, count: endpointLabels.values.count * UsageState.statusClasses.count)
         outcomes = ExchangeOutcome.allCases.map { registry.series(.outcomes, [$0.name]) }
         plain = PlainSeries(in: &registry)
+        kinds = kindLabels.values.map { registry.series(.kindRequests, [$0]) }
         for name in config.providers {
             tiers[tierLabels.position(name)].counters.forEach { registry.show($0) }
         }
@@ -118,10 +120,7 @@ struct UsageState {
         }
         countTokens(record.usage, tiers[tierPosition])
         noteDrift(record, tierPosition)
-        for loss in Loss.allCases where record.losses[loss] > 0 {
-            registry.add(
-                registry.series(.losses, [tierLabels.values[tierPosition], loss.name]), record.losses[loss])
-        }
+        countLosses(record.losses, tierPosition)
         if record.streaming, record.firstByteUsec > 0 { noteStream(record, tierPosition) }
         countFailures(record, failure, tierPosition)
         countMoney(record, tierPosition)
@@ -182,8 +181,7 @@ struct UsageState {
             registry.add(registry.series(.cost, [tierLabels.values[tierPosition]]), dollars)
         }
         if !record.kind.isEmpty {
-            let kind = kindLabels.values[kindLabels.position(record.kind)]
-            registry.add(registry.series(.kindRequests, [kind]))
+            registry.add(kinds[kindLabels.position(record.kind)])
         }
         guard !record.key.isEmpty else { return }
         let key = keyLabels.values[keyLabels.position(record.key)]
@@ -246,15 +244,24 @@ struct UsageState {
         let severity = tiers[position].drift.add(record)
         let drift = tiers[position].drift
         guard drift.samples > samples else { return }
-        let tier = tierLabels.values[position]
-        registry.set(registry.series(.tokenDrift, [tier]), drift.percent)
-        registry.set(registry.series(.tokenDriftAbsolute, [tier]), Double(drift.counted - drift.estimated))
-        if let severity { registry.add(registry.series(.tokenDriftAlerts, [tier, severity.rawValue])) }
+        registry.set(tiers[position].tokenDrift, drift.percent)
+        registry.set(tiers[position].tokenDriftAbsolute, Double(drift.counted - drift.estimated))
+        if let severity {
+            registry.add(
+                registry.series(.tokenDriftAlerts, [tierLabels.values[position], severity.rawValue]))
+        }
     }
 
     /// Providers with estimates to compare, by tier.
     var drifts: [(tier: String, drift: TokenDrift)] {
         zip(tierLabels.values, tiers).filter { $0.1.drift.samples > 0 }.map { ($0.0, $0.1.drift) }
+    }
+
+    private mutating func countLosses(_ losses: Losses, _ position: Int) {
+        guard !losses.isEmpty else { return }
+        for loss in Loss.allCases where losses[loss] > 0 {
+            registry.add(registry.series(.losses, [tierLabels.values[position], loss.name]), losses[loss])
+        }
     }
 
     /// Each failed attempt counts for its provider; a refusal after them says nothing new and is not counted.
