@@ -113,9 +113,18 @@ package struct JSONValue {
     package func member(_ name: StaticString) -> JSONValue? {
         var members = members
         while let (key, value) = members.nextKey() {
-            if key.isString(name) { return value }
+            if key.isName(name) { return value }
         }
         return nil
+    }
+
+    /// `isString` of a member's name, which is a string that most of the time has another first letter, and whose end has
+    /// to be found for the others only.
+    @inline(__always)
+    func isName(_ name: StaticString) -> Bool {
+        let first = index.pointee.text[index.pointee.offset(token) + 1]
+        return (first == name.utf8Start[0] || first == ASCII.backslash || name.utf8CodeUnitCount == 0)
+            && isString(name)
     }
 
     /// How many members or elements, counted one by one; 0 for a scalar.
