@@ -129,15 +129,16 @@ final class PlainTransfer: RunningRequest {
 
     /// Sends what is left of the head, then the body, as far as the socket has room.
     private func send(head: ArraySlice<UInt8>) {
-        guard isSending, let connection, let request else { return }
+        guard isSending, let connection else { return }
+        let requestBody = request?.body
         var head = head
         do {
             while true {
-                guard let piece = nextPiece(request.body) else { return bodyFailed() }
+                guard let piece = nextPiece(requestBody) else { return bodyFailed() }
                 if head.isEmpty, piece.isEmpty {
                     isSent = true
                     isSending = false
-                    if self.body != nil { self.request = nil }
+                    if body != nil { request = nil }
                     break
                 }
                 let room = try head.withUnsafeBytes { (head) throws(Errno) in
