@@ -52,9 +52,9 @@ final class ExporterLink {
 
     // MARK: - Records
 
-    func add(_ record: RequestRecord) {
-        queue.add(record)
+    func add(_ record: consuming RequestRecord) {
         front.ledger.add(cost: record.cost, key: record.key)
+        queue.add(record)
         arm()
     }
 

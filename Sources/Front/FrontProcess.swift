@@ -31,7 +31,8 @@ package final class FrontProcess {
     private let keys: KeySet
     private let adminKeys: KeySet
     private let instance = Random.uint64()
-    private let instanceText: String
+    /// What the ids of all requests begin with.
+    private let requestPrefix: String
     private var listeners: [SharedDescriptor] = []
     private var listenerWatches: [EventLoop.Watch] = []
     private var connections: [ObjectIdentifier: Connection] = [:]
@@ -124,7 +125,7 @@ package final class FrontProcess {
         gate = AdmissionGate(
             total: config.limits.concurrentRequests == .max ? nil : config.limits.concurrentRequests,
             limits: config.clients.map(\.concurrency) + [nil], queued: config.limits.queuedRequests)
-        instanceText = String(instance, radix: 16)
+        requestPrefix = "req_" + String(instance, radix: 16)
         policy = Policy(config.policy, seed: Random.uint64())
         workers = WorkerLinks(providerCount: config.routes.providers.count)
         saving = try Timer(child.loop, accuracyUsec: 5_000) { [unowned self] in self.savePolicy() }
@@ -198,7 +199,7 @@ package final class FrontProcess {
     /// Decides whether a request may go on before its body is read, and gives it its identity.
     func admit(_ request: ClientRequest) throws(GatewayError) {
         request.tag = nextTag()
-        request.id = "req_\(instanceText)\(String(requestCounter, radix: 16))"
+        request.id = requestPrefix + String(requestCounter, radix: 16)
         let head = request.head
         if head.upgrade == .webSocket, head.path == Endpoint.responses.clientPath {
             throw GatewayError(
@@ -329,7 +330,7 @@ package final class FrontProcess {
     }
 
     /// A request is over.
-    func account(_ record: RequestRecord) {
+    func account(_ record: consuming RequestRecord) {
         if record.origin == .client { traffic.count(record) }
         trafficSweep?.wake()
         exporter?.add(record)

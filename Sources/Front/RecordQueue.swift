@@ -27,8 +27,7 @@ package struct RecordQueue {
     package var hasUnsent: Bool { sentCount < count }
 
     /// Adds a record; its sequence is set here.
-    package mutating func add(_ record: RequestRecord) {
-        var record = record
+    package mutating func add(_ record: consuming RequestRecord) {
         record.sequence = nextSequence
         nextSequence += 1
         records.append(record)
