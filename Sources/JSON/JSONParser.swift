@@ -77,7 +77,7 @@ package final class JSONParser {
         var location = MemberLocation.absent
         var members = JSONValue(index: index, token: 0).members
         while let (key, value) = members.nextKey() {
-            guard key.isName(name) else { continue }
+            guard key.isString(name) else { continue }
             guard location == .absent else { return .duplicate }
             location = .found(index.pointee.range(value.token))
         }

@@ -61,18 +61,34 @@ package struct JSONValue {
     }
 
     /// Whether the value is exactly this string, which holds nothing that must be escaped.
-    package func isString(_ text: StaticString) -> Bool {
-        switch writtenBytes?.matches(text) {
-        case .no, nil: false
+    @inline(__always)
+    package func isString(_ text: StaticString) -> Bool { mayBegin(with: text) && equals(text) }
+
+    /// Whether the value is a string that begins with `prefix`, which holds nothing that must be escaped.
+    @inline(__always)
+    package func hasPrefix(_ prefix: StaticString) -> Bool { mayBegin(with: prefix) && begins(with: prefix) }
+
+    /// Whether this is a string whose first letter is that of `text`, or an escape: most have another one, which is seen
+    /// without looking for their end.
+    @inline(__always)
+    private func mayBegin(with text: StaticString) -> Bool {
+        guard isString else { return false }
+        // Behind the quote stands a letter or the other quote.
+        let letter = index.pointee.text[index.pointee.offset(token) + 1]
+        return letter == text.utf8Start[0] || letter == ASCII.backslash || text.utf8CodeUnitCount == 0
+    }
+
+    private func equals(_ text: StaticString) -> Bool {
+        switch index.pointee.written(token).matches(text) {
+        case .no: false
         case .prefix(let rest): rest == 0
         case .escaped: stringBytes?.equals(text) == true
         }
     }
 
-    /// Whether the value is a string that begins with `prefix`, which holds nothing that must be escaped.
-    package func hasPrefix(_ prefix: StaticString) -> Bool {
-        switch writtenBytes?.matches(prefix) {
-        case .no, nil: false
+    private func begins(with prefix: StaticString) -> Bool {
+        switch index.pointee.written(token).matches(prefix) {
+        case .no: false
         case .prefix: true
         case .escaped: stringPrefix(prefix.utf8CodeUnitCount)?.hasPrefix(prefix) == true
         }
@@ -113,18 +129,9 @@ package struct JSONValue {
     package func member(_ name: StaticString) -> JSONValue? {
         var members = members
         while let (key, value) = members.nextKey() {
-            if key.isName(name) { return value }
+            if key.isString(name) { return value }
         }
         return nil
-    }
-
-    /// `isString` of a member's name, which is a string that most of the time has another first letter, and whose end has
-    /// to be found for the others only.
-    @inline(__always)
-    func isName(_ name: StaticString) -> Bool {
-        let first = index.pointee.text[index.pointee.offset(token) + 1]
-        return (first == name.utf8Start[0] || first == ASCII.backslash || name.utf8CodeUnitCount == 0)
-            && isString(name)
     }
 
     /// How many members or elements, counted one by one; 0 for a scalar.
@@ -208,11 +215,8 @@ extension UnsafeRawBufferPointer {
     @inline(__always)
     fileprivate func matches(_ text: StaticString) -> Match {
         let size = text.utf8CodeUnitCount
-        guard count >= size else { return .no }
-        // Most names differ in their first letter, which costs less to see than a call.
-        if size > 0, self[0] != text.utf8Start[0], self[0] != ASCII.backslash { return .no }
         if hasPrefix(text) { return .prefix(rest: count - size) }
-        // An escaped byte takes two bytes at least, so a string of the same length is another one.
+        // An escaped byte takes two bytes at least, so a string that is not longer is another one.
         guard count > size else { return .no }
         var place = 0
         while place < size, self[place] == text.utf8Start[place] { place += 1 }
