@@ -17,6 +17,9 @@ from dialects import CHAT  # noqa: E402
 from gateway import PROGRAM, ROOT, Case, Gateway, free_port, provider  # noqa: E402, F401
 from scripted import Upstream  # noqa: E402, F401
 
+# Whoever is started in the background by a shell ignores SIGINT, and so would all that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ECHO = {"name": "echo", "api_base_url": "builtin:echo"}
 HELLO = CHAT.request("echo", stream=False)
 
