@@ -44,6 +44,27 @@ extension UnsafeRawBufferPointer {
         count == text.utf8CodeUnitCount && (count == 0 || hasPrefix(text))
     }
 
+    /// The bytes without the spaces and tabs around them (RFC 9110 §5.6.3, OWS).
+    package var trimmed: UnsafeRawBufferPointer {
+        var start = 0
+        var end = count
+        while start < end, self[start] == ASCII.space || self[start] == ASCII.tab { start += 1 }
+        while end > start, self[end - 1] == ASCII.space || self[end - 1] == ASCII.tab { end -= 1 }
+        return slice(start..<end)
+    }
+
+    /// The number that the bytes are when they are decimal digits alone, 18 at most, which fit into every integer that counts
+    /// bytes.
+    package var decimal: Int? {
+        guard !isEmpty, count <= 18 else { return nil }
+        var number = 0
+        for digit in self {
+            guard digit &- 0x30 < 10 else { return nil }
+            number = number * 10 + Int(digit &- 0x30)
+        }
+        return number
+    }
+
     /// A view of part of the bytes.
     @inline(__always)
     package func slice(_ range: Range<Int>) -> UnsafeRawBufferPointer {

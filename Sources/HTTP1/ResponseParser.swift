@@ -180,14 +180,9 @@ private struct FramingFields {
     }
 
     private mutating func readLength(_ value: UnsafeRawBufferPointer) throws(ResponseError) {
-        // 18 digits fit into every integer that counts bytes.
-        guard !value.isEmpty, value.count <= 18 else { throw .invalidContentLength }
-        var number: UInt64 = 0
-        for digit in value {
-            guard digit &- 0x30 < 10 else { throw .invalidContentLength }
-            number = number * 10 + UInt64(digit &- 0x30)
+        guard let number = value.decimal.map(UInt64.init), length == nil || length == number else {
+            throw .invalidContentLength
         }
-        guard length == nil || length == number else { throw .invalidContentLength }
         length = number
     }
 
@@ -214,15 +209,7 @@ private struct FramingFields {
         else {
             return nil
         }
-        return trimmed(line.slice((size + 1)..<line.count))
-    }
-
-    private static func trimmed(_ text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        var start = 0
-        var end = text.count
-        while start < end, text[start] == ASCII.space || text[start] == ASCII.tab { start += 1 }
-        while end > start, text[end - 1] == ASCII.space || text[end - 1] == ASCII.tab { end -= 1 }
-        return text.slice(start..<end)
+        return line.slice((size + 1)..<line.count).trimmed
     }
 
     private static func eachElement(_ list: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void)
@@ -230,7 +217,7 @@ private struct FramingFields {
         var start = 0
         while start <= list.count {
             let end = list.firstIndex(of: ASCII.comma, from: start) ?? list.count
-            body(trimmed(list.slice(start..<end)))
+            body(list.slice(start..<end).trimmed)
             start = end + 1
         }
     }

@@ -180,9 +180,9 @@ package struct Answer: ~Copyable {
     package mutating func headLineReceived(_ line: UnsafeRawBufferPointer) {
         guard let colon = line.firstIndex(of: ASCII.colon, from: 0), !line.hasPrefix("HTTP/") else { return }
         let name = line.slice(0..<colon)
-        let value = Answer.trimmed(line.slice((colon + 1)..<line.count))
+        let value = line.slice((colon + 1)..<line.count).trimmed
         if ASCII.equalIgnoringCase(name, "content-length") {
-            contentLength = Answer.decimal(value)
+            contentLength = value.decimal
             return
         }
         if ASCII.equalIgnoringCase(name, "content-type") {
@@ -451,23 +451,5 @@ package struct Answer: ~Copyable {
     package mutating func dropSent() {
         head = []
         held = []
-    }
-
-    private static func trimmed(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        var start = 0
-        var end = value.count
-        while start < end, value[start] == ASCII.space || value[start] == ASCII.tab { start += 1 }
-        while end > start, value[end - 1] == ASCII.space || value[end - 1] == ASCII.tab { end -= 1 }
-        return value.slice(start..<end)
-    }
-
-    private static func decimal(_ value: UnsafeRawBufferPointer) -> Int? {
-        guard !value.isEmpty, value.count <= 18 else { return nil }
-        var number = 0
-        for byte in value {
-            guard byte &- 0x30 < 10 else { return nil }
-            number = number * 10 + Int(byte &- 0x30)
-        }
-        return number
     }
 }
