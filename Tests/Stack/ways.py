@@ -364,11 +364,19 @@ class Nginx:
         return [int(child) for child in text.split() if exists(int(child))]
 
     def replace_workers(self):
-        """A reload: the connections of the workers so far are ended by GOAWAY as soon as nothing runs on them."""
+        """A reload: the connections of the workers so far are ended by GOAWAY as soon as nothing runs on them. Until these
+        know, they would take new ones as well, and end them at once."""
         old = self.workers()
         self.process.send_signal(signal.SIGHUP)
         wait_for("new workers", 10, lambda: set(self.workers()) - set(old))
-        return old
+        wait_for("the old ones' leave", 10, lambda: all(map(self.leaves, old)))
+
+    @staticmethod
+    def leaves(worker):
+        try:
+            return b"is shutting down" in pathlib.Path(f"/proc/{worker}/cmdline").read_bytes()
+        except OSError:
+            return True
 
     def kill_workers(self):
         """Every connection ends at once, by the kernel."""
