@@ -120,6 +120,12 @@ int ccr_easy_socket(CURL *easy) {
     return fd;
 }
 
+long ccr_easy_proxy_answer(CURL *easy) {
+    long code = 0;
+    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &code);
+    return code;
+}
+
 long ccr_easy_new_connections(CURL *easy) {
     long count = 0;
     curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &count);

@@ -144,9 +144,12 @@ package final class Transfer: PoolMember {
             return startOver()
         }
         let delegate = delegate
+        let proxyAnswer = ccr_easy_proxy_answer(easy)
         finish()
         pool.recycle(self)
-        if code != CURLE_OK {
+        if code != CURLE_OK, proxyAnswer >= 300 {
+            delegate?.transferEnded(.failed(.proxy, "the proxy answered \(proxyAnswer)"))
+        } else if code != CURLE_OK {
             delegate?.transferEnded(.failed(TransferFailure(code), String(cString: curl_easy_strerror(code))))
         } else if !headComplete {
             // libcurl is content with part of a head.

@@ -40,6 +40,8 @@ package enum TransferFailure: Equatable {
     case resolve
     /// No connection could be made.
     case connect
+    /// The proxy did not make the connection that it was asked for; the text has its status.
+    case proxy
     /// TLS could not be agreed on or the certificate is not trusted.
     case tls
     /// No connection in time.

@@ -114,7 +114,7 @@ final class TokenExchange: TransferDelegate {
         case .complete: complete(.answered(answer))
         case .failed(let failure, let text):
             switch failure {
-            case .resolve, .connect, .tls, .connectTimeout: complete(.notSent(text))
+            case .resolve, .connect, .proxy, .tls, .connectTimeout: complete(.notSent(text))
             case .broken, .malformed: complete(.lost(text))
             }
         }

@@ -13,6 +13,7 @@ package enum UpstreamFailure {
             switch failure {
             case .resolve: (.upstreamUnreachable, .network, "its host name is not known; \(advice)")
             case .connect: (.upstreamUnreachable, .network, "no connection; \(advice)")
+            case .proxy: (.upstreamUnreachable, .network, "\(text); \(advice)")
             case .tls: (.upstreamUnreachable, .network, "TLS failed (\(text)); \(advice)")
             case .connectTimeout: (.upstreamTimeout, .timeout, "no connection in time")
             case .broken: (.upstreamUnreachable, .network, "the connection broke")

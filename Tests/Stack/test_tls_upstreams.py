@@ -515,7 +515,7 @@ class Refusals(Case):
         refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\nConnection: close\r\n\r\ndenied"
         with TLSEnd(self.up.port, authority().issue()) as end, ForwardProxy() as proxy:
             proxy.refusal = refusal
-            self.check(Route(f"https://127.0.0.1:{end.port}", proxy=proxy), "the connection broke")
+            self.check(Route(f"https://127.0.0.1:{end.port}", proxy=proxy), "the proxy answered 403")
             self.assertEqual({method for method, _, _ in proxy.requests}, {"CONNECT"})
 
     def test_a_proxy_that_is_not_there(self):

@@ -16,6 +16,7 @@ import Testing
                 "its host name is not known; ccr doctor checks the way to it"
             ),
             (.connect, .upstreamUnreachable, .network, "no connection; ccr doctor checks the way to it"),
+            (.proxy, .upstreamUnreachable, .network, "details; ccr doctor checks the way to it"),
             (.tls, .upstreamUnreachable, .network, "TLS failed (details); ccr doctor checks the way to it"),
             (.connectTimeout, .upstreamTimeout, .timeout, "no connection in time"),
             (.broken, .upstreamUnreachable, .network, "the connection broke"),

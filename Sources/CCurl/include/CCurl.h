@@ -43,6 +43,8 @@ CURLcode ccr_easy_set_body(CURL *easy, const void *bytes, int64_t size);
 long ccr_easy_response_code(CURL *easy);
 /// The socket of the handle's connection, which stays libcurl's; -1 when there is none.
 int ccr_easy_socket(CURL *easy);
+/// The status with which a proxy answered the transfer's last CONNECT; 0 when there was none.
+long ccr_easy_proxy_answer(CURL *easy);
 /// How many connections the transfer has made, beside the kept ones that it used.
 long ccr_easy_new_connections(CURL *easy);
 /// Bytes of the request body that have been sent so far.
