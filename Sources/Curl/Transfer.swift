@@ -139,10 +139,10 @@ package final class Transfer: PoolMember {
 
     override func ended(_ code: CURLcode) {
         // A kept connection turned out to be dead, as over TLS only its use shows. libcurl repeats the request, but not
-        // from within a large body, and five times in the life of a handle.
-        if code == CURLE_SEND_ERROR, !hasAnswered, !opensConnection, ccr_easy_new_connections(easy) == 0 {
-            return startOver()
-        }
+        // from within a large body, and five times in the life of a handle; and over HTTP/2 it stumbles over what the
+        // first attempt has left.
+        let isDead = code == CURLE_SEND_ERROR && ccr_easy_new_connections(easy) == 0 || code == CURLE_HTTP2
+        if isDead, !hasAnswered, !opensConnection { return startOver() }
         let delegate = delegate
         let proxyAnswer = ccr_easy_proxy_answer(easy)
         finish()
