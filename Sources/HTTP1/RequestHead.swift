@@ -17,7 +17,7 @@ package struct RequestHead: Sendable {
     package let upgrade: Upgrade
     package let contentEncoding: ContentEncoding
 
-    @usableFromInline let bytes: [UInt8]
+    private let bytes: [UInt8]
     private let methodEnd: Int
     private let pathRange: Range<Int>
     private let queryRange: Range<Int>
@@ -66,17 +66,12 @@ package struct RequestHead: Sendable {
     }
 
     /// Lends the value of the first header line with this name; nil when there is none.
-    @inlinable
     package func withFirst<Value>(_ name: StaticString, _ body: (UnsafeRawBufferPointer) -> Value) -> Value? {
-        guard let place = place(ofFirst: name) else { return nil }
-        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[place])) }
-    }
-
-    /// Where the value of the first header line with this name stands.
-    @usableFromInline
-    func place(ofFirst name: StaticString) -> Range<Int>? {
         bytes.withUnsafeBytes { bytes in
-            fields.first { ASCII.equalIgnoringCase(bytes.slice($0.name), name) }?.value
+            for field in fields where ASCII.equalIgnoringCase(bytes.slice(field.name), name) {
+                return body(bytes.slice(field.value))
+            }
+            return nil
         }
     }
 

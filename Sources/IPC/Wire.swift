@@ -99,14 +99,12 @@ package struct WireWriter: ~Copyable {
     }
 
     /// A presence byte, then the value.
-    @inlinable
     package mutating func put<Value>(_ value: Value?, _ body: (inout WireWriter, Value) -> Void) {
         put(value != nil)
         if let value { body(&self, value) }
     }
 
     /// A 32-bit count, then each element.
-    @inlinable
     package mutating func put<Element>(list: [Element], _ body: (inout WireWriter, Element) -> Void) {
         put(UInt32(list.count))
         for element in list { body(&self, element) }
@@ -177,7 +175,6 @@ package struct WireReader {
         return text
     }
 
-    @inlinable
     package mutating func getOptional<Value>(
         _ body: (inout WireReader) throws(WireError) -> Value
     ) throws(WireError) -> Value? {
@@ -185,7 +182,6 @@ package struct WireReader {
     }
 
     /// Reads a counted list; the count is checked against the bytes that remain.
-    @inlinable
     package mutating func getList<Element>(
         _ body: (inout WireReader) throws(WireError) -> Element
     ) throws(WireError) -> [Element] {
@@ -199,7 +195,6 @@ package struct WireReader {
     }
 
     /// A case of a closed set, by its raw number.
-    @inlinable
     package mutating func getCase<Value: RawRepresentable>(_: Value.Type = Value.self) throws(WireError)
         -> Value
     where Value.RawValue == UInt8 {
@@ -229,12 +224,10 @@ package protocol WireCodable {
 }
 
 extension WireWriter {
-    @inlinable
     package mutating func put(_ value: some WireCodable) { value.encode(to: &self) }
 }
 
 extension WireReader {
-    @inlinable
     package mutating func get<Value: WireCodable>(_: Value.Type = Value.self) throws(WireError) -> Value {
         try Value(from: &self)
     }

@@ -148,4 +148,41 @@ import Testing
             other.withUnsafeBytes { b in #expect(!ASCII.equalIgnoringCase(a, b)) }
         }
     }
+
+    @Test(
+        "Names of eight bytes and more are compared as their letters are one by one",
+        arguments: [8, 9, 15, 16, 17])
+    func longNames(size: Int) {
+        for first in UInt8.min...UInt8.max {
+            for second in [first, first ^ 0x20, first &+ 1, first ^ 0x80] {
+                for place in [0, 7, size - 1] {
+                    var a = [UInt8](repeating: 0x61, count: size)
+                    var b = a
+                    (a[place], b[place]) = (first, second)
+                    let expected = ASCII.lower(first) == ASCII.lower(second)
+                    a.withUnsafeBytes { a in
+                        b.withUnsafeBytes { b in #expect(ASCII.equalIgnoringCase(a, b) == expected) }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "Spaces and tabs around a text go, those within it stay",
+        arguments: [("", ""), (" ", ""), ("\t a\t b \t", "a\t b"), ("a", "a"), ("\ra", "\ra")])
+    func trimmed(text: String, expected: String) {
+        Array(text.utf8).withUnsafeBytes { #expect(String(decoding: $0.trimmed, as: UTF8.self) == expected) }
+    }
+
+    @Test(
+        "A number is digits alone, eighteen at most",
+        arguments: [
+            ("0", 0), ("007", 7), ("999999999999999999", 999_999_999_999_999_999),
+            ("1000000000000000000", nil),
+            ("", nil), ("+1", nil), ("1 ", nil), ("1a", nil), ("/", nil), (":", nil),
+        ] as [(String, Int?)])
+    func decimal(text: String, expected: Int?) {
+        Array(text.utf8).withUnsafeBytes { #expect($0.decimal == expected) }
+    }
 }
