@@ -81,7 +81,8 @@ enum RouteCommand {
                 name.withUnsafeBytes { name in value.withUnsafeBytes { reader.header(name, $0) } }
             }
             let (traits, _) = body.withUnsafeBytes {
-                reader.read(root, tokens: TokenEstimate(root).tokens, parser: parser, text: $0)
+                reader.read(
+                    root, tokens: TokenEstimate(root, parser.lengths).tokens, parser: parser, text: $0)
             }
             return RoutingRequest(
                 model: root.member("model")?.string, endpoint: endpoint, client: client ?? .other,

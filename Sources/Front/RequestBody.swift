@@ -90,12 +90,10 @@ package struct RequestBody: Equatable {
         } else {
             parameters = nil
         }
-        let tokens = TokenEstimate(root).tokens
+        let tokens = TokenEstimate(root, parser.lengths).tokens
         estimatedTokens = tokens
-        carriesEnvelope =
-            parser.holdsString {
-                $0.hasPrefix(ReasoningEnvelope.prefix) || $0.hasPrefix(ReasoningEnvelope.encodedPrefix)
-            }
+        carriesEnvelope = parser.holdsString(
+            withPrefix: ReasoningEnvelope.prefix, or: ReasoningEnvelope.encodedPrefix)
         isEmptyObject = root.count == 0
         // Only white space can stand before the brace of a valid object.
         insertOffset = (bytes.firstIndex(of: 0x7B, from: 0) ?? 0) + 1

@@ -23,6 +23,8 @@ struct JSONIndex {
     private(set) var hasPrintableEscapes = false
     /// Some escapes stand for half a surrogate pair: what they mean is not what is written.
     private(set) var hasHalfPairs = false
+    /// How long the strings are when they are decoded.
+    private(set) var lengths = JSONLengths()
     /// The last of the strings that had to be decoded; in front of each one stands a pointer to the one before. No array,
     /// so that whoever looks at the index counts no references.
     private var decoded: UnsafeMutableRawPointer?
@@ -165,6 +167,7 @@ struct JSONIndex {
         hasEscapes = found.any
         hasPrintableEscapes = found.printable
         hasHalfPairs = found.half_pairs
+        lengths = JSONLengths(excess: found.excess, foreign: found.foreign)
         return nil
     }
 

@@ -14,6 +14,14 @@ package enum MemberLocation: Equatable, Sendable {
     case duplicate
 }
 
+/// How the decoded strings of a document, names included, differ from the written ones, in bytes of UTF-8.
+package struct JSONLengths: Equatable, Sendable {
+    /// What escapes add to them.
+    package var excess = 0
+    /// Of the decoded strings: what belongs to characters beyond ASCII.
+    package var foreign = 0
+}
+
 /// A reusable parser; keep one per process, its buffers grow to the largest document seen.
 ///
 /// Values are views without a reference: they are valid until the next parse or release, and only while the parser
@@ -84,10 +92,15 @@ package final class JSONParser {
         return location
     }
 
-    /// Whether any string of the last document, member names included, is one that is looked for.
-    package func holdsString(where isWanted: (JSONValue) -> Bool) -> Bool {
-        for token in 0..<index.pointee.count where index.pointee.byte(token) == UInt8(ascii: "\"") {
-            if isWanted(JSONValue(index: index, token: token)) { return true }
+    /// How long the strings of the last document are.
+    package var lengths: JSONLengths { index.pointee.lengths }
+
+    /// Whether any string of the last document, member names included, begins with one of two prefixes, which hold
+    /// nothing that must be escaped.
+    package func holdsString(withPrefix first: StaticString, or second: StaticString) -> Bool {
+        for token in 0..<index.pointee.count {
+            let value = JSONValue(index: index, token: token)
+            if value.hasPrefix(first) || value.hasPrefix(second) { return true }
         }
         return false
     }

@@ -177,7 +177,7 @@ package struct JSONMembers: Sequence, IteratorProtocol {
     }
 
     /// The next member with its name as a value, which is not decoded.
-    mutating func nextKey() -> (key: JSONValue, value: JSONValue)? {
+    package mutating func nextKey() -> (key: JSONValue, value: JSONValue)? {
         guard token < end else { return nil }
         let key = JSONValue(index: index, token: token)
         // Between them stands the colon, behind them a comma or the closing brace.

@@ -225,8 +225,9 @@ import Testing
         #expect(root.member("abc")?.contains("<analysis>") == true)
         #expect(root.member("x")?.contains("<analysis>") == false)
         #expect(root.members.map { String(decoding: $0.key, as: UTF8.self) } == ["ab", "ab\n", "abc", "x"])
-        #expect(parser.holdsString { $0.hasPrefix("ccr1:") })
-        #expect(!parser.holdsString { $0.hasPrefix("ccr2:") })
+        #expect(parser.holdsString(withPrefix: "ccr1:", or: "none"))
+        #expect(parser.holdsString(withPrefix: "none", or: "ccr1:"))
+        #expect(!parser.holdsString(withPrefix: "ccr2:", or: "none"))
     }
 
     @Test func `the beginning of a string is decoded no further than asked`() throws {
@@ -265,5 +266,51 @@ import Testing
         let text = Array("[".utf8) + elements + Array("0]".utf8)
         #expect(try parser.parse(text).count == (1 << 24) + 1)
         parser.releaseMemory()
+    }
+
+    @Test(arguments: [
+        ("", 0, 0), ("plain", 0, 0), (#"\n\"\/\t\\"#, 5, 0), ("é世😀", 0, 9), (#"\u0041\u007F\u0000"#, 15, 0),
+        (#"\u0080\u07ff"#, 8, 4), (#"\u0800\uD7FF\uffff"#, 9, 9), (#"\ud83d\uDE00"#, 8, 4),
+        (#"\\u0041é"#, 1, 2),
+    ])
+    func `how long the strings of a document are is known`(written: String, excess: Int, foreign: Int) throws
+    {
+        // At every place of the blocks in which a text is looked at, and across their borders.
+        for offset in 0..<70 {
+            let padding = String(repeating: "x", count: offset)
+            let root = try parse("{\"\(padding)\":\"\(padding)\(written)\",\"n\":[1,\"\(written)\"]}")
+            #expect(parser.lengths.excess == 2 * excess)
+            #expect(parser.lengths.foreign == 2 * foreign)
+            let decoded = try #require(root.member("n")?.elements.map(\.stringBytes).last??.count)
+            #expect(written.utf8.count - decoded == excess)
+        }
+    }
+
+    @Test(arguments: ["g", "G", "/", ":", "@", "`", " ", "\"", "é"])
+    func `four digits of an escape are hexadecimal, wherever it stands`(wrong: String) throws {
+        for offset in 55..<70 {
+            let padding = String(repeating: "x", count: offset)
+            _ = try parse("[\"\(padding)\\u12fA\\uBcD9\"]")
+            for place in 0..<4 {
+                var digits = ["1", "b", "2", "E"]
+                digits[place] = wrong
+                #expect(throws: JSONError.self) { _ = try parse("[\"\(padding)\\u\(digits.joined())\"]") }
+                #expect(throws: JSONError.self) {
+                    _ = try parse("[\"\(padding)\\u00e9\\u\(digits.joined())xxxx\"]")
+                }
+            }
+        }
+    }
+
+    @Test func `letters that JSON does not escape are refused, wherever they stand`() throws {
+        for offset in [0, 1, 30, 61, 62, 63, 64, 100] {
+            let padding = String(repeating: "x", count: offset)
+            for byte in UInt8(0x21)..<0x7F {
+                let text = Array("[\"\(padding)\\".utf8) + [byte] + Array("0041\"]".utf8)
+                let isEscape = #""\/bfnrtu"#.utf8.contains(byte)
+                let isRead = (try? parser.parse(text)) != nil
+                #expect(isRead == isEscape, "\(byte) after \(offset) bytes")
+            }
+        }
     }
 }

@@ -40,7 +40,7 @@ typedef enum {
 /// Sorts a simdjson error_code.
 ccr_json_fault ccr_json_classify(int code);
 
-/// What the escapes of a text are like.
+/// What the escapes of a text are like, and what its strings are without them.
 typedef struct {
     /// There is at least one.
     bool any;
@@ -48,9 +48,13 @@ typedef struct {
     bool printable;
     /// Some stand for half a surrogate pair, which is no character.
     bool half_pairs;
+    /// How many bytes of UTF-8 the strings are shorter than they are written.
+    size_t excess;
+    /// How many bytes of the decoded strings belong to characters beyond ASCII.
+    size_t foreign;
 } ccr_json_escapes;
 
-/// Whether every backslash of the text begins an escape of JSON.
+/// Whether every backslash of the text begins an escape of JSON. `found` is written when it does.
 bool ccr_json_check_escapes(const void *text, size_t size, ccr_json_escapes *found);
 
 #ifdef __cplusplus
