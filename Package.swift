@@ -209,7 +209,7 @@ let package = Package(
             [
                 "Worker", "CredentialStore", "Credentials", "Dialects", "Curl", "Gateway", "Config", "JSON",
                 "IPC",
-                "EventLoop", "Posix", "Runtime",
+                "EventLoop", "Posix", "Runtime", "CLinux",
             ]),
         tests(
             "SupervisorTests",

@@ -140,6 +140,8 @@ int ccr_memfd_create(const char *name) { return memfd_create(name, MFD_CLOEXEC |
 
 int ccr_memfd_forbid_shrinking(int fd) { return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK); }
 
+int ccr_memfd_forbid_writing(int fd) { return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL); }
+
 bool ccr_memfd_cannot_shrink(int fd) {
     int seals = fcntl(fd, F_GET_SEALS);
     return seals >= 0 && (seals & F_SEAL_SHRINK);
@@ -333,6 +335,18 @@ void *ccr_map_shared(int fd, size_t size, bool writable, bool at_once) {
     int protection = PROT_READ | (writable ? PROT_WRITE : 0);
     void *address = mmap(NULL, size, protection, MAP_SHARED | (at_once ? MAP_POPULATE : 0), fd, 0);
     return address == MAP_FAILED ? NULL : address;
+}
+
+void *ccr_grow_mapping(void *old, size_t old_size, size_t size, bool at_once) {
+    void *address = mremap(old, old_size, size, MREMAP_MAYMOVE);
+    if (address == MAP_FAILED) {
+        return NULL;
+    }
+    if (at_once) {
+        // Where it fails the pages come one by one, or the kernel says then that there are none.
+        (void)madvise((char *)address + old_size, size - old_size, MADV_POPULATE_WRITE);
+    }
+    return address;
 }
 
 void ccr_trim_heap(void) { (void)malloc_trim(0); }

@@ -71,10 +71,31 @@ package enum TransferFailure: Equatable {
 package protocol RequestBody: AnyObject {
     /// Size in bytes.
     var size: Int { get }
-    /// All of it, if it lies in one piece that stays in place as long as the object lives.
-    var contiguous: UnsafeRawBufferPointer? { get }
+    /// The bytes that lie together in memory from `offset` on, at least one; none at the end. They stay in place as long
+    /// as the object lives.
+    func piece(from offset: Int) -> UnsafeRawBufferPointer
+}
+
+extension RequestBody {
+    /// All of it, if it lies in one piece.
+    package var contiguous: UnsafeRawBufferPointer? {
+        let first = piece(from: 0)
+        return first.count == size ? first : nil
+    }
+
     /// Copies bytes from `offset` on and returns how many; 0 at the end.
-    func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int
+    package func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        var copied = 0
+        while copied < buffer.count {
+            let piece = piece(from: offset + copied)
+            guard !piece.isEmpty else { break }
+            let count = min(piece.count, buffer.count - copied)
+            UnsafeMutableRawBufferPointer(rebasing: buffer[copied...])
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: piece[..<count]))
+            copied += count
+        }
+        return copied
+    }
 }
 
 /// What to ask an upstream.

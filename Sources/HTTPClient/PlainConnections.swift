@@ -12,9 +12,8 @@ final class PlainConnections {
     let dialler: TransferPool
     /// Where all connections receive; what a request does not take at once is copied.
     let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
-    /// Where heads are written, and pieces of bodies that do not lie in memory as they are sent.
+    /// Where heads are written.
     var head: [UInt8] = []
-    let sendBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 131_072, alignment: 16)
     private(set) var origins: [String: PlainOrigin] = [:]
     /// Most requests of a worker go where the last one went.
     private var lastAddress: (url: String, address: PlainAddress?)?
@@ -41,7 +40,6 @@ final class PlainConnections {
     deinit {
         for origin in origins.values { origin.closeWaiting(origin.waiting.count) }
         receiveBuffer.deallocate()
-        sendBuffer.deallocate()
     }
 
     /// What the URL says, or nil when it is libcurl's.

@@ -25,7 +25,7 @@ final class PlainTransfer: RunningRequest {
     private var sentBody = 0
     private var isSending = false
     /// Whether the socket has taken all of it.
-    private var isSent = false
+    private(set) var hasSentBody = false
     /// Whether the connection broke. The kernel tells so once, be it in sending or receiving, and of a mere end from then on.
     private var isBroken = false
 
@@ -78,7 +78,7 @@ final class PlainTransfer: RunningRequest {
         self.connection = connection
         connection.begin(self)
         sentBody = 0
-        isSent = false
+        hasSentBody = false
         isBroken = false
         isSending = true
         connections.head.removeAll(keepingCapacity: true)
@@ -103,7 +103,7 @@ final class PlainTransfer: RunningRequest {
     private func finish(_ result: TransferResult) {
         guard let delegate else { return }
         letGo()
-        leave(keeping: result == .complete && keepsConnection && isSent && !usesOwnConnection)
+        leave(keeping: result == .complete && keepsConnection && hasSentBody && !usesOwnConnection)
         delegate.transferEnded(result)
     }
 
@@ -134,18 +134,15 @@ final class PlainTransfer: RunningRequest {
         var head = head
         do {
             while true {
-                guard let piece = nextPiece(requestBody) else { return bodyFailed() }
-                if head.isEmpty, piece.isEmpty {
-                    isSent = true
+                let isRest = !head.isEmpty || sentBody < (requestBody?.size ?? 0)
+                guard isRest else {
+                    hasSentBody = true
                     isSending = false
                     if body != nil { request = nil }
                     break
                 }
                 let room = try head.withUnsafeBytes { (head) throws(Errno) in
-                    let parts: InlineArray<2, iovec> = [iovec(head), iovec(piece)]
-                    return try parts.span.withUnsafeBufferPointer { (parts) throws(Errno) in
-                        try Socket.send(connection.raw, parts: parts)
-                    }
+                    try send(head, requestBody, on: connection)
                 }
                 guard case .bytes(let count) = room else { break }
                 let ofHead = min(count, head.count)
@@ -161,19 +158,28 @@ final class PlainTransfer: RunningRequest {
         }
     }
 
-    /// The body's bytes from `sentBody` on, none at its end; valid until the next call. nil when it cannot be read.
-    private func nextPiece(_ body: (any RequestBody)?) -> UnsafeRawBufferPointer? {
-        guard let body, sentBody < body.size else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-        if let whole = body.contiguous { return UnsafeRawBufferPointer(rebasing: whole[sentBody...]) }
-        let count = body.read(from: sentBody, into: connections.sendBuffer)
-        return count > 0 ? UnsafeRawBufferPointer(rebasing: connections.sendBuffer[..<count]) : nil
-    }
-
-    /// The upstream has been promised more than there is. Told by the loop, for the request may be starting just now.
-    private func bodyFailed() {
-        isSending = false
-        connection?.stopWatching()
-        connections.loop.later { self.finish(.failed(.broken, "the request's body cannot be read")) }
+    /// Sends the head, if there is one, and pieces of the body from `sentBody` on.
+    private func send(
+        _ head: UnsafeRawBufferPointer, _ body: (any RequestBody)?, on connection: PlainConnection
+    )
+        throws(Errno) -> IOResult
+    {
+        var parts = InlineArray<8, iovec>(repeating: iovec())
+        var count = 0
+        if !head.isEmpty {
+            parts[0] = iovec(head)
+            count = 1
+        }
+        var offset = sentBody
+        while let body, count < parts.count, offset < body.size {
+            let piece = body.piece(from: offset)
+            parts[count] = iovec(piece)
+            offset += piece.count
+            count += 1
+        }
+        return try parts.span.withUnsafeBufferPointer { (parts) throws(Errno) in
+            try Socket.send(connection.raw, parts: UnsafeBufferPointer(rebasing: parts[..<count]))
+        }
     }
 
     private func stopSending() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Anonymous files: how a request body or a configuration travels between processes without a copy. They are sealed
-// against shrinking, so that no reader loses the ground under it, and otherwise trusted to their writer.
+// against shrinking, so that no reader loses the ground under it, and if need be against everybody else's writing.
 // Source: memfd_create(2), fcntl(2) "File Sealing".
 
 import CLinux
@@ -18,9 +18,11 @@ package final class SharedMemory {
 
     /// Creates an empty file with room for `capacity` bytes, rounded up to whole pages.
     ///
-    /// - Parameter isSparse: most of it will stay empty, so pages come when they are written; else all come now, which is
-    ///   faster than one by one.
-    package init(name: String, capacity: Int, isSparse: Bool = false) throws(Errno) {
+    /// - Parameters:
+    ///   - isSparse: most of it will stay empty, so pages come when they are written; else all come now, which is faster
+    ///     than one by one.
+    ///   - isOwn: nobody who gets its descriptor can write it, so that it may be read while others have it.
+    package init(name: String, capacity: Int, isSparse: Bool = false, isOwn: Bool = false) throws(Errno) {
         let fd = ccr_memfd_create(name)
         guard fd >= 0 else { throw Errno("memfd_create") }
         self.descriptor = FileDescriptor(owning: fd)
@@ -28,6 +30,7 @@ package final class SharedMemory {
         self.isSparse = isSparse
         guard ccr_memfd_forbid_shrinking(fd) == 0 else { throw Errno("fcntl") }
         try reserve(max(capacity, 1))
+        guard !isOwn || ccr_memfd_forbid_writing(fd) == 0 else { throw Errno("fcntl") }
     }
 
     /// Maps the whole of a file that another own process made, to write it as well; takes no page that has none yet.
@@ -59,16 +62,6 @@ package final class SharedMemory {
     /// A second descriptor of the file, owned by the caller.
     package func duplicateDescriptor() throws(Errno) -> FileDescriptor { try descriptor.duplicate() }
 
-    /// Checks that a file made by another own process can be read to `size` and will stay so.
-    ///
-    /// - Throws: EINVAL when the file may shrink or is shorter than `size`.
-    package static func check(_ fd: Int32, size: Int) throws(Errno) {
-        guard ccr_memfd_cannot_shrink(fd) else { throw Errno("fcntl", code: EINVAL) }
-        var status = stat()
-        guard fstat(fd, &status) == 0 else { throw Errno("fstat") }
-        guard size >= 0, Int(status.st_size) >= size else { throw Errno("fstat", code: EINVAL) }
-    }
-
     /// The file's descriptor, owned by this object.
     package var raw: Int32 { descriptor.raw }
 
@@ -86,9 +79,13 @@ package final class SharedMemory {
         let page = 4096
         let size = (minimum + page - 1) / page * page
         guard ftruncate(descriptor.raw, off_t(size)) == 0 else { throw Errno("ftruncate") }
-        if let old = address { munmap(old, capacity) }
-        address = nil
-        guard let mapped = ccr_map_shared(descriptor.raw, size, true, !isSparse) else { throw Errno("mmap") }
+        let mapped =
+            if let address {
+                ccr_grow_mapping(address, capacity, size, !isSparse)
+            } else {
+                ccr_map_shared(descriptor.raw, size, true, !isSparse)
+            }
+        guard let mapped else { throw Errno("mmap") }
         address = mapped
         capacity = size
     }
@@ -107,29 +104,53 @@ package final class SharedMemory {
     }
 }
 
-/// A read-only view of a file that another own process made.
-package final class SharedMemoryView {
-    private let address: UnsafeMutableRawPointer?
-    private let size: Int
+/// Which file it is that another own process made, and how long. No other file that exists has its numbers.
+package struct SharedFile {
+    package let size: Int
+    private let device: dev_t
+    private let inode: ino_t
 
-    /// Maps the first `size` bytes; the descriptor may be closed afterwards.
+    /// - Throws: EINVAL when the file may shrink.
+    package init(_ descriptor: borrowing FileDescriptor) throws(Errno) {
+        guard ccr_memfd_cannot_shrink(descriptor.raw) else { throw Errno("fcntl", code: EINVAL) }
+        var status = stat()
+        guard fstat(descriptor.raw, &status) == 0 else { throw Errno("fstat") }
+        size = Int(status.st_size)
+        device = status.st_dev
+        inode = status.st_ino
+    }
+
+    /// Whether it is the same one, which may have grown.
+    package func isSame(as other: SharedFile) -> Bool { inode == other.inode && device == other.device }
+}
+
+/// A read-only view of a file that another own process made, as long as it is when the view is made.
+package final class SharedMemoryView {
+    package let file: SharedFile
+    private let address: UnsafeMutableRawPointer?
+
+    /// Maps the file; the descriptor may be closed afterwards.
     ///
-    /// - Throws: EINVAL when the file may shrink or is shorter than `size`.
-    package init(_ descriptor: borrowing FileDescriptor, size: Int) throws(Errno) {
-        try SharedMemory.check(descriptor.raw, size: size)
-        self.size = size
-        if size == 0 {
+    /// - Throws: EINVAL when the file may shrink.
+    package convenience init(_ descriptor: borrowing FileDescriptor) throws(Errno) {
+        try self.init(descriptor, SharedFile(descriptor))
+    }
+
+    /// Maps a file that has been looked at.
+    package init(_ descriptor: borrowing FileDescriptor, _ file: SharedFile) throws(Errno) {
+        self.file = file
+        guard file.size > 0 else {
             address = nil
-        } else {
-            guard let mapped = ccr_map_shared(descriptor.raw, size, false, true) else { throw Errno("mmap") }
-            address = mapped
+            return
         }
+        guard let mapped = ccr_map_shared(descriptor.raw, file.size, false, true) else { throw Errno("mmap") }
+        address = mapped
     }
 
     deinit {
-        if let address { munmap(address, size) }
+        if let address { munmap(address, file.size) }
     }
 
     /// The mapped bytes; valid as long as this object lives.
-    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: address, count: size) }
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: address, count: file.size) }
 }

@@ -34,12 +34,10 @@ final class TokenExchange: TransferDelegate {
         }
 
         var size: Int { bytes.count }
-        var contiguous: UnsafeRawBufferPointer? { nil }
 
-        func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-            let part = bytes[offset...].prefix(buffer.count)
-            buffer.copyBytes(from: part)
-            return part.count
+        // The storage of an array that nobody changes stays where it is while the array is held.
+        func piece(from offset: Int) -> UnsafeRawBufferPointer {
+            bytes.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[offset...]) }
         }
     }
 

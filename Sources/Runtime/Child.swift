@@ -132,9 +132,7 @@ package final class Child {
         guard let descriptor = try inherited.take("config") else {
             throw GatewayError(.internalFault, "no configuration was inherited")
         }
-        let size = lseek(descriptor.raw, 0, SEEK_END)
-        guard size >= 4 else { throw Errno("lseek") }
-        let view = try SharedMemoryView(descriptor, size: Int(size))
+        let view = try SharedMemoryView(descriptor)
         var reader = WireReader(view.bytes)
         // The file is whole pages long; the length in front tells where the configuration ends.
         let length: UInt32 = try reader.get()

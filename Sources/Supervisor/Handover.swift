@@ -112,9 +112,7 @@ package struct Handover: Equatable, WireCodable {
             throw WireError.invalidValue("\(variable)=\(text)")
         }
         let descriptor = FileDescriptor(owning: number)
-        let size = lseek(number, 0, SEEK_END)
-        guard size >= 4 else { throw Errno("lseek") }
-        let view = try SharedMemoryView(descriptor, size: Int(size))
+        let view = try SharedMemoryView(descriptor)
         var reader = WireReader(view.bytes)
         var body = WireReader(try reader.getBytes())
         let version: UInt32 = try body.get()

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // A request body with replaced ranges. Every other byte is the client's own; nothing is parsed or serialised again.
-// A large body stays in front's memfd and is read from there piece by piece: mapping it costs more than the copies.
 
 import Curl
 package import Gateway
-import Glibc
 package import Posix
 
 package final class SplicedBody: RequestBody {
     package let size: Int
-    private let pieces: [Piece]
-    /// A small body, put together.
-    private let owned: UnsafeMutableRawBufferPointer?
-    /// A body that was written here.
-    private let written: [UInt8]?
-    /// A large body's file.
-    private let file: SharedDescriptor?
+    private let storage: Storage
+    /// The piece that was asked for last, for most ask for one after the other.
+    private var cursor = (piece: 0, start: 0)
+
+    private enum Storage {
+        /// A small body, put together.
+        case owned(UnsafeMutableRawBufferPointer)
+        /// A body that was written here.
+        case written([UInt8])
+        /// A large one, which stays where front has put it.
+        case pieces([Piece], SharedMemoryView)
+    }
 
     private enum Piece {
         case original(Range<Int>)
@@ -46,38 +49,29 @@ package final class SplicedBody: RequestBody {
             target += piece.count
         }
         self.size = size
-        self.owned = owned
-        self.pieces = []
-        written = nil
-        file = nil
+        storage = .owned(owned)
     }
 
     /// A body that was written here: neither changed nor copied.
     package init(written body: [UInt8]) {
         size = body.count
-        written = body
-        pieces = []
-        owned = nil
-        file = nil
+        storage = .written(body)
     }
 
-    /// A large body: the first `size` bytes of a memfd, which this object owns from now on.
+    /// A large body: the first `size` bytes of a file of front's.
     ///
     /// - Returns: nil when a splice lies outside of the body or overlaps another.
-    package init?(file: consuming FileDescriptor, size: Int, splices: [Splice]) {
+    package init?(file: SharedMemoryView, size: Int, splices: [Splice]) {
         guard let pieces = SplicedBody.pieces(splices, size: size) else { return nil }
         self.size = pieces.reduce(0) { $0 + $1.count }
-        self.pieces = pieces
-        self.file = SharedDescriptor(file)
-        written = nil
-        owned = nil
+        storage = .pieces(pieces, file)
     }
 
     deinit {
-        owned?.deallocate()
+        if case .owned(let owned) = storage { owned.deallocate() }
     }
 
-    /// The body as a sequence of pieces, or nil when the splices contradict it or each other.
+    /// The body as a sequence of pieces, none of them empty, or nil when the splices contradict it or each other.
     private static func pieces(_ splices: [Splice], size: Int) -> [Piece]? {
         var pieces: [Piece] = []
         var end = 0
@@ -85,68 +79,51 @@ package final class SplicedBody: RequestBody {
             guard splice.offset >= end, splice.length >= 0, splice.length <= size - splice.offset else {
                 return nil
             }
-            pieces.append(.original(end..<splice.offset))
-            pieces.append(.replacement(splice.replacement))
+            if splice.offset > end { pieces.append(.original(end..<splice.offset)) }
+            if !splice.replacement.isEmpty { pieces.append(.replacement(splice.replacement)) }
             end = splice.offset + splice.length
         }
         guard end <= size else { return nil }
-        pieces.append(.original(end..<size))
+        if end < size { pieces.append(.original(end..<size)) }
         return pieces
-    }
-
-    package var contiguous: UnsafeRawBufferPointer? {
-        owned.map { UnsafeRawBufferPointer(rebasing: $0[..<size]) }
     }
 
     /// The whole body, copied unless it was written here.
     package var bytes: [UInt8] {
-        if let written { return written }
+        if case .written(let bytes) = storage { return bytes }
         return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             count = read(from: 0, into: UnsafeMutableRawBufferPointer(buffer))
         }
     }
 
-    package func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        if let whole = contiguous {
-            let count = min(max(whole.count - offset, 0), buffer.count)
-            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: whole[offset..<(offset + count)]))
-            return count
+    package func piece(from offset: Int) -> UnsafeRawBufferPointer {
+        switch storage {
+        case .owned(let owned): UnsafeRawBufferPointer(rebasing: owned[offset..<size])
+        case .written(let bytes): SplicedBody.rest(of: bytes, from: offset)
+        case .pieces(let pieces, let file): piece(from: offset, of: pieces, in: file)
         }
-        if let written {
-            let part = written[min(offset, size)..<min(offset + buffer.count, size)]
-            buffer.copyBytes(from: part)
-            return part.count
-        }
-        var skip = offset
-        var copied = 0
-        for piece in pieces where copied < buffer.count {
-            guard skip < piece.count else {
-                skip -= piece.count
-                continue
-            }
-            let room = UnsafeMutableRawBufferPointer(rebasing: buffer[copied...])
-            let count = min(piece.count - skip, room.count)
-            switch piece {
-            case .original(let range):
-                guard readFile(at: range.lowerBound + skip, into: room, count: count) else { return copied }
-            case .replacement(let bytes): room.copyBytes(from: bytes[skip..<(skip + count)])
-            }
-            copied += count
-            skip = 0
-        }
-        return copied
     }
 
-    /// The file cannot shrink, so a short read has no cause but a fault of the kernel's memory.
-    private func readFile(at offset: Int, into buffer: UnsafeMutableRawBufferPointer, count: Int) -> Bool {
-        guard let fd = file?.raw else { return false }
-        var done = 0
-        while done < count {
-            let part = pread(fd, buffer.baseAddress.map { $0 + done }, count - done, off_t(offset + done))
-            if part < 0, errno == EINTR { continue }
-            guard part > 0 else { return false }
-            done += part
+    private func piece(from offset: Int, of pieces: [Piece], in file: SharedMemoryView)
+        -> UnsafeRawBufferPointer
+    {
+        var (number, start) = offset < cursor.start ? (0, 0) : cursor
+        while number < pieces.count, offset >= start + pieces[number].count {
+            start += pieces[number].count
+            number += 1
         }
-        return true
+        cursor = (number, start)
+        guard number < pieces.count else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        switch pieces[number] {
+        case .original(let range):
+            let part = range.dropFirst(offset - start)
+            return UnsafeRawBufferPointer(rebasing: file.bytes[part])
+        case .replacement(let bytes): return SplicedBody.rest(of: bytes, from: offset - start)
+        }
+    }
+
+    /// The storage of an array that nobody changes stays where it is while the array is held.
+    private static func rest(of bytes: [UInt8], from offset: Int) -> UnsafeRawBufferPointer {
+        bytes.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[offset...]) }
     }
 }

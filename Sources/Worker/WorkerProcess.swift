@@ -47,6 +47,7 @@ package final class WorkerProcess {
     private(set) var credentials: CredentialSource?
     private var planner: RequestPlanner
     private var lister: ModelLister?
+    private let bodyFiles = BodyFiles()
     private var keepalives: [Dialect: [UInt8]] = [:]
     private var links: [FrontLink] = []
     private var sweep: Sweep?
@@ -175,11 +176,11 @@ package final class WorkerProcess {
         } else {
             guard let descriptor = received.takeDescriptor() else { throw .truncated }
             do {
-                try SharedMemory.check(descriptor.raw, size: handoff.bodySize)
+                let file = try bodyFiles.view(of: descriptor, size: handoff.bodySize)
+                unchanged = SplicedBody(file: file, size: handoff.bodySize, splices: handoff.splices)
             } catch {
                 throw .invalidValue("body: \(error)")
             }
-            unchanged = SplicedBody(file: descriptor, size: handoff.bodySize, splices: handoff.splices)
         }
         guard let unchanged else { throw .invalidValue("splices") }
         var token: CommitToken?
@@ -366,6 +367,7 @@ package final class WorkerProcess {
         for link in links {
             for exchange in link.exchanges.values { exchange.sweep(now, config.timeouts) }
         }
+        if activeCount == 0 { bodyFiles.empty() }
         if heapPeak.hasHalved(activeCount) { ProcessMemory.trim() }
         return activeCount > 0
     }

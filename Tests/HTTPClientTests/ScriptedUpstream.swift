@@ -182,34 +182,24 @@ final class ScriptedUpstream {
     }
 }
 
-/// A body that is read in pieces of at most `step` bytes, `readable` in all, or lies in one piece.
+/// A body that lies in pieces of at most `step` bytes, or in one.
 final class TextBody: RequestBody {
     private let storage: UnsafeMutableRawBufferPointer
-    private let step: Int?
-    private let readable: Int
-    private(set) var readCount = 0
+    private let step: Int
 
-    init(_ text: String, step: Int? = nil, readable: Int = .max) {
-        self.readable = readable
+    init(_ text: String, step: Int? = nil) {
         storage = .allocate(byteCount: max(1, text.utf8.count), alignment: 1)
         storage.copyBytes(from: text.utf8)
         size = text.utf8.count
-        self.step = step
+        self.step = step ?? .max
     }
 
     deinit { storage.deallocate() }
 
     let size: Int
 
-    var contiguous: UnsafeRawBufferPointer? {
-        step == nil ? UnsafeRawBufferPointer(rebasing: storage[..<size]) : nil
-    }
-
-    func read(from offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        readCount += 1
-        let count = min(size - offset, buffer.count, step ?? .max, max(readable - offset, 0))
-        buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[offset..<(offset + count)]))
-        return count
+    func piece(from offset: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: storage[offset..<size].prefix(step))
     }
 }
 

@@ -171,30 +171,6 @@ import Testing
         #expect(upstream.connectionCount == 2)
     }
 
-    @Test(
-        "On a socket a body that cannot be read to its end fails the request, later and once",
-        arguments: [false, true])
-    func unreadableBody(keptConnection: Bool) throws {
-        let bench = try Bench(.sockets)
-        let upstream = try ScriptedUpstream(bench.loop, [.send([ok])])
-        let second = Recorder(bench.loop)
-        func start() {
-            bench.start(
-                Bench.request(upstream.port, body: TextBody("0123456789", step: 4, readable: 6)), second)
-            #expect(second.result == nil, "reports come from the loop")
-        }
-        if keptConnection {
-            bench.recorder.onEnd = start
-            bench.start(Bench.request(upstream.port))
-        } else {
-            start()
-        }
-        #expect(try bench.loop.run() == 0)
-        #expect(second.failure == .broken)
-        #expect(second.statuses.isEmpty)
-        #expect(upstream.requests.count == (keptConnection ? 1 : 0))
-    }
-
     @Test("On a socket a body is let go as soon as it has been sent, even when the answer came first")
     func bodyBehindAnswer() throws {
         let bench = try Bench(.sockets)

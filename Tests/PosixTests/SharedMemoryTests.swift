@@ -7,9 +7,8 @@ import Posix
 import Testing
 
 @Suite("Shared memory") struct SharedMemoryTests {
-    private func view(_ memory: SharedMemory, size: Int) throws -> SharedMemoryView {
-        let copy = FileDescriptor(owning: dup(memory.raw))
-        return try SharedMemoryView(copy, size: size)
+    private func view(_ memory: SharedMemory) throws -> SharedMemoryView {
+        try SharedMemoryView(memory.duplicateDescriptor())
     }
 
     @Test("Capacity is whole pages and at least what was asked for", arguments: [0, 1, 4096, 4097, 300_000])
@@ -69,9 +68,10 @@ import Testing
     func mapping() throws {
         var memory: SharedMemory? = try SharedMemory(name: "t", capacity: 10)
         try memory?.append(Array("hello".utf8))
-        let view = try view(#require(memory), size: 5)
+        let view = try view(#require(memory))
         memory = nil
-        #expect(text(view.bytes) == "hello")
+        #expect(view.bytes.count == 4096)
+        #expect(text(view.bytes).hasPrefix("hello\0"))
     }
 
     @Test("A file that may shrink is refused: its sender could shorten it under the reader")
@@ -79,32 +79,55 @@ import Testing
         let raw = syscallMemfd()
         let file = FileDescriptor(owning: raw)
         #expect(ftruncate(raw, 4096) == 0)
-        #expect(throws: Errno("fcntl", code: EINVAL)) { try SharedMemoryView(file, size: 5) }
+        #expect(throws: Errno("fcntl", code: EINVAL)) { try SharedMemoryView(file) }
     }
 
     @Test("A descriptor that is no memory file is refused")
     func pipeInstead() throws {
         let pipe = try Pipe()
         let writer = try pipe.takeWriter()
-        #expect(throws: Errno("fcntl", code: EINVAL)) { try SharedMemoryView(writer, size: 1) }
+        #expect(throws: Errno("fcntl", code: EINVAL)) { try SharedMemoryView(writer) }
     }
 
-    @Test(
-        "A size beyond the file or below zero is refused",
-        arguments: [(4096, true), (4097, false), (-1, false)])
-    func size(size: Int, fits: Bool) throws {
+    @Test("A view shows the file as long as it was, and all of it when it is made anew")
+    func grown() throws {
         let memory = try SharedMemory(name: "t", capacity: 4096)
-        if fits {
-            #expect(try view(memory, size: size).bytes.count == size)
-        } else {
-            #expect(throws: Errno("fstat", code: EINVAL)) { try view(memory, size: size) }
-        }
+        let before = try view(memory)
+        try memory.append([UInt8](repeating: 0x78, count: 5000))
+        #expect(before.bytes.count == 4096)
+        #expect(before.bytes.allSatisfy { $0 == 0x78 })
+        let after = try view(memory)
+        #expect(after.bytes.count == 8192)
+        #expect(after.bytes.prefix(5000).allSatisfy { $0 == 0x78 })
+        #expect(before.file.isSame(as: after.file))
+        #expect(after.file.isSame(as: before.file))
     }
 
-    @Test("Nothing of a file can be mapped")
-    func nothing() throws {
-        let memory = try SharedMemory(name: "t", capacity: 1)
-        #expect(try view(memory, size: 0).bytes.isEmpty)
+    @Test("Files are told apart, of the same size and of the same bytes")
+    func identity() throws {
+        let files = try (0..<3).map { _ in try SharedMemory(name: "t", capacity: 4096) }
+        let views = try files.map { try view($0) }
+        #expect(!views[0].file.isSame(as: views[1].file))
+        #expect(!views[1].file.isSame(as: views[2].file))
+        #expect(try view(files[1]).file.isSame(as: views[1].file))
+    }
+
+    @Test("An own file is written by its maker alone, also when it grows")
+    func own() throws {
+        let memory = try SharedMemory(name: "t", capacity: 4096, isOwn: true)
+        let other = try memory.duplicateDescriptor()
+        #expect(write(other.raw, "x", 1) == -1)
+        #expect(ccr_map_shared(other.raw, 4096, true, false) == nil)
+        // F_ADD_SEALS and F_SEAL_GROW, which Glibc's module does not have.
+        #expect(fcntl(other.raw, 1033, 4) == -1, "its maker would have no room")
+        #expect(throws: Errno("mmap", code: EPERM)) {
+            try SharedMemory(adopting: memory.duplicateDescriptor())
+        }
+        let view = try SharedMemoryView(other)
+        try memory.append([UInt8](repeating: 0x78, count: 300_000))
+        #expect(memory.bytes.count == 300_000)
+        #expect(memory.bytes.allSatisfy { $0 == 0x78 })
+        #expect(view.bytes.allSatisfy { $0 == 0x78 })
     }
 
     @Test("A file can grow but not shrink")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bodies with replaced ranges, small ones in memory and large ones in a file.
 
+import Curl
 import Gateway
-import Glibc
 import Posix
 import Testing
 
@@ -42,7 +42,7 @@ struct SpliceCase: Sendable, CustomTestStringConvertible {
     private func bodies(_ splices: [Splice]) throws -> [SplicedBody?] {
         let memory = try SharedMemory(name: "t", capacity: 10)
         try memory.append(text + Array("left over from another".utf8))
-        let file = FileDescriptor(owning: dup(memory.raw))
+        let file = try SharedMemoryView(memory.duplicateDescriptor())
         return [
             SplicedBody(inline: text, splices: splices),
             SplicedBody(file: file, size: text.count, splices: splices),
@@ -77,12 +77,41 @@ struct SpliceCase: Sendable, CustomTestStringConvertible {
         }
     }
 
-    @Test("A small body lies in one piece, a large one does not", arguments: SpliceCase.all)
-    func contiguous(test: SpliceCase) throws {
-        let bodies = try bodies(test.splices)
-        let piece = try #require(bodies[0]?.contiguous)
-        #expect(piece.elementsEqual(test.expected.utf8))
-        #expect(bodies[1]?.contiguous == nil)
+    @Test(
+        "The pieces, put together, are the body, from whatever offset and in whatever order",
+        arguments: SpliceCase.all)
+    func pieces(test: SpliceCase) throws {
+        let expected = Array(test.expected.utf8)
+        for body in try bodies(test.splices) {
+            let body = try #require(body)
+            #expect(body.bytes == expected)
+            for offset in Array(0...expected.count) + (0...expected.count).reversed() {
+                var rest: [UInt8] = []
+                while offset + rest.count < expected.count {
+                    let piece = body.piece(from: offset + rest.count)
+                    try #require(!piece.isEmpty)
+                    rest += piece
+                }
+                #expect(rest == Array(expected[offset...]))
+                #expect(body.piece(from: expected.count).isEmpty)
+            }
+        }
+    }
+
+    @Test("A small body lies in one piece, and so does a large one that is not changed")
+    func contiguous() throws {
+        for body in try bodies([]) { #expect(body?.contiguous?.elementsEqual(text) == true) }
+        let changed = try bodies(SpliceCase([(4, 2, "x")], "").splices)
+        #expect(changed[0]?.contiguous?.elementsEqual("0123x6789".utf8) == true)
+        #expect(changed[1] != nil && changed[1]?.contiguous == nil)
+    }
+
+    @Test("What was written here is the body as it is")
+    func written() {
+        let body = SplicedBody(written: text)
+        #expect(body.bytes == text)
+        #expect(body.contiguous?.elementsEqual(text) == true)
+        #expect(body.piece(from: 7).elementsEqual(text[7...]))
     }
 
     @Test(

@@ -31,6 +31,9 @@ int ccr_memfd_create(const char *name);
 /// Forbids a memfd to become shorter (F_SEAL_SHRINK), so that a reader's mapping cannot lose its ground.
 int ccr_memfd_forbid_shrinking(int fd);
 bool ccr_memfd_cannot_shrink(int fd);
+
+/// Leaves what is mapped already the only way to change a memfd (F_SEAL_FUTURE_WRITE), and its seals as they are.
+int ccr_memfd_forbid_writing(int fd);
 int ccr_set_nodelay(int socket);
 /// A close-on-exec, non-blocking counter that begins with 1 (eventfd(2)), or -1 with errno.
 int ccr_eventfd(void);
@@ -95,6 +98,9 @@ int ccr_next_refusal(int after);
 /// Bytes between the returned address and `size` are readable and, if asked for, writable; or NULL with errno.
 /// `at_once`: all pages now, in place of each one when it is touched.
 void *ccr_map_shared(int fd, size_t size, bool writable, bool at_once);
+
+/// Makes a mapping of a file that has grown larger, perhaps in another place; NULL with errno when it stays as it is.
+void *ccr_grow_mapping(void *old, size_t old_size, size_t size, bool at_once);
 
 /// Gives free pages of the heap back to the kernel (malloc_trim(3)).
 void ccr_trim_heap(void);

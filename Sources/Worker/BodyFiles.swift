@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files in which fronts hand large bodies over. A front uses a file again for the next body, so its mapping is kept:
+// making one for every body, or copying out of the file, costs more than sending does.
+// Source: docs/decisions/0010-bodies-are-copied-into-a-memfd-of-the-provider.md.
+
+import Glibc
+import Posix
+
+final class BodyFiles {
+    /// The one that was used last is at the end.
+    private var views: [SharedMemoryView] = []
+
+    /// As many as a front keeps for a provider.
+    private static let maximumCount = 8
+
+    /// The file of a descriptor, whose first `size` bytes are a body.
+    ///
+    /// - Throws: EINVAL when the file may shrink or is shorter.
+    func view(of descriptor: borrowing FileDescriptor, size: Int) throws(Errno) -> SharedMemoryView {
+        let file = try SharedFile(descriptor)
+        guard size >= 0, size <= file.size else { throw Errno("fstat", code: EINVAL) }
+        if let place = views.lastIndex(where: { $0.file.isSame(as: file) }) {
+            let view = views.remove(at: place)
+            if view.file.size >= size {
+                views.append(view)
+                return view
+            }
+        }
+        let view = try SharedMemoryView(descriptor, file)
+        if views.count == BodyFiles.maximumCount { views.removeFirst() }
+        views.append(view)
+        return view
+    }
+
+    /// Lets go of the files, whose memory a front may have given up.
+    func empty() {
+        views = []
+    }
+}
