@@ -102,6 +102,9 @@ package final class Transfer: PoolMember {
         }
     }
 
+    /// Whether libcurl has taken the request's body: it is not read again.
+    package var hasSentBody: Bool { body.map { ccr_easy_uploaded(easy) >= $0.size } ?? true }
+
     /// Offers body bytes again after a `.pause`; may call the delegate before it returns.
     package func resume() {
         guard isPaused else { return }

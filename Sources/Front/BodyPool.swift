@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory for large request bodies, used again while requests keep coming: fresh pages cost more than receiving the
-// body into them. Front receives and parses in memory of its own, which nobody else can change meanwhile, and then
-// copies into a memfd of the provider that is asked. A provider's memfd is used again for that provider only, since
-// its worker may have kept the descriptor.
-// Source: memfd_create(2).
+// body into them. A worker reads a body in a file of its provider, which is used again for that provider only, since the
+// worker may have kept the descriptor; it cannot write it. A connection that was last handed to a provider's worker
+// receives into such a file at once, everybody else into memory of front's own, from which the body is copied.
+// Source: memfd_create(2); docs/decisions/0010-bodies-are-copied-into-a-memfd-of-the-provider.md.
 
 import Glibc
 import Posix
@@ -33,6 +33,25 @@ final class BodyBuffer {
     }
 }
 
+/// A file lent to one body. Goes back to its pool with the last who holds it.
+final class BodyFile {
+    let memory: SharedMemory
+    let provider: Int
+    /// A worker may still read it, so it is not used again.
+    var isLost = false
+    private let pool: BodyPool
+
+    fileprivate init(_ memory: SharedMemory, _ provider: Int, _ pool: BodyPool) {
+        self.memory = memory
+        self.provider = provider
+        self.pool = pool
+    }
+
+    deinit {
+        if !isLost { pool.give(memory, provider: provider) }
+    }
+}
+
 final class BodyPool {
     private var buffers: [BodyBuffer] = []
     /// By provider.
@@ -41,7 +60,7 @@ final class BodyPool {
     /// Kept per kind and provider, and the largest that is kept.
     private static let maximumCount = 8
     static let maximumBytes = 8 << 20
-    /// A fresh buffer starts this large and quadruples, so that a claimed length alone costs nothing.
+    /// Fresh memory starts this large and quadruples, so that a claimed length alone costs nothing.
     static let firstCapacity = 256 * 1024
 
     /// Private memory of some size.
@@ -56,22 +75,27 @@ final class BodyPool {
         buffers.sort { $0.capacity < $1.capacity }
     }
 
-    /// A memfd that holds `body`, for the worker of `provider`.
-    func file(holding body: UnsafeRawBufferPointer, provider: Int) throws(Errno) -> SharedMemory {
-        let memory: SharedMemory
-        if let idle = files[provider]?.popLast() {
-            memory = idle
-        } else {
-            memory = try SharedMemory(name: "ccr-body", capacity: body.count)
-        }
+    /// An empty file for the worker of `provider`, of some size.
+    func takeFile(provider: Int, capacity: Int = firstCapacity) throws(Errno) -> BodyFile {
+        let memory =
+            if let idle = files[provider]?.popLast() {
+                idle
+            } else {
+                try SharedMemory(name: "ccr-body", capacity: capacity, isOwn: true)
+            }
         memory.count = 0
-        try memory.reserve(body.count)
-        try memory.append(body)
-        return memory
+        return BodyFile(memory, provider, self)
     }
 
-    /// Takes a memfd back that the provider's worker does not read any more.
-    func give(_ memory: SharedMemory, provider: Int) {
+    /// A file that holds `body`, for the worker of `provider`.
+    func file(holding body: UnsafeRawBufferPointer, provider: Int) throws(Errno) -> BodyFile {
+        let file = try takeFile(provider: provider, capacity: body.count)
+        try file.memory.reserve(body.count)
+        try file.memory.append(body)
+        return file
+    }
+
+    fileprivate func give(_ memory: SharedMemory, provider: Int) {
         guard memory.capacity <= BodyPool.maximumBytes else { return }
         var list = files[provider] ?? []
         guard list.count < BodyPool.maximumCount else { return }
@@ -80,7 +104,7 @@ final class BodyPool {
         files[provider] = list
     }
 
-    /// Frees everything.
+    /// Frees everything that is not lent.
     func empty() {
         buffers = []
         files = [:]

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a request body is collected and parsed: in memory that only front can reach.
+// Where a request body is collected and parsed: in memory that only front can change.
 
 import Glibc
+import Posix
 
 /// A growing body.
 final class BodyStore {
@@ -9,10 +10,44 @@ final class BodyStore {
     static let inlineLimit = 32 * 1024
 
     private var inline: [UInt8] = []
-    private var large: BodyBuffer?
+    private var large: Large?
     private var largeCount = 0
     private let limit: Int
     private let pool: BodyPool
+    private let provider: Int?
+
+    private enum Large {
+        case buffer(BodyBuffer)
+        case file(BodyFile)
+
+        var address: UnsafeMutableRawPointer? {
+            switch self {
+            case .buffer(let buffer): buffer.address
+            case .file(let file): file.memory.mapped.baseAddress
+            }
+        }
+
+        var capacity: Int {
+            switch self {
+            case .buffer(let buffer): buffer.capacity
+            case .file(let file): file.memory.capacity
+            }
+        }
+
+        /// Returns false when there is no memory.
+        func reserve(_ minimum: Int) -> Bool {
+            switch self {
+            case .buffer(let buffer): return buffer.reserve(minimum)
+            case .file(let file):
+                do throws(Errno) {
+                    try file.memory.reserve(minimum)
+                    return true
+                } catch {
+                    return false
+                }
+            }
+        }
+    }
 
     /// Raised when the body outgrows its limit, or the memory there is.
     enum Fault: Error {
@@ -20,20 +55,28 @@ final class BodyStore {
         case noMemory
     }
 
-    init(limit: Int, expected: Int, pool: BodyPool) {
+    /// - Parameter provider: whose worker will probably be asked, and may see the body in any case.
+    init(limit: Int, expected: Int, pool: BodyPool, provider: Int? = nil) {
+        self.provider = provider
         self.limit = limit
         self.pool = pool
         if expected <= BodyStore.inlineLimit { inline.reserveCapacity(expected) }
     }
 
     deinit {
-        if let large { pool.give(large) }
+        if case .buffer(let buffer) = large { pool.give(buffer) }
     }
 
     var count: Int { large == nil ? inline.count : largeCount }
 
     /// The body when it is small, else nil.
     var inlineBytes: [UInt8]? { large == nil ? inline : nil }
+
+    /// The file that holds a large body, if it is one of this provider's.
+    func file(of provider: Int) -> BodyFile? {
+        guard case .file(let file) = large, file.provider == provider else { return nil }
+        return file
+    }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(Fault) {
         guard bytes.count <= limit - count else { throw .tooLarge }
@@ -52,13 +95,14 @@ final class BodyStore {
 
     /// Room for at least one and at most `wanted` bytes of a large body; `commit` takes them over.
     func room(_ wanted: Int) throws(Fault) -> UnsafeMutableRawBufferPointer {
-        let buffer = try spill()
-        if buffer.capacity - largeCount < min(wanted, buffer.capacity / 4) {
-            let needed = min(largeCount + wanted, buffer.capacity * 4)
-            guard buffer.reserve(needed) else { throw .noMemory }
+        let large = try spill()
+        if large.capacity - largeCount < min(wanted, large.capacity / 4) {
+            let needed = min(largeCount + wanted, large.capacity * 4)
+            guard large.reserve(needed) else { throw .noMemory }
         }
-        let spare = buffer.capacity - largeCount
-        return UnsafeMutableRawBufferPointer(start: buffer.address + largeCount, count: min(wanted, spare))
+        let spare = large.capacity - largeCount
+        return UnsafeMutableRawBufferPointer(
+            start: large.address.map { $0 + largeCount }, count: min(wanted, spare))
     }
 
     func commit(_ count: Int) { largeCount += count }
@@ -74,17 +118,26 @@ final class BodyStore {
         return try held.span.bytes.withUnsafeBytes { (bytes) throws(Failure) in try body(bytes) }
     }
 
-    private func spill() throws(Fault) -> BodyBuffer {
+    private func spill() throws(Fault) -> Large {
         if let large { return large }
-        let buffer = pool.takeBuffer()
-        large = buffer
+        let large: Large
+        if let provider {
+            do throws(Errno) {
+                large = .file(try pool.takeFile(provider: provider))
+            } catch {
+                throw .noMemory
+            }
+        } else {
+            large = .buffer(pool.takeBuffer())
+        }
         let held = inline
+        guard large.reserve(held.count) else { throw .noMemory }
+        self.large = large
         inline = []
         held.withUnsafeBytes { held in
-            UnsafeMutableRawBufferPointer(start: buffer.address, count: buffer.capacity).copyMemory(
-                from: held)
+            UnsafeMutableRawBufferPointer(start: large.address, count: large.capacity).copyMemory(from: held)
         }
         largeCount = held.count
-        return buffer
+        return large
     }
 }

@@ -29,7 +29,7 @@ final class ClientRequest {
     var wasAsked = false
     var body: BodyStore?
     /// The copy of a large body that the present candidate's worker reads.
-    var bodyFile: SharedMemory?
+    var bodyFile: BodyFile?
     var facts: RequestBody?
     var headers = HeaderBlock()
     /// Those that it may ask, until it sets out; the first ones are what the rules led to.

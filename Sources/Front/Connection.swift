@@ -27,6 +27,8 @@ final class Connection {
     private var pendingRequest: ClientRequest?
     /// The request that another process answers now.
     private(set) var current: ClientRequest?
+    /// To whose worker the connection was handed last. If that worker has kept it, it can read what comes here anyway.
+    var lastProvider: Int?
     /// The kernel has told of bytes, or of the peer's end, that have not been received; it tells once.
     private var hasUnread = false
     /// The peer has closed its sending side.
@@ -217,7 +219,7 @@ final class Connection {
             try front.admit(request)
             bodyReader = try RequestBodyReader(
                 head, limit: front.config.limits.bodyBytes, decodedRatio: front.config.limits.decodedRatio,
-                pool: front.bodies)
+                pool: front.bodies, provider: lastProvider)
         } catch {
             // Without a body the connection stays usable after the answer.
             let hasBody = head.bodyFraming != .none && head.bodyFraming != .length(0)

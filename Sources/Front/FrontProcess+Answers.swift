@@ -158,7 +158,7 @@ extension FrontProcess {
         transformers: [String] = [], rejection: ErrorKind?, message: String = ""
     ) {
         tick()
-        returnBodyFile(request)
+        request.bodyFile = nil
         request.body = nil
         giveBack(request, usage)
         policyChanged()

@@ -108,14 +108,14 @@ extension FrontProcess {
         let candidate = grant.candidate
         guard let link = workers.leastBusy(candidate.providerIndex) else { return awaitWorker(request) }
         request.race = grant.hedgeAfterMsec > 0 ? makeRace() : nil
-        guard let file = post(request, grant, tag: request.tag, token: request.race?.token, to: link)
+        guard let body = post(request, grant, tag: request.tag, token: request.race?.token, to: link)
         else {
             request.race = nil
             // It has just ended; the next one is on its way.
             if !link.takesMessages { return awaitWorker(request) }
             return unsent(request, "provider \(candidate.provider) has too many requests")
         }
-        request.bodyFile = file.memory
+        request.bodyFile = body.file
         request.link = link
         if let race = request.race { startClock(request, race, grant) }
         if let target = request.decision?.shadow, request.course.calls == 1 { copy(request, to: target) }
@@ -124,7 +124,7 @@ extension FrontProcess {
     /// Where a worker finds the body.
     struct PostedBody {
         /// Nil when the body is in the message.
-        var memory: SharedMemory?
+        var file: BodyFile?
     }
 
     /// Sends a request to a worker, under its own tag. Returns nil when it could not be sent.
@@ -161,14 +161,12 @@ extension FrontProcess {
         MessageHead.begin(.frontHandoff, in: &handoffBuffer)
         handoffBuffer.put(handoff)
         var descriptors = isDiscarded ? [] : [request.connection.descriptor.raw]
-        var file: SharedMemory?
+        var file: BodyFile?
         if body.inlineBytes == nil {
-            do {
-                let memory = try body.withBytes { (bytes) throws(Errno) in
-                    try bodies.file(holding: bytes, provider: candidate.providerIndex)
-                }
-                descriptors.append(memory.raw)
-                file = memory
+            do throws(Errno) {
+                let held = try bodyFile(body, for: candidate.providerIndex)
+                descriptors.append(held.memory.raw)
+                file = held
             } catch {
                 journal.log(.error, .limitReached, "no memory to hand a request body over: \(error)")
                 return nil
@@ -179,10 +177,19 @@ extension FrontProcess {
             return nil
         }
         gauges.handoffs += 1
-        guard !isDiscarded else { return PostedBody(memory: file) }
+        guard !isDiscarded else { return PostedBody(file: file) }
         request.wasAsked = true
+        request.connection.lastProvider = candidate.providerIndex
         link.requests[tag] = request
-        return PostedBody(memory: file)
+        return PostedBody(file: file)
+    }
+
+    /// The file in which a provider's worker finds a large body.
+    private func bodyFile(_ body: BodyStore, for provider: Int) throws(Errno) -> BodyFile {
+        if let file = body.file(of: provider) { return file }
+        return try body.withBytes { (bytes) throws(Errno) in
+            try bodies.file(holding: bytes, provider: provider)
+        }
     }
 
     /// What was granted did not go out.
@@ -197,7 +204,7 @@ extension FrontProcess {
 
     /// Nothing was sent to the client.
     func candidateFailed(_ request: ClientRequest, _ error: GatewayError, _ report: FailureReport) {
-        returnBodyFile(request)
+        request.bodyFile = nil
         request.race = nil
         guard !request.isAbandoned else {
             // The client left while the candidate failed; nobody is there to be answered.

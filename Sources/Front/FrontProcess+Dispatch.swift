@@ -99,14 +99,6 @@ extension FrontProcess {
     /// Documents above this size leave the parser's buffers larger than an idle front should keep.
     private static let largeDocument = 8 << 20
 
-    /// The worker does not read the request's body file any more.
-    func returnBodyFile(_ request: ClientRequest) {
-        if let file = request.bodyFile, let candidate = request.candidate {
-            bodies.give(file, provider: candidate.providerIndex)
-        }
-        request.bodyFile = nil
-    }
-
     // MARK: - What workers say
 
     /// One or more messages.
@@ -134,8 +126,9 @@ extension FrontProcess {
             guard let request = link.requests[message.tag] else { return }
             begins(request, message.tag)
             committed(request, message)
-            // A stream may run for long; a short answer's body file is soon used again.
+            // A stream may run for long without what asked for it.
             if request.isStreaming {
+                if !message.hasSentBody { request.bodyFile?.isLost = true }
                 request.body = nil
                 request.bodyFile = nil
                 request.headers = HeaderBlock()

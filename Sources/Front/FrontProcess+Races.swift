@@ -49,7 +49,7 @@ extension FrontProcess {
             request.course.swapAttempts()
             return withPolicy { $0.unsent(&request.course, now) }
         }
-        race.other = Race.Attempt(tag: tag, grant: grant, link: link, bodyFile: body.memory)
+        race.other = Race.Attempt(tag: tag, grant: grant, link: link, bodyFile: body.file)
         policyChanged()
         let late = request.candidate?.provider ?? ""
         journal.log(
@@ -110,7 +110,7 @@ extension FrontProcess {
         guard request.race?.other != nil else { return false }
         guard !request.isCommitted, !request.isAbandoned else { return raceLost(request, tag) }
         if request.isOther(tag) { request.swapAttempts() }
-        returnBodyFile(request)
+        request.bodyFile = nil
         noteFailure(request, FrontProcess.wording(error, report, for: request), report.class)
         tell(withPolicy { $0.failed(&request.course, report, now) })
         goOnAlone(request)
@@ -147,7 +147,6 @@ extension FrontProcess {
     /// One record of an attempt that another one was faster than.
     private func account(_ attempt: Race.Attempt, of request: ClientRequest, _ usage: Usage) {
         guard let candidate = attempt.grant?.candidate else { return }
-        if let file = attempt.bodyFile { bodies.give(file, provider: candidate.providerIndex) }
         let duration = now - request.startedUsec
         account(
             RequestRecord(

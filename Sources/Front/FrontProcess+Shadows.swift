@@ -11,7 +11,7 @@ struct Shadow {
     var course: Course
     let grant: Grant
     let link: WorkerLink
-    let bodyFile: SharedMemory?
+    let bodyFile: BodyFile?
     let requestID: String
     let endpoint: Endpoint
     let isStreaming: Bool
@@ -37,7 +37,7 @@ extension FrontProcess {
             return withPolicy { $0.unsent(&course, now) }
         }
         shadows[tag] = Shadow(
-            course: course, grant: grant, link: link, bodyFile: posted.memory, requestID: request.id,
+            course: course, grant: grant, link: link, bodyFile: posted.file, requestID: request.id,
             endpoint: endpoint, isStreaming: request.isStreaming,
             estimatedTokens: request.facts?.estimatedTokens ?? 0, startedUsec: now)
     }
@@ -47,7 +47,6 @@ extension FrontProcess {
         guard var shadow = shadows.removeValue(forKey: tag) else { return }
         policy.abandoned(&shadow.course, now)
         let candidate = shadow.grant.candidate
-        if let file = shadow.bodyFile { bodies.give(file, provider: candidate.providerIndex) }
         let duration = now - shadow.startedUsec
         account(
             RequestRecord(

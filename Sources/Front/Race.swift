@@ -18,7 +18,7 @@ final class Race {
         var tag: UInt64
         var grant: Grant?
         var link: WorkerLink?
-        var bodyFile: SharedMemory?
+        var bodyFile: BodyFile?
     }
 
     init() throws(Errno) { token = try CommitToken() }

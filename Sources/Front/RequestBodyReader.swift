@@ -23,7 +23,11 @@ final class RequestBodyReader {
     }
 
     /// Returns nil when the request has no body.
-    init?(_ head: RequestHead, limit: Int, decodedRatio: Int, pool: BodyPool) throws(GatewayError) {
+    ///
+    /// - Parameter provider: as in `BodyStore`.
+    init?(
+        _ head: RequestHead, limit: Int, decodedRatio: Int, pool: BodyPool, provider: Int? = nil
+    ) throws(GatewayError) {
         self.limit = limit
         self.decodedRatio = decodedRatio
         let coding: ContentCoding?
@@ -42,10 +46,11 @@ final class RequestBodyReader {
         case .length(let count):
             guard count <= UInt64(limit) else { throw RequestBodyReader.tooLarge(limit) }
             framing = .length(remaining: Int(count))
-            store = BodyStore(limit: limit, expected: Int(count), pool: pool)
+            store = BodyStore(limit: limit, expected: Int(count), pool: pool, provider: provider)
         case .chunked:
             framing = .chunked(ChunkedDecoder(bodyLimit: UInt64(limit)))
-            store = BodyStore(limit: limit, expected: BodyStore.inlineLimit, pool: pool)
+            store = BodyStore(
+                limit: limit, expected: BodyStore.inlineLimit, pool: pool, provider: provider)
         }
         do {
             decoder = try coding.map { (coding) throws(CompressionError) in

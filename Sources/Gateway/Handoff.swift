@@ -223,12 +223,18 @@ package struct HandoffCommitted: WireCodable {
     package var failure: FailureReport?
     /// Milliseconds for which the credential has nothing left, as the upstream's header says; 0 when it says no such thing.
     package var exhaustedMsec: Int
+    /// The upstream has all of the request's body, which is not read again.
+    package var hasSentBody: Bool
 
-    package init(tag: UInt64, status: Int, failure: FailureReport? = nil, exhaustedMsec: Int = 0) {
+    package init(
+        tag: UInt64, status: Int, failure: FailureReport? = nil, exhaustedMsec: Int = 0,
+        hasSentBody: Bool = true
+    ) {
         self.tag = tag
         self.status = status
         self.failure = failure
         self.exhaustedMsec = exhaustedMsec
+        self.hasSentBody = hasSentBody
     }
 
     package func encode(to writer: inout WireWriter) {
@@ -236,6 +242,7 @@ package struct HandoffCommitted: WireCodable {
         writer.put(UInt16(status))
         writer.put(failure) { $0.put($1) }
         writer.put(UInt32(clamping: exhaustedMsec))
+        writer.put(hasSentBody)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -243,6 +250,7 @@ package struct HandoffCommitted: WireCodable {
         status = Int(try reader.get(UInt16.self))
         failure = try reader.getOptional { (reader) throws(WireError) in try reader.get() }
         exhaustedMsec = Int(try reader.get(UInt32.self))
+        hasSentBody = try reader.getBool()
     }
 }
 

@@ -9,6 +9,8 @@ package import Posix
 
 /// A request under way.
 package protocol RunningRequest: AnyObject {
+    /// Whether the request's body has left: it is not read again.
+    var hasSentBody: Bool { get }
     /// Offers body bytes again after a `.pause`; may call the delegate before it returns.
     func resume()
     /// Ends without another report; not from within a body callback.

@@ -14,6 +14,8 @@ final class EchoUpstream: RunningRequest {
     private let answer: EchoAnswer
     private var nextChunk = 0
     private var headSent = false
+    /// It has been read before the answer was made.
+    let hasSentBody = true
 
     init(_ loop: EventLoop, _ answer: EchoAnswer, delegate: any TransferDelegate) {
         self.loop = loop

@@ -302,8 +302,9 @@ final class Exchange: TransferDelegate {
         link.send(
             .workerCommitted,
             HandoffCommitted(
-                tag: handoff.tag, status: answer.status, failure: answer.failure, exhaustedMsec: exhaustedMsec
-            ))
+                tag: handoff.tag, status: answer.status, failure: answer.failure,
+                exhaustedMsec: exhaustedMsec,
+                hasSentBody: upstream?.hasSentBody ?? true))
         // A client that asks again at once finds front knowing what it has just been told.
         if answer.failure != nil || exhaustedMsec > 0 { link.flush() }
         if answer.failure != nil { tellCooldown(answer.failure) }

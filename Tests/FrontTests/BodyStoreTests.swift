@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Collecting a body: small in an array, large in memory that is used again, never beyond the limit.
 
+import Glibc
 import Posix
 import Testing
 
@@ -104,6 +105,35 @@ import Testing
         #expect(content(store) == pattern(15))
     }
 
+    @Test("A body for a provider's worker lies in a file of that provider from the first large byte on")
+    func inFile() throws {
+        for size in [edge + 1, BodyPool.firstCapacity, 1_000_000] {
+            let store = BodyStore(limit: 1 << 20, expected: size, pool: pool, provider: 3)
+            try append(store, pattern(edge))
+            #expect(store.file(of: 3) == nil)
+            #expect(store.inlineBytes == pattern(edge))
+            try append(store, pattern(size - edge, from: edge))
+            let file = try #require(store.file(of: 3))
+            #expect(content(store) == pattern(size))
+            let view = try SharedMemoryView(file.memory.duplicateDescriptor())
+            #expect(view.bytes.prefix(size).elementsEqual(pattern(size)))
+            #expect(store.file(of: 2) == nil, "another provider's worker does not get it")
+        }
+    }
+
+    @Test("What is received into a file is there too")
+    func receivedIntoFile() throws {
+        let store = BodyStore(limit: 1 << 30, expected: 700_000, pool: pool, provider: 0)
+        try append(store, pattern(100))
+        while store.count < 700_000 {
+            let room = try store.room(700_000 - store.count)
+            room.copyBytes(from: pattern(room.count, from: store.count))
+            store.commit(room.count)
+        }
+        #expect(store.file(of: 0) != nil)
+        #expect(content(store) == pattern(700_000))
+    }
+
     @Test("Memory is used again by the next body, which begins empty")
     func recycling() throws {
         var first: BodyStore? = store(expected: 100_000)
@@ -121,44 +151,76 @@ import Testing
 @Suite("Body pool") struct BodyPoolTests {
     private let pool = BodyPool()
 
-    private func file(_ text: String, provider: Int) throws -> SharedMemory {
+    private func file(_ text: String, provider: Int = 0) throws -> BodyFile {
         try Array(text.utf8).withUnsafeBytes { try pool.file(holding: $0, provider: provider) }
     }
 
-    private func content(_ memory: SharedMemory) -> String { String(decoding: memory.bytes, as: UTF8.self) }
+    private func content(_ file: BodyFile) -> String { String(decoding: file.memory.bytes, as: UTF8.self) }
+
+    /// The memory of a file that went back to the pool.
+    private func used(_ text: String, provider: Int = 0) throws -> SharedMemory {
+        try file(text, provider: provider).memory
+    }
 
     @Test("A body's file holds it exactly, also when it held a longer one before")
     func files() throws {
-        let first = try file("a long body", provider: 0)
-        #expect(content(first) == "a long body")
-        pool.give(first, provider: 0)
-        let second = try file("short", provider: 0)
-        #expect(second === first)
+        let first = try used("a long body")
+        let second = try file("short")
+        #expect(second.memory === first)
         #expect(content(second) == "short")
-        pool.give(second, provider: 0)
         let long = String(repeating: "x", count: 20_000)
-        #expect(content(try file(long, provider: 0)) == long)
+        #expect(content(try file(long)) == long)
     }
 
     @Test("A provider's file is never given to another provider: its worker may have kept it")
     func apart() throws {
-        let first = try file("for the first", provider: 0)
-        pool.give(first, provider: 0)
-        #expect(try file("for the second", provider: 1) !== first)
-        #expect(try file("for the first", provider: 0) === first)
-        #expect(try file("for the first", provider: 0) !== first, "one file is lent once")
+        let first = try used("for the first", provider: 0)
+        #expect(try used("for the second", provider: 1) !== first)
+        let again = try file("for the first", provider: 0)
+        #expect(again.memory === first)
+        #expect(try used("for the first", provider: 0) !== first, "one file is lent once")
+    }
+
+    @Test("A file is lent as long as anybody holds it, and not again when a worker may still read it")
+    func lending() throws {
+        var holders = [try file("x")]
+        holders.append(holders[0])
+        let memory = holders[0].memory
+        holders.removeLast()
+        #expect(try used("y") !== memory)
+        holders = []
+        #expect(try [used("y"), used("y")].contains { $0 === memory })
+        var lost: BodyFile? = try file("z")
+        lost?.isLost = true
+        let lostMemory = lost?.memory
+        lost = nil
+        let others = try (0..<9).map { try file("\($0)") }
+        #expect(!others.contains { $0.memory === lostMemory })
+    }
+
+    @Test("Nobody but front writes a body's file")
+    func sealed() throws {
+        let file = try file("x")
+        #expect(throws: Errno("mmap", code: EPERM)) {
+            try SharedMemory(adopting: file.memory.duplicateDescriptor())
+        }
     }
 
     @Test("Only a few files and buffers are kept, none of them huge, the largest goes first")
     func bounds() throws {
-        pool.give(try SharedMemory(name: "t", capacity: 9 << 20), provider: 0)
-        #expect(try file("x", provider: 0).capacity < 9 << 20)
-        let files = try (1...10).map { try SharedMemory(name: "t", capacity: $0 * 4096) }
-        for memory in files { pool.give(memory, provider: 0) }
-        let used = try (0..<9).map { try file("\($0)", provider: 0) }
-        #expect(used[0] === files[7])
-        #expect(used[7] === files[0])
-        #expect(!files.contains { $0 === used[8] })
+        let huge = try used(String(repeating: "x", count: 9 << 20))
+        #expect(try used("x") !== huge)
+        pool.empty()
+        func fill() throws -> [SharedMemory] {
+            let files = try (1...10).map { try file(String(repeating: "x", count: $0 * 4096)) }
+            return files.map(\.memory)
+        }
+        let kept = try fill()
+        let files = try (0..<9).map { try file("\($0)") }
+        let again = files.prefix(8).map(\.memory)
+        #expect(again.map(\.capacity) == again.map(\.capacity).sorted(by: >))
+        #expect(again.allSatisfy { memory in kept.contains { $0 === memory } })
+        #expect(!kept.contains { $0 === files[8].memory })
         pool.give(BodyBuffer(capacity: 9 << 20))
         #expect(pool.takeBuffer().capacity == BodyPool.firstCapacity)
         let buffers = (1...10).map { BodyBuffer(capacity: $0 * 1000) }
@@ -168,12 +230,11 @@ import Testing
 
     @Test("An emptied pool keeps nothing")
     func emptied() throws {
-        let memory = try file("x", provider: 0)
-        pool.give(memory, provider: 0)
+        let memory = try used("x")
         let buffer = pool.takeBuffer()
         pool.give(buffer)
         pool.empty()
-        #expect(try file("x", provider: 0) !== memory)
+        #expect(try used("x") !== memory)
         #expect(pool.takeBuffer() !== buffer)
     }
 

@@ -167,7 +167,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         Sample("HandoffCommitted", HandoffCommitted(tag: 1, status: 200, exhaustedMsec: 5)),
         Sample(
             "HandoffCommitted with an error",
-            HandoffCommitted(tag: 1, status: 429, failure: FailureReport(.rate, status: 429))),
+            HandoffCommitted(
+                tag: 1, status: 429, failure: FailureReport(.rate, status: 429), hasSentBody: false)),
         Sample("OfferedModels", OfferedModels(["gpt-5.5", "gpt-5.5-mini"])),
         Sample(
             "HandoffFailed",

@@ -4,6 +4,7 @@
 import os
 import signal
 import threading
+from contextlib import ExitStack
 
 from dialects import CHAT
 from harness import Case, Stack, Upstream, open_files, provider, wait_for
@@ -49,8 +50,8 @@ class GivenBack(Case):
 
 
 class BodyMemory(GivenBack):
-    """A worker reads a large body in memory that serves the next request to its provider. A stream is under way all the
-    time, since front gives all of it up when nothing is."""
+    """A worker reads a large body in memory that serves the next request to its provider as soon as it is not read any more.
+    A stream is under way all the time, since front gives all of it up when nothing is."""
 
     def start(self, *arguments, **more):
         stack = super().start(*arguments, **more, models=["held"])
@@ -93,29 +94,38 @@ class BodyMemory(GivenBack):
 
     def test_of_a_stream_is_free_as_soon_as_it_has_begun(self):
         stack = self.start()
-        self.script(STREAM, None)
-        with stack.stream(CHAT.path, CHAT.request("p0,m", text=LARGE)):
-            wait_for("nothing is kept", 5, lambda: not self.kept(stack))
+        with ExitStack() as streams:
+            for count in range(1, 4):
+                self.script(STREAM, None)
+                streams.enter_context(stack.stream(CHAT.path, CHAT.request("p0,m", text=LARGE)))
+                # The worker tells of the stream before it tells of what comes behind it.
+                self.script(None, None)
+                stack.post(CHAT.path, CHAT.request("p0,m"))
+                wait_for(
+                    "front knows that it has begun", 5,
+                    lambda n=count: stack.metric("ccr_requests_total", tier="p0") == n,
+                )
+                self.assertEqual(len(self.kept(stack)), 1, f"{count} streams run")
 
     def test_of_a_request_that_another_provider_answers(self):
         stack = self.start()
         self.script(FAILED, None)
-        self.assert_reused(stack, 1, lambda: self.ask(stack))
+        self.assert_reused(stack, 2, lambda: self.ask(stack))
         self.assertEqual(self.asked(1), 3)
 
     def test_of_a_copy(self):
         stack = self.start({"default": {"route": "p1,m", "shadow": {"target": "p0,m", "percent": 100}}})
-        self.assert_reused(stack, 1, lambda: self.ask(stack, model="unlisted"), "ccr_shadow_requests_total")
+        self.assert_reused(stack, 2, lambda: self.ask(stack, model="unlisted"), "ccr_shadow_requests_total")
         self.assertEqual(self.asked(0), 3)
 
     def test_of_those_who_are_asked_beside_each_other(self):
         stack = self.start({"hedge": True}, ENOUGH)
         with self.subTest("the slower one is cancelled"):
             self.script(late(HANG), None)
-            self.assert_reused(stack, 1, lambda: self.ask(stack), "ccr_hedged_requests_total")
+            self.assert_reused(stack, 2, lambda: self.ask(stack), "ccr_hedged_requests_total")
         with self.subTest("one fails before the other one answers"):
             self.script(lambda _: self.after_both(FAILED), lambda _: self.after_failure(stack, None))
-            self.assert_reused(stack, 1, lambda: self.ask(stack))
+            self.assert_reused(stack, 2, lambda: self.ask(stack))
         with self.subTest("both fail"):
             # Failures in a row would open a circuit.
             self.script(None, None)
