@@ -7,6 +7,7 @@
 
 import Glibc
 import Posix
+import Runtime
 
 /// Growable private memory.
 final class BodyBuffer {
@@ -56,6 +57,7 @@ final class BodyPool {
     private var buffers: [BodyBuffer] = []
     /// By provider.
     private var files: [Int: [SharedMemory]] = [:]
+    private var disuse = Disuse()
 
     /// Kept per kind and provider, and the largest that is kept.
     private static let maximumCount = 8
@@ -65,7 +67,8 @@ final class BodyPool {
 
     /// Private memory of some size.
     func takeBuffer() -> BodyBuffer {
-        buffers.popLast() ?? BodyBuffer(capacity: BodyPool.firstCapacity)
+        disuse.used()
+        return buffers.popLast() ?? BodyBuffer(capacity: BodyPool.firstCapacity)
     }
 
     /// Takes private memory back.
@@ -77,6 +80,7 @@ final class BodyPool {
 
     /// An empty file for the worker of `provider`, of some size.
     func takeFile(provider: Int, capacity: Int = firstCapacity) throws(Errno) -> BodyFile {
+        disuse.used()
         let memory =
             if let idle = files[provider]?.popLast() {
                 idle
@@ -104,9 +108,14 @@ final class BodyPool {
         files[provider] = list
     }
 
-    /// Frees everything that is not lent.
-    func empty() {
+    /// Frees everything that is not lent when nothing has been taken for a while. Returns whether it did.
+    func sweep(_ now: UInt64) -> Bool {
+        guard disuse.isLong(now), isHolding else { return false }
         buffers = []
         files = [:]
+        return true
     }
+
+    /// Whether there is memory that is not lent.
+    var isHolding: Bool { !buffers.isEmpty || !files.isEmpty }
 }

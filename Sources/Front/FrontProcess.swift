@@ -324,9 +324,9 @@ package final class FrontProcess {
         expireQueue(now)
         exporter?.reportGauges()
         exporter?.reportPolicy()
-        if gauges.activeRequests == 0 { bodies.empty() }
-        if heapPeak.hasHalved(connections.count) { ProcessMemory.trim() }
-        return !connections.isEmpty
+        let hasFreedBodies = bodies.sweep(now)
+        if heapPeak.hasHalved(connections.count) || hasFreedBodies { ProcessMemory.trim() }
+        return !connections.isEmpty || bodies.isHolding
     }
 
     /// A request is over.

@@ -5,10 +5,12 @@
 
 import Glibc
 import Posix
+import Runtime
 
 final class BodyFiles {
     /// The one that was used last is at the end.
     private var views: [SharedMemoryView] = []
+    private var disuse = Disuse()
 
     /// As many as a front keeps for a provider.
     private static let maximumCount = 8
@@ -17,6 +19,7 @@ final class BodyFiles {
     ///
     /// - Throws: EINVAL when the file may shrink or is shorter.
     func view(of descriptor: borrowing FileDescriptor, size: Int) throws(Errno) -> SharedMemoryView {
+        disuse.used()
         let file = try SharedFile(descriptor)
         guard size >= 0, size <= file.size else { throw Errno("fstat", code: EINVAL) }
         if let place = views.lastIndex(where: { $0.file.isSame(as: file) }) {
@@ -32,8 +35,9 @@ final class BodyFiles {
         return view
     }
 
-    /// Lets go of the files, whose memory a front may have given up.
-    func empty() {
-        views = []
+    /// Lets go of the files when none has come for a while: front has given them up. Returns whether some are left.
+    func sweep(_ now: UInt64) -> Bool {
+        if disuse.isLong(now) { views = [] }
+        return !views.isEmpty
     }
 }

@@ -367,8 +367,8 @@ package final class WorkerProcess {
         for link in links {
             for exchange in link.exchanges.values { exchange.sweep(now, config.timeouts) }
         }
-        if activeCount == 0 { bodyFiles.empty() }
+        let hasBodyFiles = bodyFiles.sweep(now)
         if heapPeak.hasHalved(activeCount) { ProcessMemory.trim() }
-        return activeCount > 0
+        return activeCount > 0 || hasBodyFiles
     }
 }

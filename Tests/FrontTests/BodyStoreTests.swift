@@ -3,6 +3,7 @@
 
 import Glibc
 import Posix
+import Runtime
 import Testing
 
 @testable import Front
@@ -209,8 +210,8 @@ import Testing
     @Test("Only a few files and buffers are kept, none of them huge, the largest goes first")
     func bounds() throws {
         let huge = try used(String(repeating: "x", count: 9 << 20))
-        #expect(try used("x") !== huge)
-        pool.empty()
+        let small = try file("x")
+        #expect(small.memory !== huge)
         func fill() throws -> [SharedMemory] {
             let files = try (1...10).map { try file(String(repeating: "x", count: $0 * 4096)) }
             return files.map(\.memory)
@@ -228,14 +229,24 @@ import Testing
         #expect(pool.takeBuffer() === buffers[7])
     }
 
-    @Test("An emptied pool keeps nothing")
-    func emptied() throws {
+    @Test("What nobody has taken for a while is freed, and what is lent stays")
+    func unused() throws {
+        let limit = Disuse.limitUsec
+        #expect(!pool.sweep(limit), "there is nothing")
         let memory = try used("x")
+        let lent = try file("lent", provider: 1)
         let buffer = pool.takeBuffer()
         pool.give(buffer)
-        pool.empty()
+        #expect(!pool.sweep(2 * limit))
+        #expect(!pool.sweep(3 * limit - 1))
+        #expect(pool.isHolding)
+        #expect(pool.sweep(3 * limit))
+        #expect(!pool.isHolding)
+        #expect(!pool.sweep(4 * limit))
         #expect(try used("x") !== memory)
         #expect(pool.takeBuffer() !== buffer)
+        #expect(content(lent) == "lent")
+        #expect(!pool.sweep(4 * limit), "it has been used since")
     }
 
     @Test("A buffer keeps what it holds when it grows")

@@ -4,6 +4,7 @@
 import CLinux
 import Glibc
 import Posix
+import Runtime
 import Testing
 
 @testable import Worker
@@ -51,7 +52,7 @@ import Testing
         #expect(try view(memory) === large)
     }
 
-    @Test("The files that were used last are kept, and none when all are let go")
+    @Test("The files that were used last are kept, and none when none has come for a while")
     func bounds() throws {
         let memories = try (0..<9).map { try file("\($0)") }
         weak var first: SharedMemoryView?
@@ -65,14 +66,19 @@ import Testing
         try use()
         #expect(first != nil)
         #expect(second == nil)
-        files.empty()
+        let limit = Disuse.limitUsec
+        #expect(files.sweep(limit))
+        #expect(files.sweep(2 * limit - 1))
+        #expect(first != nil)
+        #expect(!files.sweep(2 * limit))
         #expect(first == nil)
     }
 
     @Test("A mapping lives as long as a body in it")
     func lent() throws {
         let view = try view(file("lent"))
-        files.empty()
+        #expect(files.sweep(0))
+        #expect(!files.sweep(Disuse.limitUsec))
         #expect(view.bytes.prefix(4).elementsEqual("lent".utf8))
     }
 
