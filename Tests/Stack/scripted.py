@@ -174,19 +174,22 @@ class Upstream:
         fields = dict(headers)
         if "expect" in fields:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if fields.get("transfer-encoding") == "chunked":
-            body = b""
-            while size := int(file.readline(), 16):
-                body += file.read(size)
-                file.readline()
-            file.readline()
-        else:
-            body = file.read(int(fields.get("content-length", 0)))
+        body = self.read_body(connection, file, fields)
         try:
             model = json.loads(body).get("model") or ""
         except (ValueError, AttributeError):
             model = ""
         return Request(method, target, headers, body, model, time.monotonic())
+
+    def read_body(self, connection, file, fields):
+        if fields.get("transfer-encoding") != "chunked":
+            return file.read(int(fields.get("content-length", 0)))
+        body = b""
+        while size := int(file.readline(), 16):
+            body += file.read(size)
+            file.readline()
+        file.readline()
+        return body
 
     def script(self, request):
         script = self.scripts.get(request.model)
