@@ -87,6 +87,11 @@ def open_files(pid):
     return found
 
 
+def body_files(pid):
+    """The files for request bodies that a process has open, by inode."""
+    return {inode for name, inode in open_files(pid) if "ccr-body" in name}
+
+
 def descriptors(pid):
     """The number of open descriptors."""
     return len(open_files(pid))

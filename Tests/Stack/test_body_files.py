@@ -20,7 +20,7 @@ import struct
 import threading
 
 from dialects import CHAT
-from harness import Case, Stack, Upstream, free_port, open_files, provider, resident, wait_for
+from harness import Case, Stack, Upstream, body_files, free_port, provider, resident, wait_for
 from parallel import Background
 from scripted import JSON, Script, whole
 from test_hedging import ENOUGH
@@ -184,18 +184,17 @@ def fails(share, how):
 
 
 def lent(stack):
-    """The files for bodies that front has, by inode."""
-    return {inode for name, inode in open_files(stack.child("front")) if "ccr-body" in name}
+    """The files for bodies that front has."""
+    return body_files(stack.child("front"))
 
 
 def seen(stack, worker):
-    """The files for bodies that a worker looks into, by inode."""
+    """The files for bodies that a worker looks into, by inode. It keeps none of them open."""
     pid = stack.child(worker)
-    if any("ccr-body" in name for name, _ in open_files(pid)):
-        raise AssertionError("a worker has kept a descriptor")
-    return {
-        int(line.split()[4]) for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines() if "ccr-body" in line
-    }
+    if body_files(pid):
+        raise AssertionError("a worker has kept the descriptor of a body")
+    lines = pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {int(line.split()[4]) for line in lines if "ccr-body" in line}
 
 
 class Bodies(Case):
@@ -263,6 +262,11 @@ class Bodies(Case):
         wire.send(sent.request())
         return wire, sent
 
+    def rest(self):
+        """Wait until neither front nor the first provider's worker has a file."""
+        wait_for("front gives up its files", 10, lambda: not lent(self.stack))
+        wait_for("the worker lets go of them", 10, lambda: not seen(self.stack, "worker first"))
+
     def hold(self, model, up):
         """A small stream that goes on until the end of the test: nothing is given up while it runs."""
         gate = Gate(before=begins_stream)
@@ -272,7 +276,7 @@ class Bodies(Case):
         wire.read_until(b"@0@")
 
 
-class Contract:
+class Sizes:
     """What holds on every way to an upstream."""
 
     def test_bodies_that_grow_and_shrink_on_one_connection(self):
@@ -288,6 +292,10 @@ class Contract:
         for sizes in (SIZES, tuple(reversed(SIZES))):
             for up, model in ((self.first, "first,m"), (self.second, "fallback")):
                 self.exact(wire, model, sizes, up)
+
+
+class EarlyStreams:
+    """What holds where a body that is not read waits at the worker."""
 
     def test_a_stream_that_begins_before_its_body_is_read(self):
         for name, before in (("by a new connection", ()), ("by one that has been there", SOME)):
@@ -325,16 +333,17 @@ class Contract:
             self.assert_got(self.first, sent)
 
 
-class Plain(Contract, Bodies):
+class Plain(Sizes, EarlyStreams, Bodies):
     def test_streams_use_one_file_again(self):
+        self.rest()
         self.hold("first,held", self.first)
         wire = self.connect()
         self.exact(wire, "first,m", [2_000_000], self.first)
-        self.exact(wire, "first,m", [2_000_000], self.first, stream=True)
         kept = lent(self.stack)
+        self.assertEqual(len(kept), 1)
         for size in (2_000_000, 100_000, 1_900_000) * 10:
             self.exact(wire, "first,m", [size], self.first, stream=True)
-            self.assertEqual((lent(self.stack), seen(self.stack, "worker first") & kept), (kept, kept))
+            self.assertEqual((lent(self.stack), seen(self.stack, "worker first")), (kept, kept))
 
     def test_the_file_of_a_stream_that_is_sent_slowly_is_not_used_again(self):
         self.hold("first,held", self.first)
@@ -439,7 +448,7 @@ class Plain(Contract, Bodies):
         zipped = ("Content-Encoding", "gzip")
         forms = (
             (lambda data: in_chunks(data, 1_000_003), [CHUNKED]),
-            (lambda data: in_chunks(data, 30_000), [CHUNKED]),
+            (lambda data: in_chunks(data, 90_000), [CHUNKED]),
             (lambda data: gzip.compress(data, 1), [zipped]),
             (lambda data: in_chunks(gzip.compress(data, 1), 70_000), [zipped, CHUNKED]),
             (lambda data: data, []),
@@ -455,8 +464,10 @@ class Plain(Contract, Bodies):
     def test_requests_that_follow_each_other_without_a_pause(self):
         wire = self.connect()
         requests = [Sent(model, size) for size in SIZES for model in ("first,m", "fallback", "first,m")]
-        data = [r.request(in_chunks(r.bytes, 90_000), [CHUNKED]) if n % 4 == 0 else r.request()
-                for n, r in enumerate(requests)]
+        data = [
+            sent.request(in_chunks(sent.bytes, 90_000), [CHUNKED]) if number % 4 == 0 else sent.request()
+            for number, sent in enumerate(requests)
+        ]
         sender = Background(wire.send, b"".join(data))
         for sent in requests:
             self.read(wire, sent)
@@ -483,7 +494,7 @@ class Plain(Contract, Bodies):
             client.result(120)
 
 
-class OverTLS(Contract, Bodies):
+class OverTLS(Sizes, EarlyStreams, Bodies):
     """libcurl sends, and takes the bytes out of the file when it encrypts them."""
 
     @classmethod
@@ -494,8 +505,8 @@ class OverTLS(Contract, Bodies):
             yield f"https://127.0.0.1:{end.port}"
 
 
-class OverHTTP2(Contract, Bodies):
-    """The same, as fast as the other side's window allows."""
+class OverHTTP2(Sizes, Bodies):
+    """nginx does not take the rest of a body that its upstream has left waiting, so there are no early streams."""
 
     @classmethod
     @contextlib.contextmanager
@@ -633,11 +644,6 @@ class Memory(Bodies):
             self.rest()
         for name, count in self.resident().items():
             self.assertLess(count, before[name] + 8 * MEGABYTE, name)
-
-    def rest(self):
-        """Wait until neither has a file."""
-        wait_for("front gives up its files", 10, lambda: not lent(self.stack))
-        wait_for("the worker lets go of them", 10, lambda: not seen(self.stack, "worker first"))
 
     def resident(self):
         return {name: resident(self.stack.child(name)) for name in ("front", "worker first")}

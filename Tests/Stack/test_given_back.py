@@ -7,7 +7,7 @@ import threading
 from contextlib import ExitStack
 
 from dialects import CHAT
-from harness import Case, Stack, Upstream, open_files, provider, wait_for
+from harness import Case, Stack, Upstream, body_files, provider, wait_for
 from scripted import HANG, JSON, Script, whole
 from test_hedging import ENOUGH, late
 from wire import Wire, post_bytes
@@ -61,7 +61,7 @@ class BodyMemory(GivenBack):
 
     def kept(self, stack):
         """The memory for bodies that front has, by inode."""
-        return {inode for name, inode in open_files(stack.child("front")) if "ccr-body" in name}
+        return body_files(stack.child("front"))
 
     def assert_reused(self, stack, count, ask, beside=None):
         """What is asked again and again needs as many pieces of memory as asked once, and they are the same ones.
