@@ -14,7 +14,7 @@ import itertools
 import os
 import pathlib
 import random
-import re
+import signal
 import socket
 import struct
 import threading
@@ -155,6 +155,19 @@ class Gate:
             self.after(connection, incoming)
 
 
+class Slow(Gate):
+    """An act that reads in three steps: a part, another one when the test lets it `go_on`, the rest when it opens."""
+
+    def __init__(self):
+        self.begun = Gate(lambda _, incoming: incoming.read(0.1), lambda _, incoming: incoming.read(0.3))
+        super().__init__(before=self.begun)
+
+    def go_on(self):
+        self.begun.opened.set()
+        if not self.reached.wait(20):
+            raise AssertionError("not read any further")
+
+
 def begins_stream(connection, _):
     """The answer begins before the body has been read."""
     for step in list(Script([*CHAT.opening(), CHAT.delta("@0@")]).steps())[:-1]:
@@ -261,6 +274,27 @@ class Bodies(Case):
         wire = self.connect()
         wire.send(sent.request())
         return wire, sent
+
+    def overtake(self, slow, worker, give_up, wire, model, up):
+        """Give a request up that a worker sends slowly, and hand it another one before it can hear of that.
+
+        The worker finds room for more of the first body at the same time.
+        """
+        self.assertTrue(slow.begun.reached.wait(20), "it is not asked")
+        pid = self.stack.child(worker)
+        handed_over = lambda: self.stack.metric("ccr_front_handoffs_total")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            slow.go_on()
+            give_up()
+            count, sent = handed_over(), Sent(model, ENDLESS)
+            wire.send(sent.request())
+            wait_for("another one is handed over", 10, lambda: handed_over() > count)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        slow.opened.set()
+        self.read(wire, sent)
+        self.assert_got(up, sent)
 
     def rest(self):
         """Wait until neither front nor the first provider's worker has a file."""
@@ -428,6 +462,23 @@ class Plain(Sizes, EarlyStreams, Bodies):
                     self.exact(self.connect(), "first,m", (ENDLESS, 100_000, 300_000), self.first)
                     gate.opened.set()
                     self.assert_got_a_part(self.first, sent)
+
+    def test_a_client_that_leaves_without_its_worker_knowing_yet(self):
+        for stream in (False, True):
+            with self.subTest(stream=stream):
+                self.rest()
+                wire = self.connect()
+                self.exact(wire, "first,m", [100_000], self.first)
+                slow = Slow()
+                leaver, sent = self.ask_with(slow, "first,left", ENDLESS, self.first, stream)
+
+                def give_up(leaver=leaver):
+                    leaver.abort()
+                    # Front hears of this client before the next one is answered.
+                    self.assertEqual(self.stack.get("/health").status, 200)
+
+                self.overtake(slow, "worker first", give_up, wire, "first,m", self.first)
+                self.assert_got_a_part(self.first, sent)
 
     def test_a_worker_that_is_killed_while_it_sends(self):
         for stream in (False, True):
@@ -612,6 +663,23 @@ class Hedged(Bodies):
                     gate.opened.set()
                     self.assert_got_a_part(self.first, late)
                     self.exact(wire, "first,m", [size], self.first)
+
+    def test_the_late_one_is_not_told_yet_that_the_other_has_answered(self):
+        wire, other = self.connect(), self.connect()
+        self.exact(other, "first,m", [100_000], self.first)
+        slow, answers = Slow(), Gate()
+        sent = Sent("first,m", ENDLESS, stream=True)
+        self.first.acts[sent.number], self.second.acts[sent.number] = slow, answers
+        wire.send(sent.request())
+        self.assertTrue(answers.reached.wait(20), "the second one is not asked")
+
+        def give_up():
+            answers.opened.set()
+            self.read(wire, sent)
+
+        self.overtake(slow, "worker first", give_up, other, "first,m", self.first)
+        self.assert_got_a_part(self.first, sent)
+        self.assert_got(self.second, sent, sent.to("fallback"))
 
     def test_the_late_one_answers_first_all_the_same(self):
         for size in (*SOME, ENDLESS):
