@@ -70,6 +70,8 @@ extension FrontProcess {
     func cancelShadows() {
         for (tag, shadow) in shadows {
             abandon(tag, at: shadow.link)
+            // Its worker sends it until it hears of that.
+            shadow.bodyFile?.isLost = true
             shadowEnded(tag, status: 0, .aborted)
         }
     }

@@ -624,6 +624,24 @@ class Copies(Bodies):
             expected = {fingerprint(sent.to("main")), fingerprint(sent.to("copy"))}
             self.assertEqual(set(self.first.has_got(sent)), expected)
 
+    def test_a_copy_that_is_given_up_is_still_its_own(self):
+        """Its worker goes on sending it until it hears that its front is about to end."""
+        self.start("second,copy")
+        self.hold("first,held", self.first)
+        wire = self.connect()
+        self.exact(wire, "second,m", [100_000], self.second)
+        sent = Sent("unlisted", ENDLESS)
+        slow = self.second.acts[sent.number] = Slow()
+        self.ask(self.connect(), sent)
+
+        def give_up():
+            self.stack.reload(Presets={"p": {"route": "first,main"}})
+            aborted = lambda: self.stack.metric("ccr_shadow_requests_total", outcome="aborted")
+            wait_for("front gives the copy up", 10, aborted)
+
+        self.overtake(slow, "worker second", give_up, wire, "second,m", self.second)
+        self.assert_got_a_part(self.second, sent, sent.to("copy"))
+
     def wait_with_the_copy(self, gate, connection, incoming):
         incoming.read(0.01)
         if b'"copy"' in incoming.start:
