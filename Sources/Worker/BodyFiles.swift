@@ -12,8 +12,9 @@ final class BodyFiles {
     private var views: [SharedMemoryView] = []
     private var disuse = Disuse()
 
-    /// As many as a front keeps for a provider.
+    /// As many as a front keeps for a provider, and the largest that it keeps: no larger one comes again.
     private static let maximumCount = 8
+    private static let maximumBytes = 8 << 20
 
     /// The file of a descriptor, whose first `size` bytes are a body.
     ///
@@ -30,6 +31,7 @@ final class BodyFiles {
             }
         }
         let view = try SharedMemoryView(descriptor, file)
+        guard file.size <= BodyFiles.maximumBytes else { return view }
         if views.count == BodyFiles.maximumCount { views.removeFirst() }
         views.append(view)
         return view

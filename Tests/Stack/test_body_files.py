@@ -731,5 +731,11 @@ class Memory(Bodies):
         for name, count in self.resident().items():
             self.assertLess(count, before[name] + 8 * MEGABYTE, name)
 
+    def test_of_bodies_that_are_too_large_to_be_kept_is_free_while_something_runs(self):
+        self.hold("first,held", self.first)
+        self.exact(self.connect(), "first,m", [8 * MEGABYTE + 1] * 3, self.first)
+        wait_for("front keeps none", 10, lambda: not lent(self.stack))
+        self.assertEqual(seen(self.stack, "worker first"), set())
+
     def resident(self):
         return {name: resident(self.stack.child(name)) for name in ("front", "worker first")}
