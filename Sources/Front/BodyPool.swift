@@ -3,7 +3,7 @@
 // body into them. A worker reads a body in a file of its provider, which is used again for that provider only, since the
 // worker may have kept the descriptor; it cannot write it. A connection that was last handed to a provider's worker
 // receives into such a file at once, everybody else into memory of front's own, from which the body is copied.
-// Source: memfd_create(2); docs/decisions/0010-bodies-are-copied-into-a-memfd-of-the-provider.md.
+// Source: memfd_create(2); docs/decisions/0026-a-large-body-is-received-where-its-worker-reads-it.md.
 
 import Glibc
 import Posix
@@ -59,9 +59,6 @@ final class BodyPool {
     private var files: [Int: [SharedMemory]] = [:]
     private var disuse = Disuse()
 
-    /// Kept per kind and provider, and the largest that is kept.
-    private static let maximumCount = 8
-    static let maximumBytes = 8 << 20
     /// Fresh memory starts this large and quadruples, so that a claimed length alone costs nothing.
     static let firstCapacity = 256 * 1024
 
@@ -73,7 +70,9 @@ final class BodyPool {
 
     /// Takes private memory back.
     func give(_ buffer: BodyBuffer) {
-        guard buffers.count < BodyPool.maximumCount, buffer.capacity <= BodyPool.maximumBytes else { return }
+        guard buffers.count < BodyMemory.maximumCount, buffer.capacity <= BodyMemory.maximumBytes else {
+            return
+        }
         buffers.append(buffer)
         buffers.sort { $0.capacity < $1.capacity }
     }
@@ -100,9 +99,9 @@ final class BodyPool {
     }
 
     fileprivate func give(_ memory: SharedMemory, provider: Int) {
-        guard memory.capacity <= BodyPool.maximumBytes else { return }
+        guard memory.capacity <= BodyMemory.maximumBytes else { return }
         var list = files[provider] ?? []
-        guard list.count < BodyPool.maximumCount else { return }
+        guard list.count < BodyMemory.maximumCount else { return }
         list.append(memory)
         list.sort { $0.capacity < $1.capacity }
         files[provider] = list

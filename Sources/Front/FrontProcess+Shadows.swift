@@ -5,6 +5,7 @@
 import Gateway
 import Posix
 import Routing
+import Runtime
 
 /// A copy under way.
 struct Shadow {
@@ -27,7 +28,7 @@ extension FrontProcess {
     func copy(_ request: ClientRequest, to target: ShadowTarget) {
         guard shadows.count < FrontProcess.maximumShadows, !isDraining, !gate.isHalfFull,
             gauges.activeRequests * 2 < config.limits.requestsInFlight,
-            let endpoint = request.endpoint, let body = request.body, body.count <= BodyPool.maximumBytes,
+            let endpoint = request.endpoint, let body = request.body, body.count <= BodyMemory.maximumBytes,
             let link = workers.leastBusy(target.candidate.providerIndex),
             let (course, grant) = withPolicy({ $0.shadow(target.candidate, request.course.tokens, now) })
         else { return }

@@ -104,7 +104,8 @@ package final class SharedMemory {
     }
 }
 
-/// Which file it is that another own process made, and how long. No other file that exists has its numbers.
+/// Which file it is that another own process made, and how long. No other file that exists has its numbers: the kernel
+/// counts inodes without a name in 64 bits.
 package struct SharedFile {
     package let size: Int
     private let device: dev_t

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files in which fronts hand large bodies over. A front uses a file again for the next body, so its mapping is kept:
 // making one for every body, or copying out of the file, costs more than sending does.
-// Source: docs/decisions/0010-bodies-are-copied-into-a-memfd-of-the-provider.md.
+// Source: docs/decisions/0026-a-large-body-is-received-where-its-worker-reads-it.md.
 
 import Glibc
 import Posix
@@ -11,10 +11,6 @@ final class BodyFiles {
     /// The one that was used last is at the end.
     private var views: [SharedMemoryView] = []
     private var disuse = Disuse()
-
-    /// As many as a front keeps for a provider, and the largest that it keeps: no larger one comes again.
-    private static let maximumCount = 8
-    private static let maximumBytes = 8 << 20
 
     /// The file of a descriptor, whose first `size` bytes are a body.
     ///
@@ -31,8 +27,9 @@ final class BodyFiles {
             }
         }
         let view = try SharedMemoryView(descriptor, file)
-        guard file.size <= BodyFiles.maximumBytes else { return view }
-        if views.count == BodyFiles.maximumCount { views.removeFirst() }
+        // A larger one does not come again.
+        guard file.size <= BodyMemory.maximumBytes else { return view }
+        if views.count == BodyMemory.maximumCount { views.removeFirst() }
         views.append(view)
         return view
     }

@@ -231,7 +231,7 @@ import Testing
 
     @Test("What nobody has taken for a while is freed, and what is lent stays")
     func unused() throws {
-        let limit = Disuse.limitUsec
+        let limit = BodyMemory.unusedUsec
         #expect(!pool.sweep(limit), "there is nothing")
         let memory = try used("x")
         let lent = try file("lent", provider: 1)

@@ -724,7 +724,7 @@ class Memory(Bodies):
         self.exact(wire, "first,m", [4_000_000], self.first)
         self.rest()
         before = self.resident()
-        for _ in range(4):
+        for _ in range(2):
             for stream in (False, True, True, False, False):
                 self.exact(wire, "first,m", [4_000_000], self.first, stream)
             self.rest()

@@ -66,7 +66,7 @@ import Testing
         try use()
         #expect(first != nil)
         #expect(second == nil)
-        let limit = Disuse.limitUsec
+        let limit = BodyMemory.unusedUsec
         #expect(files.sweep(limit))
         #expect(files.sweep(2 * limit - 1))
         #expect(first != nil)
@@ -78,7 +78,7 @@ import Testing
     func lent() throws {
         let view = try view(file("lent"))
         #expect(files.sweep(0))
-        #expect(!files.sweep(Disuse.limitUsec))
+        #expect(!files.sweep(BodyMemory.unusedUsec))
         #expect(view.bytes.prefix(4).elementsEqual("lent".utf8))
     }
 

@@ -3,7 +3,7 @@ import Runtime
 import Testing
 
 @Suite struct DisuseTests {
-    private let limit = Disuse.limitUsec
+    private let limit = BodyMemory.unusedUsec
 
     private func answers(_ disuse: inout Disuse, at times: UInt64...) -> [Bool] {
         times.map { disuse.isLong($0) }
