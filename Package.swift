@@ -64,6 +64,7 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCompression", providers: [.apt(["zlib1g-dev", "libzstd-dev"])]),
+        .target(name: "CJSONScan"),
         .target(
             name: "CSimdjson",
             cxxSettings: [.unsafeFlags(["-O3", "-DNDEBUG"])],
@@ -87,7 +88,7 @@ let package = Package(
         library("Compression", ["CCompression"]),
 
         // Pure
-        library("JSON", ["CSimdjson", "Bytes"]),
+        library("JSON", ["CJSONScan", "CSimdjson", "Bytes"]),
         library("HTTP1", ["CLLHTTP", "Bytes"]),
         library("EventStream", ["Bytes"]),
         library("IPC", ["Bytes"]),

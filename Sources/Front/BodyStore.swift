@@ -2,6 +2,7 @@
 // Where a request body is collected and parsed: in memory that only front can change.
 
 import Glibc
+import JSON
 import Posix
 
 /// A growing body.
@@ -12,6 +13,8 @@ final class BodyStore {
     private var inline: [UInt8] = []
     private var large: Large?
     private var largeCount = 0
+    /// Has looked at what was received so far, if that went straight into large memory.
+    var scanner: JSONScanner?
     private let limit: Int
     private let pool: BodyPool
     private let provider: Int?
@@ -88,7 +91,7 @@ final class BodyStore {
         while !rest.isEmpty {
             let room = try room(rest.count)
             room.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<room.count]))
-            commit(room.count)
+            largeCount += room.count
             rest = UnsafeRawBufferPointer(rebasing: rest[room.count...])
         }
     }
@@ -105,7 +108,12 @@ final class BodyStore {
             start: large.address.map { $0 + largeCount }, count: min(wanted, spare))
     }
 
-    func commit(_ count: Int) { largeCount += count }
+    func commit(_ count: Int) {
+        largeCount += count
+        let scanner = self.scanner ?? JSONScanner()
+        self.scanner = scanner
+        scanner.advance(UnsafeRawBufferPointer(start: large?.address, count: largeCount))
+    }
 
     /// Lends the body.
     func withBytes<Value, Failure: Error>(

@@ -48,8 +48,11 @@ extension FrontProcess {
                 endpoint: endpoint, client: request.client, probes: config.routes.probes)
             request.head.forEachHeader { reader.header($0, $1) }
             let facts = try body.withBytes { (bytes) throws(GatewayError) in
-                try RequestBody(bytes, parser: parser, path: path, reader: reader)
+                try RequestBody(
+                    bytes, parser: parser, scanner: body.scanner, path: path, reader: reader)
             }
+            // The parser has it until it reads the next body.
+            body.scanner = nil
             if body.count > FrontProcess.largeDocument { parser.releaseMemory() }
             request.facts = facts
             if facts.isStreaming {

@@ -52,18 +52,19 @@ package struct RequestBody: Equatable {
     /// Reads the body of a request.
     ///
     /// - Parameters:
+    ///   - scanner: has looked at the bytes while they arrived.
     ///   - path: for dialects whose paths name the model; members of the body then change nothing.
     ///   - reader: has seen the header fields, and reads what routing has to know.
     /// - Throws: `.invalidRequest` for what is no JSON object, for a name or switch of the wrong type and for one that
     ///   occurs twice: readers differ in which of the two counts, so a second one could bypass routing.
     package init(
-        _ bytes: UnsafeRawBufferPointer, parser: JSONParser, path: Path? = nil,
+        _ bytes: UnsafeRawBufferPointer, parser: JSONParser, scanner: JSONScanner? = nil, path: Path? = nil,
         reader: RequestReader? = nil
     ) throws(GatewayError) {
         guard !bytes.isEmpty else { throw GatewayError(.invalidRequest, "the request has no body") }
         let root: JSONValue
         do {
-            root = try parser.parse(bytes)
+            root = try parser.parse(bytes, scanner: scanner)
         } catch {
             throw GatewayError(.invalidRequest, "the body is no valid JSON: \(error)")
         }

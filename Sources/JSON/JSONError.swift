@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why a text is not JSON, said so that a client can be told: never a byte of the text itself.
-// Source: RFC 8259; simdjson 3.0 error_code.
-
-import CSimdjson
+// Source: RFC 8259.
 
 /// A text that cannot be read as one JSON document.
 package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -49,19 +47,5 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
             }
         guard let offset else { return text }
         return "\(text) (byte \(offset))"
-    }
-}
-
-extension JSONError.Reason {
-    /// What a simdjson error_code says.
-    init(code: Int32) {
-        self =
-            switch ccr_json_classify(code) {
-            case ccr_json_empty: .empty
-            case ccr_json_out_of_memory: .outOfMemory
-            case ccr_json_bad_utf8: .invalidUTF8
-            case ccr_json_bad_string: .invalidString
-            default: .malformed
-            }
     }
 }

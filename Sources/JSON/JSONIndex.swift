@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the values of a document stand in its text. The tokens are found by simdjson's first stage; one pass over them
-// checks the grammar and notes where each array and object ends. Nothing else is kept, and no string or number is
+// Where the values of a document stand in its text. A scan of the text finds the tokens; one pass over them checks the grammar and notes where each array and object ends. Nothing else is kept, and no string or number is
 // decoded before somebody asks for it: of a long conversation nearly all only passes.
 // Source: RFC 8259; Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, section 3.
 
 import Bytes
-import CSimdjson
 
 /// A token is named by its number among the document's tokens.
 struct JSONIndex {
@@ -140,34 +138,26 @@ struct JSONIndex {
     /// Reads a document in place of the one before.
     ///
     /// - Returns: why it is none.
-    mutating func read(_ text: UnsafeRawBufferPointer, _ indexer: OpaquePointer) -> JSONError.Reason? {
+    mutating func read(_ text: UnsafeRawBufferPointer, _ scanner: JSONScanner) -> JSONError.Reason? {
         clear()
-        var tokens: UnsafePointer<UInt32>?
-        var found = 0
-        let code = ccr_json_index(indexer, text.baseAddress, text.count, &tokens, &found)
-        guard code == 0, let tokens else { return JSONError.Reason(code: code) }
-        if closingCapacity < found {
+        if let fault = scanner.finish(text) { return fault }
+        guard let tokens = scanner.offsets else { return .outOfMemory }
+        if closingCapacity < scanner.count {
             closings.deallocate()
-            closingCapacity = found + found / 4 + 64
+            closingCapacity = scanner.count + scanner.count / 4 + 64
             closings = .allocate(capacity: closingCapacity)
         }
         self.text = text
         offsets = tokens
-        count = found
-        if let fault = checkGrammar() ?? checkEscapes() {
+        count = scanner.count
+        hasEscapes = scanner.hasEscapes
+        hasPrintableEscapes = scanner.hasPrintableEscapes
+        hasHalfPairs = scanner.hasHalfPairs
+        lengths = scanner.lengths
+        if let fault = checkGrammar() {
             clear()
             return fault
         }
-        return nil
-    }
-
-    private mutating func checkEscapes() -> JSONError.Reason? {
-        var found = ccr_json_escapes()
-        guard ccr_json_check_escapes(text.baseAddress, text.count, &found) else { return .invalidString }
-        hasEscapes = found.any
-        hasPrintableEscapes = found.printable
-        hasHalfPairs = found.half_pairs
-        lengths = JSONLengths(excess: found.excess, foreign: found.foreign)
         return nil
     }
 

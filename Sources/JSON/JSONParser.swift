@@ -3,7 +3,6 @@
 // Source: RFC 8259.
 
 import Bytes
-import CSimdjson
 
 /// Where a member of the top-level object stands in the source.
 package enum MemberLocation: Equatable, Sendable {
@@ -30,15 +29,15 @@ package final class JSONParser {
     /// The largest document in bytes.
     package static let maximumBytes = 1 << 30
 
-    private let indexer: OpaquePointer
+    private let ownScanner = JSONScanner()
+    /// That of the last document, if it was another one.
+    private var scanner: JSONScanner?
     private let index: UnsafeMutablePointer<JSONIndex>
     /// The document, where the parser has to keep it.
     private var held: [UInt8] = []
 
     /// - Parameter maximumDepth: how many arrays and objects may stand inside each other, empty ones not counted.
     package init(maximumDepth: Int = 256) {
-        guard let indexer = ccr_json_indexer_create() else { fatalError("no memory for a JSON parser") }
-        self.indexer = indexer
         index = .allocate(capacity: 1)
         index.initialize(to: JSONIndex(maximumDepth: maximumDepth))
     }
@@ -47,17 +46,20 @@ package final class JSONParser {
         index.pointee.deallocate()
         index.deinitialize(count: 1)
         index.deallocate()
-        ccr_json_indexer_destroy(indexer)
     }
 
     /// Parses one document. Numbers beyond 64-bit integers and doubles, and escapes of half a surrogate pair, are JSON;
     /// they are read as the nearest value that there is.
     ///
-    /// - Parameter text: UTF-8; it must stay in place while values or source ranges are asked for.
+    /// - Parameters:
+    ///   - text: UTF-8; it must stay in place while values or source ranges are asked for.
+    ///   - scanner: has looked at this text while it arrived.
     /// - Throws: `JSONError`: answer 400 when a client sent it.
-    package func parse(_ text: UnsafeRawBufferPointer) throws(JSONError) -> JSONValue {
+    package func parse(_ text: UnsafeRawBufferPointer, scanner: JSONScanner? = nil) throws(JSONError)
+        -> JSONValue
+    {
         held = []
-        return try read(text)
+        return try read(text, scanner)
     }
 
     /// Parses one document and keeps it in place.
@@ -65,15 +67,18 @@ package final class JSONParser {
         held = text
         // The storage of an array that nobody changes stays where it is while the array is held.
         let view = held.withUnsafeBytes { $0 }
-        return try read(view)
+        return try read(view, nil)
     }
 
-    private func read(_ text: UnsafeRawBufferPointer) throws(JSONError) -> JSONValue {
+    private func read(_ text: UnsafeRawBufferPointer, _ scanner: JSONScanner?) throws(JSONError) -> JSONValue
+    {
+        self.scanner = scanner
+        if scanner == nil { ownScanner.restart() }
         guard text.count <= JSONParser.maximumBytes else {
             index.pointee.clear()
             throw JSONError(.tooLarge, in: text)
         }
-        if let fault = index.pointee.read(text, indexer) { throw JSONError(fault, in: text) }
+        if let fault = index.pointee.read(text, scanner ?? ownScanner) { throw JSONError(fault, in: text) }
         return JSONValue(index: index, token: 0)
     }
 
@@ -112,6 +117,7 @@ package final class JSONParser {
     package func releaseMemory() {
         held = []
         index.pointee.release()
-        ccr_json_indexer_release(indexer)
+        scanner = nil
+        ownScanner.release()
     }
 }

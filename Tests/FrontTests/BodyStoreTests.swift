@@ -2,6 +2,7 @@
 // Collecting a body: small in an array, large in memory that is used again, never beyond the limit.
 
 import Glibc
+import JSON
 import Posix
 import Runtime
 import Testing
@@ -119,6 +120,27 @@ import Testing
             let view = try SharedMemoryView(file.memory.duplicateDescriptor())
             #expect(view.bytes.prefix(size).elementsEqual(pattern(size)))
             #expect(store.file(of: 2) == nil, "another provider's worker does not get it")
+        }
+    }
+
+    @Test(
+        "A body that is received straight into large memory is looked at while it arrives",
+        arguments: [nil, 0])
+    func scanning(provider: Int?) throws {
+        let text = Array("{\"model\":\"m\",\"a\":\"\(String(repeating: "é\\n", count: 200_000))\"}".utf8)
+        let store = BodyStore(limit: 1 << 30, expected: text.count, pool: pool, provider: provider)
+        try append(store, Array(text[..<100]))
+        while store.count < text.count {
+            let room = try store.room(min(text.count - store.count, 70_001))
+            room.copyBytes(from: text[store.count..<(store.count + room.count)])
+            store.commit(room.count)
+        }
+        #expect(store.scanner != nil)
+        let parser = JSONParser()
+        try store.withBytes { bytes in
+            let body = try RequestBody(bytes, parser: parser, scanner: store.scanner)
+            #expect(body == (try RequestBody(bytes, parser: parser)))
+            #expect(body.model == "m")
         }
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzzes the reading of request bodies: what was read, written again and read again must be the same, and the place
-// of a top-level member in the source must hold that member.
+// Fuzzes the reading of request bodies: what was read, written again and read again must be the same, whether a text was
+// there at once or came in pieces, and the place of a top-level member in the source must hold that member.
 // Source: RFC 8259; https://llvm.org/docs/LibFuzzer.html.
 
 import JSON
@@ -41,12 +41,26 @@ private func reread(_ bytes: [UInt8]) -> [UInt8] {
     }
 }
 
+/// What a text is read as that comes in pieces, each time in another place; nil when it is none.
+private func arriving(_ bytes: UnsafeRawBufferPointer, step: Int) -> [UInt8]? {
+    let scanner = JSONScanner()
+    for end in stride(from: step, to: bytes.count, by: step) {
+        Array(bytes[..<end]).withUnsafeBytes { scanner.advance($0) }
+    }
+    return (try? second.parse(bytes, scanner: scanner)).map { text($0) }
+}
+
 /// What libFuzzer calls with each input.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = UnsafeRawBufferPointer(start: start, count: count)
-    guard let value = try? parser.parse(bytes) else { return 0 }
+    let step = 1 + count / 5
+    guard let value = try? parser.parse(bytes) else {
+        guard arriving(bytes, step: step) == nil else { fatalError("in pieces it is a text") }
+        return 0
+    }
     let written = text(value)
+    guard arriving(bytes, step: step) == written else { fatalError("in pieces the text is another") }
     guard reread(written) == written else { fatalError("written and read again, the text is another") }
     // What stands behind a text is no part of it.
     let longer = Array(bytes) + [UInt8](repeating: 0x22, count: 64)

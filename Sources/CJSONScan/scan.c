@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The escapes of a JSON text, and how long its strings are without them, 64 bytes at a time: source code in a conversation
-// has one in every twenty bytes, so that a search from each to the next would take most of the time that a text is looked
-// at.
-// Source: RFC 8259 section 7; Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, section 3.1.1 (runs of
-// backslashes); Clang's vectors of bool.
+// The tokens and the escapes of a JSON text in one pass, 64 bytes at a time, as they arrive. Nearly all of a conversation
+// is the inside of long strings, where nothing is looked for but their end, escapes and control characters.
+// Source: RFC 8259; Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, section 3.1; Clang's vectors of bool.
 
-#include "CSimdjson.h"
+#include "CJSONScan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 // The processor's widest vectors, chosen when the program starts; Debian compiles for the first 64-bit ones.
@@ -91,7 +90,7 @@ static bool is_paired(int32_t unit, const uint8_t *text, const uint8_t *place, c
 
 /// Looks at the `\uXXXX` whose `u` is at `place`.
 static inline bool check_unit(
-    const uint8_t *text, const uint8_t *place, const uint8_t *end, ccr_json_escapes *found) {
+    const uint8_t *text, const uint8_t *place, const uint8_t *end, ccr_json_scan *found) {
     int32_t unit = code_unit(place + 1, end);
     if (unit < 0) {
         return false;
@@ -110,7 +109,7 @@ static inline bool check_unit(
 /// Looks at the `\uXXXX` of a block whose `u` are the bits of `units`. What stands across its end, and what halves of pairs
 /// and ASCII by its number need, is looked at one by one.
 static ALWAYS_INLINE bool check_units(
-    uint64_t units, const uint8_t *block, const uint8_t *text, size_t start, const uint8_t *end, ccr_json_escapes *found) {
+    uint64_t units, const uint8_t *block, const uint8_t *text, size_t start, const uint8_t *end, ccr_json_scan *found) {
     block_bytes content = content_of(block);
     block_bytes letters = content | 0x20;
     uint64_t digits = BITS((content - (block_bytes)'0' < (block_bytes)10) | (letters - (block_bytes)'a' < (block_bytes)6));
@@ -141,41 +140,132 @@ static ALWAYS_INLINE uint64_t strangers(uint64_t escaped, const uint8_t *block) 
                 | (content == (block_bytes)'b') | (content == (block_bytes)'f'));
 }
 
+/// One bit for every byte in which an odd number of the bits up to its own is set.
+static inline uint64_t prefix_xor(uint64_t bits) {
+    for (int shift = 1; shift < width; shift *= 2) {
+        bits ^= bits << shift;
+    }
+    return bits;
+}
+
+/// Room for the tokens of a block and for the end behind them.
+static bool reserve(ccr_json_scan *self) {
+    if (self->capacity - self->count > width) {
+        return true;
+    }
+    size_t capacity = self->capacity * 2 + 16 * width;
+    uint32_t *offsets = realloc(self->offsets, capacity * sizeof *offsets);
+    if (!offsets) {
+        return false;
+    }
+    self->offsets = offsets;
+    self->capacity = capacity;
+    return true;
+}
+
+/// Notes where the tokens of a block begin, of which at least one byte is not inside of a string.
+static ALWAYS_INLINE void take_tokens(ccr_json_scan *self, const uint8_t *block, uint64_t quotes, uint64_t inside) {
+    block_bytes content = content_of(block);
+    // Brackets and braces differ in one bit, like a letter's case.
+    block_bytes folded = content | 0x20;
+    uint64_t marks = BITS((folded == (block_bytes)'{') | (folded == (block_bytes)'}') | (content == (block_bytes)':')
+                          | (content == (block_bytes)','));
+    uint64_t spaces = BITS((content == (block_bytes)' ') | (content == (block_bytes)'\n') | (content == (block_bytes)'\r')
+                           | (content == (block_bytes)'\t'));
+    uint64_t others = ~(marks | spaces);
+    uint64_t plain = others & ~quotes;
+    uint64_t follows = plain << 1 | self->after_plain;
+    self->after_plain = plain >> 63;
+    uint64_t starts = (marks | (others & ~follows)) & ~(inside ^ quotes);
+    size_t count = self->count;
+    for (; starts; starts &= starts - 1) {
+        self->offsets[count++] = (uint32_t)self->position + (uint32_t)__builtin_ctzll(starts);
+    }
+    self->count = count;
+}
+
+/// Looks at the text from `position` to `limit`; `size` bytes of it are there.
 FOR_EVERY_PROCESSOR
-bool ccr_json_check_escapes(const void *bytes, size_t size, ccr_json_escapes *result) {
-    const uint8_t *text = bytes, *end = text + size;
-    uint64_t carry = 0;
-    ccr_json_escapes found = {0};
-    for (size_t start = 0; start < size; start += width) {
-        const uint8_t *block = text + start;
+void ccr_json_scan_range(ccr_json_scan *self, const uint8_t *text, size_t size, size_t limit) {
+    const uint8_t *end = text + size;
+    // In a copy, which the compiler may keep where it likes.
+    ccr_json_scan scan = *self;
+    for (; scan.position < limit && !scan.fault; scan.position += width) {
+        const uint8_t *block = text + scan.position;
         uint8_t last[width];
-        if (size - start < width) {
-            memset(last, 0, width);
-            memcpy(last, block, size - start);
+        if (limit - scan.position < width) {
+            memset(last, ' ', width);
+            memcpy(last, block, limit - scan.position);
             block = last;
         }
         block_bytes content = content_of(block);
-        found.foreign += (size_t)__builtin_popcountll(BITS((block_signed_bytes)content < 0));
+        uint64_t foreign = BITS((block_signed_bytes)content < 0);
         uint64_t backslashes = BITS(content == (block_bytes)'\\');
-        if (!(backslashes | carry)) {
-            continue;
+        uint64_t quotes = BITS(content == (block_bytes)'"');
+        uint64_t controls = BITS(content < (block_bytes)0x20);
+        scan.is_foreign |= foreign != 0;
+        scan.foreign += (size_t)__builtin_popcountll(foreign);
+        if (backslashes | scan.escapes_next) {
+            uint64_t escaped = escaped_by(backslashes, &scan.escapes_next);
+            scan.excess += (size_t)__builtin_popcountll(escaped);
+            scan.any = true;
+            // Nearly all of them are these three.
+            uint64_t rare = escaped & ~(backslashes | quotes | BITS(content == (block_bytes)'n'));
+            quotes &= ~escaped;
+            if (rare) {
+                uint64_t units = rare & BITS(content == (block_bytes)'u');
+                if ((units && !check_units(units, block, text, scan.position, end, &scan))
+                    || (rare & ~units && strangers(rare & ~units, block))) {
+                    scan.fault = ccr_json_bad_string;
+                }
+            }
         }
-        uint64_t escaped = escaped_by(backslashes, &carry);
-        found.excess += (size_t)__builtin_popcountll(escaped);
-        found.any = true;
-        // Nearly all of them are these three.
-        escaped &= ~(backslashes | BITS((content == (block_bytes)'n') | (content == (block_bytes)'"')));
-        if (!escaped) {
-            continue;
+        uint64_t inside = ~(uint64_t)0;
+        if (quotes | ~scan.in_string) {
+            if (!reserve(&scan)) {
+                scan.fault = ccr_json_out_of_memory;
+                break;
+            }
+            inside = prefix_xor(quotes) ^ scan.in_string;
+            scan.in_string = inside >> 63 ? ~(uint64_t)0 : 0;
+            take_tokens(&scan, block, quotes, inside);
         }
-        uint64_t units = escaped & BITS(content == (block_bytes)'u');
-        if (units && !check_units(units, block, text, start, end, &found)) {
-            return false;
-        }
-        if (escaped & ~units && strangers(escaped & ~units, block)) {
-            return false;
+        if (controls & inside) {
+            scan.fault = ccr_json_bad_string;
         }
     }
-    *result = found;
-    return !carry;
+    *self = scan;
+}
+
+/// What a block's last escape may need to be seen of the text behind it: two `\uXXXX`.
+enum { lookahead = 16 };
+
+void ccr_json_scan_blocks(ccr_json_scan *self, const void *text, size_t size) {
+    size_t limit = size < lookahead ? 0 : (size - lookahead) / width * width;
+    if (limit > self->position) {
+        ccr_json_scan_range(self, text, size, limit);
+    }
+}
+
+void ccr_json_scan_end(ccr_json_scan *self, const void *text, size_t size) {
+    ccr_json_scan_range(self, text, size, size);
+    if (!self->fault && !reserve(self)) {
+        self->fault = ccr_json_out_of_memory;
+    }
+    if (self->fault) {
+        return;
+    }
+    self->offsets[self->count] = (uint32_t)size;
+    if (self->escapes_next || self->in_string) {
+        self->fault = ccr_json_bad_string;
+    }
+}
+
+void ccr_json_scan_restart(ccr_json_scan *self) {
+    *self = (ccr_json_scan){.offsets = self->offsets, .capacity = self->capacity};
+}
+
+void ccr_json_scan_release(ccr_json_scan *self) {
+    free(self->offsets);
+    *self = (ccr_json_scan){0};
 }
