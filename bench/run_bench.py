@@ -40,6 +40,7 @@ TESTS = {
     "b200k-c16": "-m ns -c 16 -w 1 -b 200000 -M mock-20-0",
     "b2m-c1": "-m ns -c 1 -w 1 -b 2000000 -M mock-20-0",
     "b2m-c4": "-m ns -c 4 -w 1 -b 2000000 -M mock-20-0",
+    "stream2m-c1": "-m sse -c 1 -w 1 -b 2000000 -M mock-20-0 -e 20",
     "rate50": "-m rate -r 50 -c 256 -w 1 -M mock-20-0",
     "rate200": "-m rate -r 200 -c 256 -w 1 -M mock-20-0",
     "rate1000": "-m rate -r 1000 -c 256 -w 1 -M mock-20-0",
@@ -61,7 +62,7 @@ TESTS = {
 OWN = ["start", "idle-pss", "quirks", "token-change", "routing"]
 # The tests that the targets need.
 TRANSLATION = ["translate-burst", "translate-2m", "translate-short", "translate-long"]
-SPEED = ["ns-c1", "ns-c16", "b2m-c1", "sse64-burst", "sse64-paced", "verify", "idle5000", "abort"]
+SPEED = ["ns-c1", "ns-c16", "b2m-c1", "stream2m-c1", "sse64-burst", "sse64-paced", "verify", "idle5000", "abort"]
 SPEED += TRANSLATION + OWN
 # What the shape costs at least (handoff.c): small requests.
 SMALL = ["ns-c1", "ns-c16"]

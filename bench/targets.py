@@ -36,6 +36,7 @@ TARGETS = [
     ("CPU per request, 16 connections", "us", "ns-c16", field("cpu_ms_per_req", scale=1000), 45),
     ("CPU that 20 rules and 10 providers add", "us", "routing", field("added_ns", "median", scale=1e-3), 3),
     ("CPU per request with a 2 MB body", "ms", "b2m-c1", field("cpu_ms_per_req"), 1.2),
+    ("CPU per stream that asks with 2 MB", "ms", "stream2m-c1", field("cpu_ms_per_req"), (1.25, ("ccr", "b2m-c1"), 0)),
     ("latency p50, 1 connection", "us", "ns-c1", field("lat_us", "p50"), (1.4, "nginx", 0)),
     ("CPU per chunk, burst of 64 streams", "us", "sse64-burst", field("cpu_us_per_chunk"), (1.5, "nginx", 0)),
     ("CPU per chunk, 64 paced streams", "us", "sse64-paced", field("cpu_us_per_chunk"), (1.5, "nginx", 0)),
