@@ -37,6 +37,16 @@ import Testing
         #expect(Array(text.utf8).withUnsafeBytes { $0.firstIndex(of: "usage") } == expected)
     }
 
+    @Test("A needle is found behind any number of others that begin like it", arguments: 0...20)
+    func falseStarts(count: Int) {
+        for start in ["u", "usa", "usag", "u x"] {
+            let text = Array(String(repeating: start, count: count).utf8)
+            let found = (text + Array("usage usage".utf8)).withUnsafeBytes { $0.firstIndex(of: "usage") }
+            #expect(found == text.count)
+            #expect(text.withUnsafeBytes { $0.firstIndex(of: "usage") } == nil)
+        }
+    }
+
     @Test("An empty needle is found at the beginning of a text that is there")
     func emptyNeedle() {
         #expect([UInt8(1)].withUnsafeBytes { $0.firstIndex(of: "") } == 0)
