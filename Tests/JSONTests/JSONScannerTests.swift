@@ -55,6 +55,10 @@ import Testing
         "\"", "[1 2]",
         #"["\#(padding)\q"]"#, #"\#(padding)"#, "[\"\(padding)\t\"]", #"["\#(padding)"x]"#, #"[tru\u0065]"#,
     ].map { Array($0.utf8) }
+    /// Characters of two, three and four bytes at places that blocks cut.
+    private static let cut = (52...66).map { count in
+        Array("[\"\(String(repeating: "y", count: count))é世😀\(padding)é世😀\(padding)\"]".utf8)
+    }
     /// Text that is no UTF-8, at places that pieces and blocks cut.
     private static let broken: [[UInt8]] = {
         let wrong: [[UInt8]] = [
@@ -70,7 +74,7 @@ import Testing
 
     @Test(arguments: [1, 2, 3, 7, 63, 64, 65, 80, 81, 1000])
     func `pieces of any size change nothing`(size: Int) {
-        for document in Self.documents + Self.broken {
+        for document in Self.documents + Self.cut + Self.broken {
             #expect(reading(document, pieces: size) == reading(document, pieces: nil))
         }
     }
