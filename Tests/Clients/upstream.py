@@ -6,7 +6,7 @@ The name of the model decides what it does:
     tools           a call of the first tool that was offered; the text TEXT once a result is in the request
     think           reasoning, then TEXT
     status-NNN      that HTTP status with the error body of the dialect; 429 and 503 carry Retry-After: 7
-    midstream       two deltas, then the dialect's error event
+    midstream       a delta or two, then the dialect's error event: a fault of the server, for whose end nobody waits
     flaky-N-…       HTTP 503 for the first request of this name, then like `ok`
 """
 
@@ -313,7 +313,7 @@ class Messages:
                 for w in words(block["text"]):
                     yield delta(type="text_delta", text=w)
                     if kind == "midstream":
-                        yield event(Messages.error(529, "scripted error in the stream"), "error")
+                        yield event(Messages.error(500, "scripted error in the stream"), "error")
                         return
             elif block["type"] == "thinking":
                 empty = {"type": "thinking", "thinking": "", "signature": ""}
@@ -394,6 +394,7 @@ def models(names):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else whatever follows the head is one segment, 40 ms later
 
     def log_message(self, *_):
         pass
