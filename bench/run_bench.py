@@ -4,8 +4,9 @@
 
     run_bench.py [--quick] [--only TEST,...] [--systems a,b] [--rounds N] [--all]
 
-Every system is pinned to one CPU, the mock upstream and the load generator share another, all on 127.0.0.1. Each
-round starts fresh processes. Every child runs in its own process group and is ended by it.
+Every system is pinned to one CPU, the mock upstream and the load generator share another, all on 127.0.0.1. Each test
+of each round has fresh processes, and the systems come one after the other in it. The best round counts, see targets.py.
+Every child runs in its own process group and is ended by it.
 """
 
 import argparse
@@ -20,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 import quirks
 import systems
@@ -84,8 +84,8 @@ def options():
     )
     ap.add_argument("--all", action="store_true", help="the whole matrix, not only what the targets need")
     ap.add_argument("--systems", default="", metavar="NAME,...", help="of: " + " ".join(systems.NAMES))
-    ap.add_argument("--rounds", type=int, default=0, help="default 3 (1 with --quick)")
-    ap.add_argument("--secs", type=float, default=0, help="seconds per closed-loop test, default 4 (1.5)")
+    ap.add_argument("--rounds", type=int, default=0, help="default 5 (1 with --quick)")
+    ap.add_argument("--secs", type=float, default=0, help="seconds per closed-loop test, default 2.5 (1.5)")
     ap.add_argument("--ccr", default=str(ROOT / ".build/release/ccr"), help="the gateway's program")
     ap.add_argument(
         "--routing", default=str(ROOT / ".build/release/bench-routing"), help="the program of bench/routing"
@@ -97,8 +97,8 @@ def options():
     ap.add_argument("--proxy-cpu", default="1")
     ap.add_argument("--load-cpu", default="0")
     a = ap.parse_args()
-    a.rounds = a.rounds or (1 if a.quick else 3)
-    a.secs = a.secs or (1.5 if a.quick else 4)
+    a.rounds = a.rounds or (1 if a.quick else 5)
+    a.secs = a.secs or (1.5 if a.quick else 2.5)
     if (os.cpu_count() or 1) < 2:
         print("only one CPU here: systems and load share it, so latencies mean little")
         a.proxy_cpu = a.load_cpu = "0"
@@ -249,66 +249,67 @@ class Bench:
             sys.exit("the mock upstream does not start")
         return child
 
-    def wanted(self, name, round_):
-        for test in self.a.tests:
-            if test == "routing" or round_ and test in ONCE or (test in TRANSLATION) != (name == "ccr-translating"):
-                continue
-            if name == "handoff" and test not in SMALL:
-                continue
-            if test not in CREDENTIAL if name == "ccr-credential" else test == "token-change":
-                continue
-            if self.a.quick and not self.a.systems and not name.startswith("ccr") and test in CCR_ONLY_WHEN_QUICK:
-                if not (test == "verify" and name == "direct"):
-                    continue
-            if name == "direct" and (test in OWN or self.a.quick and test != "verify"):
-                continue
-            if name.startswith("relay") and test in OWN:
-                continue
-            yield test
+    def wants(self, name, test, round_):
+        """Whether a test is for this system in this round."""
+        if test == "routing" or round_ and test in ONCE or (test in TRANSLATION) != (name == "ccr-translating"):
+            return False
+        if name == "handoff" and test not in SMALL:
+            return False
+        if test not in CREDENTIAL if name == "ccr-credential" else test == "token-change":
+            return False
+        if self.a.quick and not self.a.systems and not name.startswith("ccr") and test in CCR_ONLY_WHEN_QUICK:
+            return test == "verify" and name == "direct"
+        if name == "direct" and (test in OWN or self.a.quick and test != "verify"):
+            return False
+        return not (name.startswith("relay") and test in OWN)
 
     def run(self):
         if "routing" in self.a.tests:
             self.measure_routing()
+        present = [name for name in self.a.names if not self.systems[name]["missing"]]
+        for name in self.a.names:
+            if name not in present:
+                print(f"{name}: program not found, left out", flush=True)
+        # All systems in one test before the next one: what the host does changes within minutes.
         for round_ in range(self.a.rounds):
-            for name in self.a.names:
-                tests = list(self.wanted(name, round_))
-                if not tests:
-                    continue
-                if self.systems[name]["missing"]:
-                    print(f"{name}: program not found, left out", flush=True)
-                    continue
-                self.run_system(name, round_, tests)
+            for test in self.a.tests:
+                for name in present:
+                    if self.wants(name, test, round_):
+                        self.run_system(name, test, round_)
 
-    def run_system(self, name, round_, tests):
-        system = self.systems[name]
+    def run_system(self, name, test, round_):
         mock = self.mock()
         try:
-            if "start" in tests:
+            if test == "start":
                 self.measure_start(name, round_)
-            if "token-change" in tests:
+            elif test == "token-change":
                 self.measure_change(name, round_)
-            procs = [start(c, self.a.proxy_cpu, self.work) for c in system["commands"]]
-            try:
-                if not wait_port(system["port"], procs[-1] if procs else None):
-                    print(f"{name}: does not listen; see {self.work}/log.*", flush=True)
-                    return
-                time.sleep(0.5)
-                if "idle-pss" in tests:
-                    self.measure_idle(name, round_, procs)
-                if "quirks" in tests:
-                    self.probe(name, round_)
-                for test in tests:
-                    if test in TESTS:
-                        self.load(name, round_, test, procs or [mock])
-                    if not running(procs):
-                        print(f"{name}: ended during {test}; see {self.work}/log.*", flush=True)
-                        return
-            finally:
-                for p in procs:
-                    stop(p)
+            else:
+                self.run_test(name, test, round_, mock)
         finally:
             stop(mock)
+            time.sleep(0.1)
+
+    def run_test(self, name, test, round_, mock):
+        """One test with fresh processes of one system."""
+        system = self.systems[name]
+        procs = [start(c, self.a.proxy_cpu, self.work) for c in system["commands"]]
+        try:
+            if not wait_port(system["port"], procs[-1] if procs else None):
+                print(f"{name}: does not listen; see {self.work}/log.*", flush=True)
+                return
             time.sleep(0.3)
+            if test == "idle-pss":
+                self.measure_idle(name, round_, procs)
+            elif test == "quirks":
+                self.probe(name, round_)
+            else:
+                self.load(name, round_, test, procs or [mock])
+            if not running(procs):
+                print(f"{name}: ended during {test}; see {self.work}/log.*", flush=True)
+        finally:
+            for p in procs:
+                stop(p)
 
     def measure_routing(self):
         """CPU time of front's decision about one small request, without and with rules and providers."""
@@ -397,10 +398,6 @@ class Bench:
             return
         self.record({**row, "test": test, "round": round_})
         print(f"{name:12s} {test:12s} r{round_} {digest(row)}", flush=True)
-        reset = urllib.request.Request(f"http://127.0.0.1:{self.ports['up']}/reset", method="POST")
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(reset, timeout=5).read()
-        time.sleep(0.3)
 
 
 def main():
