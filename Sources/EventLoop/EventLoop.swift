@@ -2,7 +2,7 @@
 // The one event loop of a process: sd-event for signals, timers and the watchdog, inside an epoll set of its own for
 // the descriptors that carry traffic. sd-event dispatches one source per turn and asks the kernel again after each;
 // here the kernel is asked once for a whole batch, and sd-event's own descriptor is one entry of the set.
-// Source: sd-event(3), sd_event_get_fd(3), sd_event_prepare(3), epoll(7).
+// Source: sd-event(3), sd_event_get_fd(3), sd_event_prepare(3), epoll(7), sched_yield(2).
 
 import CLinux
 import CSystemd
@@ -31,6 +31,9 @@ package final class EventLoop {
     private static let timerEntry = UInt64.max
     /// Events taken from the kernel at once; a bound on how long one batch can keep timers waiting.
     private static let batchSize = 128
+    /// After so many events of a batch the CPU is offered to whoever waits for it: what was handed on need not wait until
+    /// the whole batch is served. One call of 0.3 µs if nobody does.
+    private static let eventsBetweenYields = 16
     private let batch = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.batchSize)
     /// Where the loop's message channels receive.
     let messageBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 262_144, alignment: 16)
@@ -253,6 +256,7 @@ package final class EventLoop {
                 continue
             }
             watch.handler(Interest(rawValue: entry.events))
+            if (index + 1) % EventLoop.eventsBetweenYields == 0, index + 1 < Int(count) { _ = sched_yield() }
         }
         if timersDue { try serveTimers() }
     }
