@@ -17,7 +17,8 @@ package struct RequestHead: Sendable {
     package let upgrade: Upgrade
     package let contentEncoding: ContentEncoding
 
-    private let bytes: [UInt8]
+    @usableFromInline
+    let bytes: [UInt8]
     private let methodEnd: Int
     private let pathRange: Range<Int>
     private let queryRange: Range<Int>
@@ -66,12 +67,19 @@ package struct RequestHead: Sendable {
     }
 
     /// Lends the value of the first header line with this name; nil when there is none.
+    ///
+    /// Inlined into its callers: for a type that is known at run time only, it is slower than the rest of a head.
+    @inlinable
     package func withFirst<Value>(_ name: StaticString, _ body: (UnsafeRawBufferPointer) -> Value) -> Value? {
+        guard let value = range(ofFirst: name) else { return nil }
+        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[value])) }
+    }
+
+    /// Where the value of the first header line with this name stands in `bytes`.
+    @usableFromInline
+    func range(ofFirst name: StaticString) -> Range<Int>? {
         bytes.withUnsafeBytes { bytes in
-            for field in fields where ASCII.equalIgnoringCase(bytes.slice(field.name), name) {
-                return body(bytes.slice(field.value))
-            }
-            return nil
+            fields.first { ASCII.equalIgnoringCase(bytes.slice($0.name), name) }?.value
         }
     }
 
