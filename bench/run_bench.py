@@ -251,6 +251,9 @@ class Bench:
 
     def wants(self, name, test, round_):
         """Whether a test is for this system in this round."""
+        is_floor = name == "direct" or name.startswith("relay")
+        if round_ and is_floor:
+            return False
         if test == "routing" or round_ and test in ONCE or (test in TRANSLATION) != (name == "ccr-translating"):
             return False
         if name == "handoff" and test not in SMALL:
@@ -259,9 +262,9 @@ class Bench:
             return False
         if self.a.quick and not self.a.systems and not name.startswith("ccr") and test in CCR_ONLY_WHEN_QUICK:
             return test == "verify" and name == "direct"
-        if name == "direct" and (test in OWN or self.a.quick and test != "verify"):
+        if name == "direct" and self.a.quick and test != "verify":
             return False
-        return not (name.startswith("relay") and test in OWN)
+        return not (is_floor and test in OWN)
 
     def run(self):
         if "routing" in self.a.tests:
