@@ -86,6 +86,8 @@ package final class EventLoop {
         /// whoever does not receive until there is nothing left has to remember it (epoll(7), EPOLLET).
         package static let arrival = Interest(
             rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue)
+        /// Told once, when the peer has closed its sending side or the connection is broken, and not when bytes arrive.
+        package static let departure = Interest(rawValue: EPOLLRDHUP.rawValue | EPOLLET.rawValue)
         /// Nothing more can be sent.
         package static let broken = Interest(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
         /// Nothing more will come.

@@ -97,7 +97,11 @@ final class Connection {
         }
         hasUnread = false
         if receive() || endIsTold { hasUnread = true }
-        if hasUnread { front.loop.later { [weak self] in self?.read() } }
+        if hasUnread { return front.loop.later { [weak self] in self?.read() } }
+        switch state {
+        case .idle, .readingHead, .readingBody: watch?.update(.arrival)
+        case .handedOff, .writing, .lingering, .closed: break
+        }
     }
 
     /// Returns whether there may be more.
@@ -245,8 +249,11 @@ final class Connection {
         current = request
         enter(.handedOff)
         front.dispatch(request)
+        guard state == .handedOff else { return }
         // Told together with the request's last bytes, and not again.
-        if state == .handedOff, endIsTold { peerLeft() }
+        if endIsTold { return peerLeft() }
+        // A next request has to wait: its arrival would only take the CPU from the worker that answers.
+        watch?.update(.departure)
     }
 
     /// Answers what is no request, then closes.
@@ -274,8 +281,8 @@ final class Connection {
 
     private func nextRequest() {
         enter(.idle)
-        watch?.update(.arrival)
-        guard hasUnread || !buffer.isEmpty else { return }
+        // Nobody was told whether something has arrived.
+        hasUnread = true
         front.loop.later { [weak self] in self?.goOn() }
     }
 
