@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The answers front gives itself, and the account of every request: one log line, one record.
 
+import Bytes
 import Dialects
 import Gateway
 import HTTP1
@@ -176,10 +177,17 @@ extension FrontProcess {
                 fields.append(LogField("CCR_MODEL", candidate.model))
             }
             if let rejection { fields.append(LogField("CCR_REASON", rejection.name)) }
-            var line =
-                "\(request.head.methodName) \(request.endpoint?.clientPath ?? PathTable.logName(request.path)) \(status)"
-            if !message.isEmpty { line += ": \(message.prefix(160))" }
-            journal.log(.info, .requestFinished, line, fields)
+            journal.log(.info, .requestFinished, fields) { line in
+                request.head.appendMethod(to: &line)
+                line.append(ASCII.space)
+                let path = request.endpoint?.clientPath ?? PathTable.logName(request.path)
+                line.append(contentsOf: path.utf8)
+                line.append(ASCII.space)
+                line.append(decimal: status)
+                guard !message.isEmpty else { return }
+                line.append(": ")
+                line.append(contentsOf: message.prefix(160).utf8)
+            }
         }
         // Front's own answers (health, models) are no traffic.
         guard request.endpoint != nil || rejection != nil else { return }

@@ -42,6 +42,9 @@ package struct RequestHead: Sendable {
     /// The method as the client wrote it.
     package var methodName: String { text(0..<methodEnd) }
 
+    /// Appends the method as the client wrote it.
+    package func appendMethod(to out: inout [UInt8]) { out.append(contentsOf: bytes[..<methodEnd]) }
+
     /// The path as the client wrote it, escapes included; "*" in an OPTIONS request for the server itself.
     package var path: String { pathRange.isEmpty ? "/" : text(pathRange) }
 

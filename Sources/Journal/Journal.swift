@@ -90,11 +90,21 @@ package final class Journal {
 
     /// Writes one event. `message` is one line for people.
     package func log(_ level: LogLevel, _ kind: LogKind, _ message: String, _ fields: [LogField] = []) {
+        log(level, kind, fields) { $0.append(contentsOf: message.utf8) }
+    }
+
+    /// Writes one event whose line for people is appended by `message`: for what happens thousands of times a second, since
+    /// a string would cost more than the rest.
+    package func log(
+        _ level: LogLevel, _ kind: LogKind, _ fields: [LogField], message: (inout [UInt8]) -> Void
+    ) {
         guard isEnabled(level) else { return }
         if isJournald {
-            send(level, kind, message, fields)
+            var text: [UInt8] = []
+            message(&text)
+            send(level, kind, String(decoding: text, as: UTF8.self), fields)
         } else {
-            print(level, kind, message, fields)
+            print(level, kind, fields, message)
         }
     }
 
@@ -132,7 +142,9 @@ package final class Journal {
     private static let maximumWrite = 4096
 
     /// Builds one line as bytes in a buffer that is kept: a busy front writes thousands of lines a second.
-    private func print(_ level: LogLevel, _ kind: LogKind, _ message: String, _ fields: [LogField]) {
+    private func print(
+        _ level: LogLevel, _ kind: LogKind, _ fields: [LogField], _ message: (inout [UInt8]) -> Void
+    ) {
         // Taken out while it is written, for each access to a property of an object is checked.
         var out: [UInt8] = []
         swap(&out, &lines)
@@ -147,13 +159,13 @@ package final class Journal {
             out.append(0x5D)
         }
         out.append(": ")
-        Journal.append(clean: message, to: &out)
+        Journal.appendClean(to: &out, message)
         for field in fields {
             out.append(ASCII.space)
             out.append(field.name)
             out.append(0x3D)
             switch field.value {
-            case .text(let text): Journal.append(clean: text, to: &out)
+            case .text(let text): Journal.appendClean(to: &out) { $0.append(contentsOf: text.utf8) }
             case .number(let number): out.append(decimal: number)
             }
         }
@@ -176,16 +188,13 @@ package final class Journal {
         if end == lines.count { lines.removeAll(keepingCapacity: true) } else { lines.removeFirst(end) }
     }
 
-    /// Text from elsewhere must not look like a line of its own.
-    private static func append(clean text: String, to out: inout [UInt8]) {
-        var text = text
-        text.withUTF8 { bytes in
-            out.append(contentsOf: bytes)
-            guard bytes.contains(where: { $0 < 0x20 }) else { return }
-            for index in (out.count - bytes.count)..<out.count where out[index] < 0x20 {
-                out[index] = ASCII.space
-            }
-        }
+    /// Appends what `body` appends: text from elsewhere must not look like a line of its own.
+    @inline(__always)
+    private static func appendClean(to out: inout [UInt8], _ body: (inout [UInt8]) -> Void) {
+        let start = out.count
+        body(&out)
+        guard out.withUnsafeBytes({ $0[start...].contains { $0 < ASCII.space } }) else { return }
+        for index in start..<out.count where out[index] < ASCII.space { out[index] = ASCII.space }
     }
 
     /// "13:04:05.123 " in local time; hours, minutes and seconds are computed once a second.
