@@ -87,10 +87,11 @@ struct DocumentObserver {
     private static func failure(_ root: JSONValue) -> StreamFailure? {
         var error: JSONValue?
         var isMarked = false
-        for (name, value) in root.members {
-            if error == nil, name.equals("error") { error = value }
-            if name.equals("type") { isMarked = isMarked || value.isString("error") }
-            if name.equals("status") { isMarked = isMarked || value.isString("failed") }
+        var members = root.members
+        while let (name, value) = members.nextKey() {
+            if error == nil, name.isString("error") { error = value }
+            if name.isString("type") { isMarked = isMarked || value.isString("error") }
+            if name.isString("status") { isMarked = isMarked || value.isString("failed") }
         }
         let isError = error?.isObject == true || error?.kind == .string
         guard isMarked || isError else { return nil }

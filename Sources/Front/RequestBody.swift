@@ -84,8 +84,8 @@ package struct RequestBody: Equatable {
             root.member("max_tokens") != nil || root.member("max_completion_tokens") != nil
             || root.member("max_output_tokens") != nil || configured?.member("maxOutputTokens") != nil
         hasTemperature = root.member("temperature") != nil || configured?.member("temperature") != nil
-        if case .found(let range) = parser.sourceRange(ofTopLevel: "generationConfig"),
-            let configured, configured.isObject
+        if let configured, configured.isObject,
+            case .found(let range) = parser.sourceRange(ofTopLevel: "generationConfig")
         {
             parameters = Parameters(insertOffset: range.lowerBound + 1, isEmpty: configured.count == 0)
         } else {

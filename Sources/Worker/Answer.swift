@@ -203,6 +203,7 @@ package struct Answer: ~Copyable {
             if ASCII.equalIgnoringCase(name, "connection") { nominated.add(connection: value) }
             return
         }
+        if headerLines.isEmpty { headerLines.reserveCapacity(512) }
         headerLines.append(contentsOf: name)
         headerLines.append(": ")
         headerLines.append(contentsOf: value)
