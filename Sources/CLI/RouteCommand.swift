@@ -82,7 +82,8 @@ enum RouteCommand {
             }
             let (traits, _) = body.withUnsafeBytes {
                 reader.read(
-                    root, tokens: TokenEstimate(root, parser.lengths).tokens, parser: parser, text: $0)
+                    JSONLookup(root), tokens: TokenEstimate(root, parser.lengths).tokens, parser: parser,
+                    text: $0)
             }
             return RoutingRequest(
                 model: root.member("model")?.string, endpoint: endpoint, client: client ?? .other,

@@ -79,11 +79,12 @@ package struct RequestBody: Equatable {
             throw GatewayError(
                 .invalidRequest, "\"model\" is longer than \(RequestBody.maximumModelBytes) bytes")
         }
-        let configured = path == nil ? nil : root.member("generationConfig")
+        let members = JSONLookup(root)
+        let configured = path == nil ? nil : members.member("generationConfig")
         hasMaxTokens =
-            root.member("max_tokens") != nil || root.member("max_completion_tokens") != nil
-            || root.member("max_output_tokens") != nil || configured?.member("maxOutputTokens") != nil
-        hasTemperature = root.member("temperature") != nil || configured?.member("temperature") != nil
+            members.member("max_tokens") != nil || members.member("max_completion_tokens") != nil
+            || members.member("max_output_tokens") != nil || configured?.member("maxOutputTokens") != nil
+        hasTemperature = members.member("temperature") != nil || configured?.member("temperature") != nil
         if let configured, configured.isObject,
             case .found(let range) = parser.sourceRange(ofTopLevel: "generationConfig")
         {
@@ -95,11 +96,11 @@ package struct RequestBody: Equatable {
         estimatedTokens = tokens
         carriesEnvelope = parser.holdsString(
             withPrefix: ReasoningEnvelope.prefix, or: ReasoningEnvelope.encodedPrefix)
-        isEmptyObject = root.count == 0
+        isEmptyObject = members.isEmpty
         // Only white space can stand before the brace of a valid object.
         insertOffset = (bytes.firstIndex(of: 0x7B, from: 0) ?? 0) + 1
         if var reader {
-            (traits, removals) = reader.read(root, tokens: tokens, parser: parser, text: bytes)
+            (traits, removals) = reader.read(members, tokens: tokens, parser: parser, text: bytes)
         } else {
             (traits, removals) = (RequestTraits(), [])
         }

@@ -68,13 +68,16 @@ package struct JSONValue {
     @inline(__always)
     package func hasPrefix(_ prefix: StaticString) -> Bool { mayBegin(with: prefix) && begins(with: prefix) }
 
+    /// The first letter of a string as it is written; the quote of an empty one.
+    @inline(__always)
+    var firstLetter: UInt8 { index.pointee.text[index.pointee.offset(token) + 1] }
+
     /// Whether this is a string whose first letter is that of `text`, or an escape: most have another one, which is seen
     /// without looking for their end.
     @inline(__always)
     private func mayBegin(with text: StaticString) -> Bool {
         guard isString else { return false }
-        // Behind the quote stands a letter or the other quote.
-        let letter = index.pointee.text[index.pointee.offset(token) + 1]
+        let letter = firstLetter
         return letter == text.utf8Start[0] || letter == ASCII.backslash || text.utf8CodeUnitCount == 0
     }
 

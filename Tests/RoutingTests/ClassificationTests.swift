@@ -20,7 +20,9 @@ func traits(
             Array(value.utf8).withUnsafeBytes { reader.header(name, $0) }
         }
     }
-    let (traits, splices) = bytes.withUnsafeBytes { reader.read(root, tokens: 1, parser: parser, text: $0) }
+    let (traits, splices) = bytes.withUnsafeBytes {
+        reader.read(JSONLookup(root), tokens: 1, parser: parser, text: $0)
+    }
     withExtendedLifetime(parser) {}
     var rest: [UInt8] = []
     var position = 0

@@ -30,7 +30,7 @@ struct PromptWalk {
         self.probes = probes
     }
 
-    mutating func read(_ root: JSONValue, _ dialect: Dialect) {
+    mutating func read(_ root: JSONLookup, _ dialect: Dialect) {
         if let tools = root.member("tools") { tools.forEachElement { tool($0) } }
         var format: JSONValue?
         switch dialect {

@@ -75,7 +75,7 @@ package struct RequestReader {
     ///
     /// - Returns: the traits, and the changes that take tags out of the prompt, in the order of their offsets.
     package mutating func read(
-        _ root: JSONValue, tokens: Int, parser: JSONParser, text: UnsafeRawBufferPointer
+        _ root: JSONLookup, tokens: Int, parser: JSONParser, text: UnsafeRawBufferPointer
     ) -> (RequestTraits, [Splice]) {
         traits.tokens = tokens
         var walk = PromptWalk(probes: probes)
@@ -112,7 +112,7 @@ package struct RequestReader {
         return (traits, removals)
     }
 
-    private mutating func effort(_ root: JSONValue) {
+    private mutating func effort(_ root: JSONLookup) {
         let said =
             root.member("reasoning_effort") ?? root.member("reasoning")?.member("effort")
             ?? root.member("output_config")?.member("effort")
