@@ -5,13 +5,21 @@ Source: RFC 9112 §9.3 (persistence, pipelining), RFC 9112 §6.3 (HTTP/1.0 has n
 """
 
 import pathlib
+import re
 import tempfile
+import time
 
 from dialects import CHAT, DIALECTS
 from harness import Case, Stack, Upstream, provider, wait_for
 from parallel import Background
 from scripted import Pause, whole
 from wire import JSON_TYPE, Wire, encoded, get, post, post_bytes, request_bytes
+
+
+def sleeps(pid):
+    """How often a process has waited for something."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE).group(1))
 
 
 class Connections(Case):
@@ -21,9 +29,10 @@ class Connections(Case):
         folder = cls.enterClassContext(tempfile.TemporaryDirectory())
         cls.path = str(pathlib.Path(folder, "ccr.sock"))
         cls.stack = cls.enterClassContext(
-            Stack(provider("up", cls.up.url + "/v1", ["m", "slow", "number"]), SOCKET=cls.path)
+            Stack(provider("up", cls.up.url + "/v1", ["m", "slow", "slower", "number"]), SOCKET=cls.path)
         )
         cls.up.scripts["slow"] = whole(b'{"id":"slow"}', before=[Pause(0.2)])
+        cls.up.scripts["slower"] = whole(b'{"id":"slower"}', before=[Pause(2)])
         cls.up.scripts["number"] = lambda request: whole(request.body)
 
     def test_many_requests_on_one_connection(self):
@@ -68,12 +77,29 @@ class Connections(Case):
         body = b'{"model":"number","n":1}'
         with Wire(self.stack.port) as wire:
             for _ in range(5):
-                wire.send(request_bytes("POST", CHAT.path, b'{"model":"slow"}', [JSON_TYPE]))
-                count = len(self.up.seen("slow"))
-                wait_for("the request at the upstream", 3, lambda: len(self.up.seen("slow")) >= count)
+                self.ask_slowly(wire, "slow")
                 wire.send(request_bytes("POST", CHAT.path, body, [JSON_TYPE]))
                 self.assertEqual(wire.read_answer().body, b'{"id":"slow"}')
                 self.assertEqual(wire.read_answer().body, body)
+
+    def test_a_request_that_comes_in_pieces_during_an_answer_does_not_wake_front(self):
+        raw = request_bytes("POST", CHAT.path, b'{"model":"number","n":1}', [JSON_TYPE])
+        front = self.stack.child("front")
+        with Wire(self.stack.port) as wire:
+            self.ask_slowly(wire, "slower")
+            before = sleeps(front)
+            for i in range(len(raw)):
+                wire.send(raw[i : i + 1])
+                time.sleep(0.002)
+            self.assertLess(sleeps(front) - before, len(raw) / 3)
+            self.assertEqual(wire.read_answer().body, b'{"id":"slower"}')
+            self.assertEqual(wire.read_answer().body, b'{"model":"number","n":1}')
+
+    def ask_slowly(self, wire, model):
+        """Sends a request; returns when the upstream, which takes its time, has it."""
+        count = len(self.up.seen(model)) + 1
+        wire.send(request_bytes("POST", CHAT.path, encoded({"model": model}), [JSON_TYPE]))
+        wait_for("the request at the upstream", 3, lambda: len(self.up.seen(model)) == count)
 
     def test_a_request_behind_a_running_stream_waits(self):
         raw = post_bytes(CHAT.path, CHAT.request("m"))
