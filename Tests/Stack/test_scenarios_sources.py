@@ -212,9 +212,13 @@ class Programs(Scenario):
         self.assertLess(time.monotonic() - began, 4)
         wait_for("its end", 3, lambda: not exists(pid))
         # One that ends and leaves somebody behind that holds its output.
-        refresher, _ = self.once(f"sh -c 'echo $$ > {marker}; exec sleep 60' &\necho canary-t", "static")
+        left = self.refresher.out / "left"
+        refresher, _ = self.once(
+            f"sh -c 'echo $$ > {left}; exec sleep 60' &\nuntil [ -s {left} ]; do sleep 0.01; done\necho canary-t",
+            "static",
+        )
         self.assertEqual(refresher.token(), "canary-t")
-        wait_for("the end of what was left", 3, lambda: not exists(int(marker.read_text())))
+        wait_for("the end of what was left", 3, lambda: not exists(int(left.read_text())))
 
     def test_g3_each_way_to_fail_has_its_class(self):
         for text, state, part in [
