@@ -36,20 +36,13 @@ def failed_probes(row):
 # Tests of which the worst round counts.
 WORST = ["idle5000", "idle-pss", "abort", "translate-short", "translate-long", "quirks"]
 
-class Scaled:
-    """A limit for a host on which a peer takes `usual` in the same test; where it takes longer, the limit is as much higher."""
-
-    def __init__(self, limit, peer, usual):
-        self.limit, self.peer, self.usual = limit, peer, usual
-
-
-# (title, unit, test, reader, limit). A test is ccr's, or a pair of system and test. A limit is a number, Scaled, ">=" and a
+# (title, unit, test, reader, limit). A test is ccr's, or a pair of system and test. A limit is a number, ">=" and a
 # number, or (factor, peer, added): factor * value + added, where peer is a system in the same test or a pair of system and
 # test.
 TARGETS = [
-    ("CPU per request, 16 connections", "us", "ns-c16", field("cpu_ms_per_req", scale=1000), Scaled(45, "nginx", 17)),
+    ("CPU per request, 16 connections", "us", "ns-c16", field("cpu_ms_per_req", scale=1000), 45),
     ("CPU that 20 rules and 10 providers add", "us", "routing", field("added_ns", "median", scale=1e-3), 3),
-    ("CPU per request with a 2 MB body", "ms", "b2m-c1", field("cpu_ms_per_req"), Scaled(1.2, "nginx", 1.4)),
+    ("CPU per request with a 2 MB body", "ms", "b2m-c1", field("cpu_ms_per_req"), 1.2),
     ("CPU per stream that asks with 2 MB", "ms", "stream2m-c1", field("cpu_ms_per_req"), (1.25, ("ccr", "b2m-c1"), 0)),
     ("latency p50, 1 connection", "us", "ns-c1", field("lat_us", "p50"), (1.4, "nginx", 0)),
     ("CPU per chunk, burst of 64 streams", "us", "sse64-burst", field("cpu_us_per_chunk"), (1.5, "nginx", 0)),
@@ -157,12 +150,6 @@ def rows_of_table(rows):
             text = f"{factor:g} x {peer}" if factor != 1 else peer
             text += f" + {added:g} {unit}" if added else ""
             text = f"<= {text} = {number(bound, unit)}"
-        elif isinstance(limit, Scaled):
-            other = value[limit.peer]
-            bound = limit.limit * max(1, (other or 0) / limit.usual)
-            text = f"<= {limit.limit:g} {unit}"
-            if bound > limit.limit:
-                text += f" x {limit.peer} / {limit.usual:g} {unit} = {number(bound, unit)}"
         elif isinstance(limit, str):
             bound, text = float(limit.removeprefix(">=")), f"{limit} {unit}"
         else:
