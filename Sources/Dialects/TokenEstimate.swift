@@ -60,7 +60,7 @@ package struct TokenEstimate: Equatable, Sendable {
         }
         var members = object.members
         while let (name, member) = members.nextKey() {
-            writtenBytes += name.writtenBytes?.count ?? 0
+            writtenBytes += name.writtenCount
             sixteenths += 8
             if member.isString {
                 addText(member) { holdsMedia(at: name) }
@@ -81,17 +81,18 @@ package struct TokenEstimate: Equatable, Sendable {
             || name.isString("input_audio")
     }
 
+    @inline(__always)
     private mutating func addText(_ text: JSONValue, inMedia: () -> Bool) {
-        guard let written = text.writtenBytes else { return }
-        if written.count > TokenEstimate.mediaBytes, TokenEstimate.isDense(written), inMedia() {
+        let count = text.writtenCount
+        if count > TokenEstimate.mediaBytes, TokenEstimate.isDense(text), inMedia() {
             sixteenths += TokenEstimate.mediaTokens * 16
         } else {
-            writtenBytes += written.count
+            writtenBytes += count
         }
     }
 
     /// Whether the beginning of a text has no space, as base64 and data URLs have none.
-    private static func isDense(_ text: UnsafeRawBufferPointer) -> Bool {
-        text.prefix(mediaBytes).allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    private static func isDense(_ text: JSONValue) -> Bool {
+        text.writtenBytes?.prefix(mediaBytes).allSatisfy { $0 > 0x20 && $0 < 0x7F } ?? false
     }
 }

@@ -5,15 +5,16 @@
 
 import Bytes
 
-/// A token is named by its number among the document's tokens.
+/// A token is named by its number among the document's tokens. What values need is inlined into other targets.
+@usableFromInline
 struct JSONIndex {
     /// The document; its owner keeps it in place.
-    private(set) var text = UnsafeRawBufferPointer(start: nil, count: 0)
+    @usableFromInline private(set) var text = UnsafeRawBufferPointer(start: nil, count: 0)
     /// By token, the offset of its first byte; behind the last token stands the length of the text.
-    private var offsets: UnsafePointer<UInt32>
+    @usableFromInline private(set) var offsets: UnsafePointer<UInt32>
     private(set) var count = 0
     /// By the token that opens an array or object, the token that closes it. Written for those tokens only.
-    private var closings: UnsafeMutablePointer<UInt32>
+    @usableFromInline private(set) var closings: UnsafeMutablePointer<UInt32>
     private var closingCapacity = 0
     /// At least one string holds an escape, so that what is written may not be what is meant.
     private(set) var hasEscapes = false
@@ -70,26 +71,40 @@ struct JSONIndex {
 
     // MARK: - Tokens
 
-    @inline(__always)
+    @inlinable @inline(__always)
     func offset(_ token: Int) -> Int { Int(offsets[token]) }
 
     /// The first byte of a token, which tells its kind.
-    @inline(__always)
+    @inlinable @inline(__always)
     func byte(_ token: Int) -> UInt8 {
         text.baseAddress.unsafelyUnwrapped.load(fromByteOffset: offset(token), as: UInt8.self)
     }
 
+    /// The first letter of the string at `token` as it is written; the quote of an empty one.
+    @inlinable @inline(__always)
+    func letter(_ token: Int) -> UInt8 {
+        text.baseAddress.unsafelyUnwrapped.load(fromByteOffset: offset(token) + 1, as: UInt8.self)
+    }
+
     /// The token that closes the array or object that `token` opens.
-    @inline(__always)
+    @inlinable @inline(__always)
     func closing(_ token: Int) -> Int { Int(closings[token]) }
 
     /// The token behind the value that begins at `token`.
-    @inline(__always)
+    @inlinable @inline(__always)
     func next(_ token: Int) -> Int { JSONIndex.opens(byte(token)) ? closing(token) + 1 : token + 1 }
 
     /// `{` and `[` differ in one bit, like a letter's case.
-    @inline(__always)
+    @inlinable @inline(__always)
     static func opens(_ byte: UInt8) -> Bool { byte | 0x20 == UInt8(ascii: "{") }
+
+    /// Whether the string at `token` is the name of a member.
+    @inline(__always)
+    func isName(_ token: Int) -> Bool { token + 1 < count && byte(token + 1) == ASCII.colon }
+
+    /// The text behind the opening quote of the string at `token`.
+    @inline(__always)
+    func rest(_ token: Int) -> UnsafeRawBufferPointer { text.slice((offset(token) + 1)..<text.count) }
 
     /// What is written between the quotes of the string at `token`.
     @inline(__always)
@@ -97,6 +112,10 @@ struct JSONIndex {
         let start = offset(token) + 1
         return UnsafeRawBufferPointer(rebasing: text[start..<(endOfString(token) - 1)])
     }
+
+    /// How many bytes are written between the quotes of the string at `token`.
+    @inlinable @inline(__always)
+    func writtenCount(_ token: Int) -> Int { endOfString(token) - offset(token) - 2 }
 
     /// The bytes of the value that begins at `token`; of a string with its quotes.
     func range(_ token: Int) -> Range<Int> {
@@ -112,10 +131,11 @@ struct JSONIndex {
     }
 
     /// Between a string and the token behind it is white space only.
-    @inline(__always)
-    private func endOfString(_ token: Int) -> Int {
+    @inlinable @inline(__always)
+    func endOfString(_ token: Int) -> Int {
+        let base = text.baseAddress.unsafelyUnwrapped
         var end = offset(token + 1)
-        while text[end - 1] != UInt8(ascii: "\"") { end -= 1 }
+        while base.load(fromByteOffset: end - 1, as: UInt8.self) != UInt8(ascii: "\"") { end -= 1 }
         return end
     }
 
@@ -178,7 +198,7 @@ struct JSONIndex {
                     open[depth] = UInt32(token)
                     depth += 1
                     token += 1
-                    guard opening == UInt8(ascii: "[") || isName(&token) else { return .malformed }
+                    guard opening == UInt8(ascii: "[") || passName(&token) else { return .malformed }
                     continue
                 }
             case let first:
@@ -191,7 +211,7 @@ struct JSONIndex {
                 let opening = Int(open[depth - 1])
                 if byte(token) == UInt8(ascii: ",") {
                     token += 1
-                    guard byte(opening) == UInt8(ascii: "[") || isName(&token) else { return .malformed }
+                    guard byte(opening) == UInt8(ascii: "[") || passName(&token) else { return .malformed }
                     isFollowed = true
                 } else {
                     // The closing brackets stand two behind the opening ones in ASCII.
@@ -207,9 +227,8 @@ struct JSONIndex {
 
     /// Passes a member's name and the colon behind it.
     @inline(__always)
-    private func isName(_ token: inout Int) -> Bool {
-        guard token + 1 < count, byte(token) == UInt8(ascii: "\""), byte(token + 1) == UInt8(ascii: ":")
-        else { return false }
+    private func passName(_ token: inout Int) -> Bool {
+        guard token < count, byte(token) == ASCII.quote, isName(token) else { return false }
         token += 2
         return true
     }

@@ -100,12 +100,18 @@ package final class JSONParser {
     /// How long the strings of the last document are.
     package var lengths: JSONLengths { index.pointee.lengths }
 
-    /// Whether any string of the last document, member names included, begins with one of two prefixes, which hold
-    /// nothing that must be escaped.
+    /// Whether any string of the last document begins with one of two prefixes, which hold nothing that must be escaped.
+    /// Names of members are not looked at.
     package func holdsString(withPrefix first: StaticString, or second: StaticString) -> Bool {
-        for token in 0..<index.pointee.count {
-            let value = JSONValue(index: index, token: token)
-            if value.hasPrefix(first) || value.hasPrefix(second) { return true }
+        let document = index.pointee
+        for token in 0..<document.count where document.byte(token) == ASCII.quote {
+            switch document.letter(token) {
+            case first.utf8Start[0], second.utf8Start[0], ASCII.backslash:
+                if document.isName(token) { continue }
+                let value = JSONValue(index: index, token: token)
+                if value.hasPrefix(first) || value.hasPrefix(second) { return true }
+            default: break
+            }
         }
         return false
     }

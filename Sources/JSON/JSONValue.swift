@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value of a parsed document: where it begins. What it holds is read from the text when it is asked for.
+// A value of a parsed document: where it begins. What it holds is read from the text when it is asked for. What walks over
+// whole documents ask of each value is inlined into other targets.
 // Source: RFC 8259.
 
 import Bytes
+import Glibc
 
 /// One JSON value: a view, valid until its parser's next parse or release, while the text stays in place.
 package struct JSONValue {
@@ -15,12 +17,20 @@ package struct JSONValue {
         case null
     }
 
-    let index: UnsafeMutablePointer<JSONIndex>
+    @usableFromInline let index: UnsafeMutablePointer<JSONIndex>
     /// Its first token.
-    let token: Int
+    @usableFromInline let token: Int
 
-    private var first: UInt8 { index.pointee.byte(token) }
+    @inlinable @inline(__always)
+    init(index: UnsafeMutablePointer<JSONIndex>, token: Int) {
+        self.index = index
+        self.token = token
+    }
 
+    @inlinable @inline(__always)
+    var first: UInt8 { index.pointee.byte(token) }
+
+    @inlinable
     package var kind: Kind {
         switch first {
         case UInt8(ascii: "{"): .object
@@ -32,10 +42,10 @@ package struct JSONValue {
         }
     }
 
-    package var isObject: Bool { first == UInt8(ascii: "{") }
-    package var isArray: Bool { first == UInt8(ascii: "[") }
-    package var isString: Bool { first == UInt8(ascii: "\"") }
-    package var isNull: Bool { first == UInt8(ascii: "n") }
+    @inlinable @inline(__always) package var isObject: Bool { first == UInt8(ascii: "{") }
+    @inlinable @inline(__always) package var isArray: Bool { first == UInt8(ascii: "[") }
+    @inlinable @inline(__always) package var isString: Bool { first == UInt8(ascii: "\"") }
+    @inlinable @inline(__always) package var isNull: Bool { first == UInt8(ascii: "n") }
 
     // MARK: - Strings
 
@@ -43,6 +53,10 @@ package struct JSONValue {
     package var writtenBytes: UnsafeRawBufferPointer? {
         first == UInt8(ascii: "\"") ? index.pointee.written(token) : nil
     }
+
+    /// How many bytes are written between a string's quotes; 0 for anything else.
+    @inlinable @inline(__always)
+    package var writtenCount: Int { isString ? index.pointee.writtenCount(token) : 0 }
 
     /// The decoded bytes of a string, always valid UTF-8; nil for anything else. With escapes it costs a pass and memory
     /// that is kept as long as the document.
@@ -61,40 +75,65 @@ package struct JSONValue {
     }
 
     /// Whether the value is exactly this string, which holds nothing that must be escaped.
-    @inline(__always)
+    @inlinable @inline(__always)
     package func isString(_ text: StaticString) -> Bool { mayBegin(with: text) && equals(text) }
 
     /// Whether the value is a string that begins with `prefix`, which holds nothing that must be escaped.
-    @inline(__always)
+    @inlinable @inline(__always)
     package func hasPrefix(_ prefix: StaticString) -> Bool { mayBegin(with: prefix) && begins(with: prefix) }
 
     /// The first letter of a string as it is written; the quote of an empty one.
-    @inline(__always)
-    var firstLetter: UInt8 { index.pointee.text[index.pointee.offset(token) + 1] }
+    @inlinable @inline(__always)
+    var firstLetter: UInt8 { index.pointee.letter(token) }
 
     /// Whether this is a string whose first letter is that of `text`, or an escape: most have another one, which is seen
     /// without looking for their end.
-    @inline(__always)
-    private func mayBegin(with text: StaticString) -> Bool {
+    @inlinable @inline(__always)
+    func mayBegin(with text: StaticString) -> Bool {
         guard isString else { return false }
         let letter = firstLetter
         return letter == text.utf8Start[0] || letter == ASCII.backslash || text.utf8CodeUnitCount == 0
     }
 
-    private func equals(_ text: StaticString) -> Bool {
-        switch index.pointee.written(token).matches(text) {
-        case .no: false
-        case .prefix(let rest): rest == 0
+    @usableFromInline
+    func equals(_ text: StaticString) -> Bool {
+        switch beginning(text) {
+        case .other: false
+        case .same(let next): next == ASCII.quote
         case .escaped: stringBytes?.equals(text) == true
         }
     }
 
-    private func begins(with prefix: StaticString) -> Bool {
-        switch index.pointee.written(token).matches(prefix) {
-        case .no: false
-        case .prefix: true
+    @usableFromInline
+    func begins(with prefix: StaticString) -> Bool {
+        switch beginning(prefix) {
+        case .other: false
+        case .same: true
         case .escaped: stringPrefix(prefix.utf8CodeUnitCount)?.hasPrefix(prefix) == true
         }
+    }
+
+    /// How the beginning of a string compares with a text that holds nothing that must be escaped.
+    private enum Beginning {
+        case other
+        /// As it is written; with the byte behind it.
+        case same(UInt8)
+        /// An escape stands where they differ first.
+        case escaped
+    }
+
+    /// Compares a string as it is written, without looking for its end: that differs from all that `text` may hold.
+    @inline(__always)
+    private func beginning(_ text: StaticString) -> Beginning {
+        let expected = text.utf8Start
+        let size = text.utf8CodeUnitCount
+        let written = index.pointee.rest(token)
+        if written.count > size, memcmp(written.baseAddress.unsafelyUnwrapped, expected, size) == 0 {
+            return .same(written[size])
+        }
+        var place = 0
+        while written[place] == expected[place] { place += 1 }
+        return written[place] == ASCII.backslash ? .escaped : .other
     }
 
     /// Whether the value is a string with `text` in it, which is printable ASCII that need not be escaped.
@@ -137,6 +176,20 @@ package struct JSONValue {
         return nil
     }
 
+    /// The values of two members as `member` has them, found in one pass.
+    package func members(_ first: StaticString, _ second: StaticString) -> (JSONValue?, JSONValue?) {
+        var found: (JSONValue?, JSONValue?) = (nil, nil)
+        var members = members
+        while found.0 == nil || found.1 == nil, let (key, value) = members.nextKey() {
+            if found.0 == nil, key.isString(first) {
+                found.0 = value
+            } else if found.1 == nil, key.isString(second) {
+                found.1 = value
+            }
+        }
+        return found
+    }
+
     /// How many members or elements, counted one by one; 0 for a scalar.
     package var count: Int {
         switch kind {
@@ -147,11 +200,13 @@ package struct JSONValue {
     }
 
     /// The members of an object in their order; empty for anything else.
+    @inlinable @inline(__always)
     package var members: JSONMembers {
         JSONMembers(index: index, token: token + 1, end: isObject ? index.pointee.closing(token) : token + 1)
     }
 
     /// The elements of an array; empty for anything else.
+    @inlinable @inline(__always)
     package var elements: JSONElements {
         JSONElements(index: index, token: token + 1, end: isArray ? index.pointee.closing(token) : token + 1)
     }
@@ -169,10 +224,15 @@ package struct JSONValue {
 
 /// The members of an object.
 package struct JSONMembers: Sequence, IteratorProtocol {
-    fileprivate let index: UnsafeMutablePointer<JSONIndex>
+    @usableFromInline let index: UnsafeMutablePointer<JSONIndex>
     /// The next name, or the closing brace.
-    fileprivate var token: Int
-    fileprivate let end: Int
+    @usableFromInline var token: Int
+    @usableFromInline let end: Int
+
+    @inlinable @inline(__always)
+    init(index: UnsafeMutablePointer<JSONIndex>, token: Int, end: Int) {
+        (self.index, self.token, self.end) = (index, token, end)
+    }
 
     package mutating func next() -> (key: UnsafeRawBufferPointer, value: JSONValue)? {
         guard let (key, value) = nextKey() else { return nil }
@@ -180,6 +240,7 @@ package struct JSONMembers: Sequence, IteratorProtocol {
     }
 
     /// The next member with its name as a value, which is not decoded.
+    @inlinable @inline(__always)
     package mutating func nextKey() -> (key: JSONValue, value: JSONValue)? {
         guard token < end else { return nil }
         let key = JSONValue(index: index, token: token)
@@ -192,37 +253,21 @@ package struct JSONMembers: Sequence, IteratorProtocol {
 
 /// The elements of an array.
 package struct JSONElements: Sequence, IteratorProtocol {
-    fileprivate let index: UnsafeMutablePointer<JSONIndex>
+    @usableFromInline let index: UnsafeMutablePointer<JSONIndex>
     /// The next element, or the closing bracket.
-    fileprivate var token: Int
-    fileprivate let end: Int
+    @usableFromInline var token: Int
+    @usableFromInline let end: Int
 
+    @inlinable @inline(__always)
+    init(index: UnsafeMutablePointer<JSONIndex>, token: Int, end: Int) {
+        (self.index, self.token, self.end) = (index, token, end)
+    }
+
+    @inlinable @inline(__always)
     package mutating func next() -> JSONValue? {
         guard token < end else { return nil }
         let value = JSONValue(index: index, token: token)
         token = Swift.min(index.pointee.next(token) + 1, end)
         return value
-    }
-}
-
-/// How a written string compares with a text that holds nothing that must be escaped.
-private enum Match {
-    case no
-    /// It begins with the text; behind that stand so many bytes.
-    case prefix(rest: Int)
-    /// An escape stands where they differ first.
-    case escaped
-}
-
-extension UnsafeRawBufferPointer {
-    @inline(__always)
-    fileprivate func matches(_ text: StaticString) -> Match {
-        let size = text.utf8CodeUnitCount
-        if hasPrefix(text) { return .prefix(rest: count - size) }
-        // An escaped byte takes two bytes at least, so a string that is not longer is another one.
-        guard count > size else { return .no }
-        var place = 0
-        while place < size, self[place] == text.utf8Start[place] { place += 1 }
-        return self[place] == ASCII.backslash ? .escaped : .no
     }
 }
