@@ -19,8 +19,8 @@ struct PromptWalk {
     private(set) var searchTag: (value: JSONValue, range: Range<Int>)?
 
     private var searchTools = 0
-    /// The texts of the last user message.
-    private var lastTexts: [JSONValue] = []
+    /// The content of the last user message.
+    private var lastContent: JSONValue?
     private var messageCount = 0
 
     /// Messages at the beginning of the conversation whose texts may begin with the tag of a subagent.
@@ -36,10 +36,10 @@ struct PromptWalk {
         switch dialect {
         case .messages:
             system(root.member("system"))
-            root.member("messages")?.forEachElement { message($0, content: $0.member("content")) }
+            root.member("messages")?.forEachElement { message($0, "content") }
             format = root.member("output_config")?.member("format") ?? root.member("output_format")
         case .chat:
-            root.member("messages")?.forEachElement { message($0, content: $0.member("content")) }
+            root.member("messages")?.forEachElement { message($0, "content") }
             format = root.member("response_format")
         case .responses:
             system(root.member("instructions"))
@@ -47,7 +47,7 @@ struct PromptWalk {
             format = root.member("text")?.member("format")
         case .gemini:
             system(root.member("systemInstruction")?.member("parts"))
-            root.member("contents")?.forEachElement { message($0, content: $0.member("parts")) }
+            root.member("contents")?.forEachElement { message($0, "parts") }
             wantsSchema =
                 root.member("generationConfig").map {
                     $0.member("responseSchema") != nil || $0.member("responseJsonSchema") != nil
@@ -61,22 +61,22 @@ struct PromptWalk {
     private mutating func responses(_ input: JSONValue?) {
         guard let input else { return }
         if input.kind == .string {
-            lastTexts = [input]
+            lastContent = input
             lookForAgentTag(input)
             return
         }
-        var isTrigger = false
+        var last: JSONValue?
         input.forEachElement { item in
-            isTrigger = item.member("type")?.isString("compaction_trigger") == true
-            if let content = item.member("content"), item.member("role") != nil {
-                message(item, content: content)
+            last = item
+            if case let (role?, content?) = item.members("role", "content") {
+                message(role: role, content: content)
             } else if let output = item.member("output"), output.isArray {
                 output.forEachElement { look($0) }
             } else if item.member("type")?.isString("additional_tools") == true {
                 item.member("tools")?.forEachElement { tool($0) }
             }
         }
-        if isTrigger { signs.insert(.compactionTrigger) }
+        if last?.member("type")?.isString("compaction_trigger") == true { signs.insert(.compactionTrigger) }
     }
 
     // MARK: - Tools and format
@@ -123,24 +123,26 @@ struct PromptWalk {
         }
     }
 
-    private mutating func message(_ message: JSONValue, content: JSONValue?) {
+    private mutating func message(_ message: JSONValue, _ contentName: StaticString) {
+        let (role, content) = message.members("role", contentName)
+        self.message(role: role, content: content)
+    }
+
+    private mutating func message(role: JSONValue?, content: JSONValue?) {
         messageCount += 1
         guard let content else { return }
-        let role = message.member("role")
         // Gemini's first message need not say whose it is.
         let isUser = role?.isString("user") ?? true
         let isTrusted =
             messageCount <= Self.taggedMessages
             && (isUser || role?.isString("system") == true || role?.isString("developer") == true)
-        if isUser { lastTexts.removeAll(keepingCapacity: true) }
-        if content.kind == .string {
-            if isUser { lastTexts.append(content) }
+        if isUser { lastContent = content }
+        if content.isString {
             if isTrusted { lookForAgentTag(content) }
             return
         }
         content.forEachElement { part in
             if let text = part.member("text") {
-                if isUser { lastTexts.append(text) }
                 if isTrusted { lookForAgentTag(text) }
             } else {
                 look(part)
@@ -177,8 +179,11 @@ struct PromptWalk {
     }
 
     private mutating func lookAtLastTexts() {
+        guard let lastContent else { return }
+        let texts =
+            lastContent.isString ? [lastContent] : lastContent.elements.compactMap { $0.member("text") }
         if probes.readsSearchTags {
-            for value in lastTexts where searchTag == nil {
+            for value in texts where searchTag == nil {
                 guard let written = value.writtenBytes, PromptTag.mayHoldSearch(written),
                     let text = value.stringBytes, let range = PromptTag.search(in: text)
                 else { continue }
@@ -186,7 +191,7 @@ struct PromptWalk {
             }
         }
         // Results of tools that quote the demand are no texts of the message.
-        if let text = lastTexts.last, text.contains("<analysis>"), text.contains("<summary>") {
+        if let text = texts.last, text.contains("<analysis>"), text.contains("<summary>") {
             signs.insert(.summaryDemand)
         }
     }
