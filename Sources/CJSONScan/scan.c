@@ -24,8 +24,11 @@ enum {
     width = 64,
     /// Blocks that are looked at before what is rare in them; a bit each in 64.
     batch = 64,
-    /// Tokens that are noted without a branch in between.
-    at_once = 8,
+    /// Tokens of a block that are noted without a branch in between, and `\uXXXX` of one, which are fewer.
+    token_step = 8,
+    unit_step = 3,
+    /// `\uXXXX` that are looked at at once, of four digits each.
+    lanes = width / 4,
 };
 
 typedef uint8_t block_bytes __attribute__((ext_vector_type(width)));
@@ -75,7 +78,8 @@ static inline int32_t code_unit(const uint8_t *digits, const uint8_t *end) {
         return -1;
     }
     // The sign of one that is none stays.
-    return digit_value(digits[0]) << 12 | digit_value(digits[1]) << 8 | digit_value(digits[2]) << 4 | digit_value(digits[3]);
+    return digit_value(digits[0]) * 0x1000 | digit_value(digits[1]) * 0x100 | digit_value(digits[2]) * 0x10
+        | digit_value(digits[3]);
 }
 
 static inline bool is_surrogate(int32_t unit) { return (unit & 0xF800) == 0xD800; }
@@ -114,28 +118,39 @@ static inline bool check_unit(
     return true;
 }
 
-/// Looks at the `\uXXXX` of a block whose `u` are the bits of `units`. What stands across its end, and what halves of pairs
-/// and ASCII by its number need, is looked at one by one.
+/// Looks at every `\uXXXX` whose `u` is at one of `places`: 16 at a time, and what halves of pairs and ASCII by its number need
+/// one by one.
 static ALWAYS_INLINE bool check_units(
-    uint64_t units, const uint8_t *block, const uint8_t *text, size_t start, const uint8_t *end, ccr_json_scan *found) {
-    block_bytes content = content_of(block);
-    block_bytes letters = content | 0x20;
-    uint64_t digits = BITS((content - (block_bytes)'0' < (block_bytes)10) | (letters - (block_bytes)'a' < (block_bytes)6));
-    uint64_t zeros = BITS(content == (block_bytes)'0');
-    uint64_t below_8 = BITS((content & (block_bytes)0xF8) == (block_bytes)'0');
-    uint64_t surrogates = BITS(letters == (block_bytes)'d') >> 1 & ~(below_8 >> 2);
-    uint64_t ascii = zeros >> 1 & zeros >> 2 & below_8 >> 3;
-    uint64_t within = units & UINT64_MAX >> 4;
-    bool is_valid = !(within & ~(digits >> 1 & digits >> 2 & digits >> 3 & digits >> 4));
-    uint64_t single = units & ~(within & ~(surrogates | ascii));
-    uint64_t of_two = units & ~single & zeros >> 1 & below_8 >> 2;
-    size_t twos = (size_t)__builtin_popcountll(of_two);
-    size_t threes = (size_t)__builtin_popcountll(units & ~single & ~of_two);
-    found->excess += 3 * twos + 2 * threes;
-    found->foreign += 2 * twos + 3 * threes;
-    while (single) {
-        is_valid &= check_unit(text, text + start + __builtin_ctzll(single), end, found);
-        single &= single - 1;
+    const uint32_t *places, size_t count, const uint8_t *text, size_t size, ccr_json_scan *found) {
+    // The first of four bits each.
+    const uint64_t every = 0x1111111111111111;
+    bool is_valid = true;
+    for (; count > 0; count -= count < lanes ? count : lanes, places += lanes) {
+        size_t used = count < lanes ? count : lanes;
+        uint32_t written[lanes] = {0};
+        for (size_t lane = 0; lane < used; lane++) {
+            // What is cut off stays zero, which is no digit.
+            if (size - places[lane] > sizeof *written) {
+                memcpy(written + lane, text + places[lane] + 1, sizeof *written);
+            }
+        }
+        block_bytes content = content_of(written);
+        block_bytes letters = content | 0x20;
+        uint64_t digits = BITS((content - (block_bytes)'0' < (block_bytes)10) | (letters - (block_bytes)'a' < (block_bytes)6));
+        uint64_t zeros = BITS(content == (block_bytes)'0');
+        uint64_t below_8 = BITS((content & (block_bytes)0xF8) == (block_bytes)'0');
+        uint64_t surrogates = BITS(letters == (block_bytes)'d') & ~(below_8 >> 1) & every;
+        uint64_t ascii = zeros & zeros >> 1 & below_8 >> 2 & every;
+        uint64_t units = every >> 4 * (lanes - used);
+        is_valid &= !(units & ~(digits & digits >> 1 & digits >> 2 & digits >> 3));
+        uint64_t of_two = zeros & below_8 >> 1 & every & ~ascii;
+        size_t twos = (size_t)__builtin_popcountll(of_two);
+        size_t threes = used - twos - (size_t)__builtin_popcountll(surrogates | ascii);
+        found->excess += 3 * twos + 2 * threes;
+        found->foreign += 2 * twos + 3 * threes;
+        for (uint64_t single = (surrogates | ascii) & units; single; single &= single - 1) {
+            is_valid &= check_unit(text, text + places[__builtin_ctzll(single) / 4], text + size, found);
+        }
     }
     return is_valid;
 }
@@ -158,7 +173,7 @@ static inline uint64_t prefix_xor(uint64_t bits) {
 
 /// Room for the tokens of `blocks` blocks, for those that `take_tokens` writes behind them and for the end.
 static bool reserve(ccr_json_scan *self, size_t blocks) {
-    if (self->capacity - self->count > blocks * width + at_once) {
+    if (self->capacity - self->count > blocks * width + token_step) {
         return true;
     }
     size_t capacity = self->capacity * 2 + 2 * batch * width;
@@ -169,6 +184,17 @@ static bool reserve(ccr_json_scan *self, size_t blocks) {
     self->offsets = offsets;
     self->capacity = capacity;
     return true;
+}
+
+/// Notes the places of the bits of a block in a text, `step` at a time; what is noted behind the last one, the next ones
+/// overwrite.
+static ALWAYS_INLINE void note(uint64_t bits, size_t position, uint32_t *places, int step) {
+    for (; bits; places += step) {
+        for (int place = 0; place < step; place++) {
+            places[place] = (uint32_t)position + (bits ? (uint32_t)__builtin_ctzll(bits) : 0);
+            bits &= bits - 1;
+        }
+    }
 }
 
 /// Notes where the tokens of the block at `position` begin, of which at least one byte is not inside of a string.
@@ -186,23 +212,8 @@ static ALWAYS_INLINE void take_tokens(
     uint64_t follows = plain << 1 | self->after_plain;
     self->after_plain = plain >> 63;
     uint64_t starts = (marks | (others & ~follows)) & ~(inside ^ quotes);
-    uint32_t *next = self->offsets + self->count;
+    note(starts, position, self->offsets + self->count, token_step);
     self->count += (size_t)__builtin_popcountll(starts);
-    // Up to seven more than there are, which the next ones overwrite.
-    for (; starts; next += at_once) {
-        for (int place = 0; place < at_once; place++) {
-            next[place] = (uint32_t)position + (starts ? (uint32_t)__builtin_ctzll(starts) : 0);
-            starts &= starts - 1;
-        }
-    }
-}
-
-/// Looks at the block's escapes whose letters are the bits of `rare`.
-static ALWAYS_INLINE bool check_rare(
-    uint64_t rare, const uint8_t *block, const uint8_t *text, size_t position, const uint8_t *end, ccr_json_scan *found) {
-    uint64_t units = rare & BITS(content_of(block) == (block_bytes)'u');
-    return (!units || check_units(units, block, text, position, end, found))
-        && (rare == units || !strangers(rare & ~units, block));
 }
 
 /// The control characters of a block, which stand outside of strings only: there some are white space, and the others begin no
@@ -211,7 +222,7 @@ static ALWAYS_INLINE uint64_t controls(const uint8_t *block) { return BITS(conte
 
 /// Looks at the `count` blocks at `position`, at most `batch`.
 static ALWAYS_INLINE void scan_blocks(
-    ccr_json_scan *self, const uint8_t *blocks, size_t count, const uint8_t *text, const uint8_t *end) {
+    ccr_json_scan *self, const uint8_t *blocks, size_t count, const uint8_t *text, size_t size) {
     uint64_t rare[batch], quotes[batch];
     // By place in a block, the least byte of all blocks.
     block_bytes least = (block_bytes)0xFF;
@@ -236,11 +247,20 @@ static ALWAYS_INLINE void scan_blocks(
         with_quotes |= (uint64_t)(quotes[number] != 0) << number;
     }
     bool is_valid = true;
+    // A backslash and a letter each, in a text that is none.
+    uint32_t places[batch * width / 2 + unit_step];
+    size_t units_found = 0;
     for (; with_rare; with_rare &= with_rare - 1) {
         size_t number = (size_t)__builtin_ctzll(with_rare);
-        size_t offset = number * width;
-        is_valid &= check_rare(rare[number], blocks + offset, text, self->position + offset, end, self);
+        const uint8_t *block = blocks + number * width;
+        uint64_t units = rare[number] & BITS(content_of(block) == (block_bytes)'u');
+        if (rare[number] != units) {
+            is_valid &= !strangers(rare[number] & ~units, block);
+        }
+        note(units, self->position + number * width, places + units_found, unit_step);
+        units_found += (size_t)__builtin_popcountll(units);
     }
+    is_valid &= check_units(places, units_found, text, size, self);
     size_t controls_outside = 0;
     for (size_t number = 0; number < count; number++) {
         if (self->in_string) {
@@ -293,7 +313,7 @@ void ccr_json_scan_range(ccr_json_scan *self, const uint8_t *text, size_t size, 
             self->fault = ccr_json_out_of_memory;
             break;
         }
-        scan_blocks(self, blocks, count, text, text + size);
+        scan_blocks(self, blocks, count, text, size);
     }
 }
 

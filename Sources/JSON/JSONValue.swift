@@ -178,16 +178,18 @@ package struct JSONValue {
 
     /// The values of two members as `member` has them, found in one pass.
     package func members(_ first: StaticString, _ second: StaticString) -> (JSONValue?, JSONValue?) {
-        var found: (JSONValue?, JSONValue?) = (nil, nil)
+        var one: JSONValue?
+        var other: JSONValue?
         var members = members
-        while found.0 == nil || found.1 == nil, let (key, value) = members.nextKey() {
-            if found.0 == nil, key.isString(first) {
-                found.0 = value
-            } else if found.1 == nil, key.isString(second) {
-                found.1 = value
+        while let (key, value) = members.nextKey() {
+            if one == nil, key.isString(first) {
+                one = value
+            } else if other == nil, key.isString(second) {
+                other = value
             }
+            if one != nil, other != nil { break }
         }
-        return found
+        return (one, other)
     }
 
     /// How many members or elements, counted one by one; 0 for a scalar.
