@@ -85,6 +85,47 @@ import Testing
         }
     }
 
+    /// Places in a string that blocks of 64 bytes and groups of them cut differently.
+    private static let places = [0, 1] + Array(54...66) + Array(4_085...4_100) + [8_190, 20_000]
+
+    @Test(arguments: [
+        #"\u12G4"#, #"\u12"#, #"\u"#, #"\uu123"#, #"\q"#, "\u{1}", "\n", #"\\\x"#,
+        String(repeating: #"\u"#, count: 5_000),
+    ])
+    func `a wrong escape or a control character is found wherever it stands`(wrong: String) {
+        for place in Self.places {
+            let start = String(repeating: "x", count: place)
+            for end in ["\"]", "\(Self.padding)\",1]", "\(String(repeating: "y", count: 9_000))\"]"] {
+                #expect(throws: JSONError.self) { try parser.parse(Array("[\"\(start)\(wrong)\(end)".utf8)) }
+            }
+        }
+    }
+
+    @Test func `control characters that are white space may stand between long strings only`() throws {
+        for place in Self.places {
+            let long = String(repeating: "x", count: place)
+            let text = "[\n\t\"\(long)\",\r\n\"\(long)\"\n]"
+            #expect(try parser.parse(Array(text.utf8)).elements.map(\.string) == [long, long])
+        }
+    }
+
+    @Test(arguments: [
+        #"\u00e9"#, #"\u4e2d"#, #"\u001b"#, #"\u0041"#, #"\ud83d\ude00"#, #"\u07FF\u0800"#, #"\\u00e9"#,
+    ])
+    func `characters that are written by number count as what they are, however many there are`(
+        escape: String
+    ) throws {
+        for count in [1, 2, 3, 4, 15, 16, 17, 31, 33, 2_000] {
+            for place in 0..<8 {
+                let start = String(repeating: "x", count: place)
+                let text = "[\"\(start)\(String(repeating: escape, count: count))\"]"
+                let decoded = try #require(parser.parse(Array(text.utf8)).elements.map(\.string).first ?? nil)
+                #expect(parser.lengths.excess == text.utf8.count - 4 - decoded.utf8.count)
+                #expect(parser.lengths.foreign == decoded.utf8.count - decoded.utf8.count { $0 < 0x80 })
+            }
+        }
+    }
+
     @Test func `a document of very many tokens is read too`() {
         let text = Array("[\(String(repeating: "1,\"é\",", count: 150_000))2]".utf8)
         let scanner = JSONScanner()
