@@ -84,8 +84,8 @@ def options():
     )
     ap.add_argument("--all", action="store_true", help="the whole matrix, not only what the targets need")
     ap.add_argument("--systems", default="", metavar="NAME,...", help="of: " + " ".join(systems.NAMES))
-    ap.add_argument("--rounds", type=int, default=0, help="default 5 (1 with --quick)")
-    ap.add_argument("--secs", type=float, default=0, help="seconds per closed-loop test, default 2.5 (1.5)")
+    ap.add_argument("--rounds", type=int, default=0, help="default 6 (1 with --quick)")
+    ap.add_argument("--secs", type=float, default=0, help="seconds per closed-loop test, default 1.5")
     ap.add_argument("--ccr", default=str(ROOT / ".build/release/ccr"), help="the gateway's program")
     ap.add_argument(
         "--routing", default=str(ROOT / ".build/release/bench-routing"), help="the program of bench/routing"
@@ -97,8 +97,8 @@ def options():
     ap.add_argument("--proxy-cpu", default="1")
     ap.add_argument("--load-cpu", default="0")
     a = ap.parse_args()
-    a.rounds = a.rounds or (1 if a.quick else 5)
-    a.secs = a.secs or (1.5 if a.quick else 2.5)
+    a.rounds = a.rounds or (1 if a.quick else 6)
+    a.secs = a.secs or 1.5
     if (os.cpu_count() or 1) < 2:
         print("only one CPU here: systems and load share it, so latencies mean little")
         a.proxy_cpu = a.load_cpu = "0"
