@@ -155,12 +155,12 @@ static ALWAYS_INLINE bool check_units(
     return is_valid;
 }
 
-/// The bits of `escaped` whose bytes are no letters of escapes, `u` left out.
-static ALWAYS_INLINE uint64_t strangers(uint64_t escaped, const uint8_t *block) {
+/// The bits of `rare` whose bytes are no letters of escapes, `u` left out.
+static ALWAYS_INLINE uint64_t strangers(uint64_t rare, const uint8_t *block) {
     block_bytes content = content_of(block);
-    return escaped
-        & ~BITS((content == (block_bytes)'t') | (content == (block_bytes)'r') | (content == (block_bytes)'/')
-                | (content == (block_bytes)'b') | (content == (block_bytes)'f'));
+    return rare
+        & ~BITS((content == (block_bytes)'r') | (content == (block_bytes)'/') | (content == (block_bytes)'b')
+                | (content == (block_bytes)'f'));
 }
 
 /// One bit for every byte in which an odd number of the bits up to its own is set.
@@ -171,7 +171,7 @@ static inline uint64_t prefix_xor(uint64_t bits) {
     return bits;
 }
 
-/// Room for the tokens of `blocks` blocks, for those that `take_tokens` writes behind them and for the end.
+/// Room for the tokens of `blocks` blocks, for what `note` writes behind them and for the end.
 static bool reserve(ccr_json_scan *self, size_t blocks) {
     if (self->capacity - self->count > blocks * width + token_step) {
         return true;

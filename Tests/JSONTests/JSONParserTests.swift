@@ -230,6 +230,14 @@ import Testing
         #expect(!parser.holdsString(withPrefix: "ccr2:", or: "none"))
     }
 
+    @Test func `a name is no string that is held`() throws {
+        _ = try parse(#"{"ccr1:x":["none"],"\u0063cr1:":"ccr"}"#)
+        #expect(!parser.holdsString(withPrefix: "ccr1:", or: "ccr1:x"))
+        #expect(parser.holdsString(withPrefix: "ccr1:", or: "none"))
+        _ = try parse(#""ccr1:x""#)
+        #expect(parser.holdsString(withPrefix: "ccr1:", or: "none"))
+    }
+
     @Test func `the beginning of a string is decoded no further than asked`() throws {
         let long = String(repeating: #"a\n"#, count: 1000)
         let value = try #require(try parse("[\"\(long)\"]").elements.map { $0 }.first)
