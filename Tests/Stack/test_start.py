@@ -59,7 +59,9 @@ class Start(Case):
             started += [name] if name else []
         self.assertEqual(started[:3], ["front", "worker echo", "exporter"])
         self.assertEqual(sorted(started[3:]), [f"worker p{i}" for i in range(9)])
-        self.assertEqual((most, starting), (3, 0))
+        # Three, unless each was ready before the next one could be started.
+        self.assertIn(most, (2, 3))
+        self.assertEqual(starting, 0)
 
     def test_a_configuration_that_is_not_there(self):
         gateway = Gateway()
