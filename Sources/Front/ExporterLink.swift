@@ -69,7 +69,7 @@ final class ExporterLink {
 
     private func timeIsUp() {
         isArmed = false
-        if let onFinished, queue.count > 0, channel != nil {
+        if let onFinished, queue.count > 0 {
             // The last acknowledgement did not come in time; the records are lost with this process.
             front.journal.log(.warning, .storeTrouble, "\(queue.count) usage records were not acknowledged")
             onFinished()
@@ -174,16 +174,15 @@ final class ExporterLink {
             front.record(request, status: 502, outcome: .upstreamFailed, rejection: nil)
             request.connection.breakOff()
         }
-        if queue.count > 0 { onFinished?() }
     }
 
     // MARK: - The end
 
-    /// Calls `done` when every record is acknowledged, or after a short wait.
+    /// Calls `done` when every record is acknowledged, by the next exporter if this one dies, or after a short wait.
     func finish(_ done: @escaping () -> Void) {
         guard onFinished == nil else { return }
         flush()
-        guard queue.count > 0, channel != nil else { return done() }
+        guard queue.count > 0 else { return done() }
         onFinished = done
         isArmed = true
         timer?.arm(afterUsec: ExporterLink.finishUsec)

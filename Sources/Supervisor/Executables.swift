@@ -20,7 +20,10 @@ final class Executables {
         for name in Set(ProcessTable.entries.map(\.executable)) {
             // The supervisor's own file is the one it runs from, even if its path leads elsewhere already.
             let path = name == Executables.own ? "/proc/self/exe" : "\(directory)/\(name)"
-            let descriptor = try ExecutableFile.open(path)
+            let descriptor: FileDescriptor
+            do { descriptor = try ExecutableFile.open(path) } catch {
+                throw Errno("cannot open \(path)", code: error.code)
+            }
             let identity = FileIdentity(descriptor)
             files[name] = OpenFile(descriptor: SharedDescriptor(descriptor), identity: identity)
         }

@@ -71,6 +71,18 @@ extension Stack {
         connectToRefresher(generation.front, as: "front")
     }
 
+    /// Gives a worker that is about to start its channels to every front that hands requests to it.
+    func equipWorker(_ worker: ManagedChild) {
+        connectRefresher(to: [worker])
+        for generation in draining + [current, next].compactMap({ $0 }) where generation.front.isRunning {
+            for (provider, workers) in generation.workers.enumerated() {
+                for (index, other) in workers.enumerated() where other === worker {
+                    connect(generation.front, as: "front", to: worker, as: "worker-\(provider)-\(index)")
+                }
+            }
+        }
+    }
+
     /// Makes a pair of connected sockets and gives each process its end.
     func connect(_ a: ManagedChild, as aName: String, to b: ManagedChild, as bName: String) {
         connect(a, to: bName) { b.give(NamedDescriptor(name: aName, descriptor: $0)) }

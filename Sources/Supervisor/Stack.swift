@@ -212,30 +212,24 @@ final class Stack {
         return generation.allWorkers.filter { worker in !others.contains { $0.contains(worker) } }
     }
 
-    /// Processes of a configuration that is on its way out are not started again.
+    /// Processes of a configuration that is on its way out are not started again. The exporter is as long as fronts
+    /// drain, which have counts for it.
     func mayRestart(_ child: ManagedChild) -> Bool {
-        !isEnding && !child.isAdopted
-            && (child === exporter || child === refresher || current?.contains(child) == true)
+        guard !child.isAdopted else { return false }
+        if child === exporter { return !isEnding || !draining.isEmpty }
+        return !isEnding && (child === refresher || current?.contains(child) == true)
     }
 
     func restart(_ child: ManagedChild) {
-        guard mayRestart(child), let current else { return }
-        if child === current.front {
-            equipFront(of: current)
-        } else if child === exporter {
+        guard mayRestart(child) else { return }
+        if child === exporter {
             equipExporter(child)
         } else if child === refresher {
             equipRefresher()
+        } else if let current, child === current.front {
+            equipFront(of: current)
         } else {
-            connectRefresher(to: [child])
-            for generation in draining + [current] + [next].compactMap({ $0 })
-            where generation.front.isRunning {
-                for (provider, workers) in generation.workers.enumerated() {
-                    for (index, worker) in workers.enumerated() where worker === child {
-                        connect(generation.front, as: "front", to: child, as: "worker-\(provider)-\(index)")
-                    }
-                }
-            }
+            equipWorker(child)
         }
         child.start()
     }

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import tempfile
 import threading
 
 from dialects import CHAT
@@ -64,6 +65,28 @@ class ExporterDeath(Case):
 
 
 class SlowExporter(Case):
+    def test_a_front_that_has_drained_gives_its_records_to_the_next_exporter(self):
+        stack = self.enterContext(Stack(ECHO, crashes=True))
+        exporter, front = stack.child("exporter"), stack.child("front")
+        os.kill(exporter, signal.SIGSTOP)
+        self.assertEqual(stack.post(CHAT.path, HELLO).status, 200)
+        stack.reload(Presets={"p": {"route": "echo,echo"}})
+        stack.kill_child("exporter")
+        wait_for("the end of the old front", 5, lambda: not exists(front))
+        wait_for("its records", 5, lambda: stack.metric("ccr_requests_total", tier="echo") == 1)
+
+    def test_a_stack_that_ends_without_an_exporter_starts_one_for_its_records(self):
+        state = self.enterContext(tempfile.TemporaryDirectory())
+        with Stack(ECHO, STATE_DIR=state, crashes=True) as stack:
+            os.kill(stack.child("exporter"), signal.SIGSTOP)
+            self.assertEqual(stack.post(CHAT.path, HELLO).status, 200)
+            stack.process.send_signal(signal.SIGTERM)
+            stack.wait_for_log("draining")
+            stack.kill_child("exporter")
+            self.assertEqual(stack.process.wait(10), 0)
+        with Stack(ECHO, STATE_DIR=state) as stack:
+            self.assertEqual(stack.metric("ccr_requests_total", tier="echo"), 1)
+
     def test_a_front_that_has_drained_waits_until_its_records_are_kept(self):
         up = self.enterContext(Upstream())
         up.scripts["two seconds"] = Script(CHAT.events(), before=[Pause(2)])
