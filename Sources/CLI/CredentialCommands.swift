@@ -250,7 +250,8 @@ enum CredentialCommands {
                     entry.member("kind")?.string ?? "", state,
                     entry.member("expires_in_seconds")?.int.map(TextTable.duration)
                         ?? (isUsable ? "never" : ""),
-                    entry.member("reason")?.string ?? "",
+                    ["reason", "remedy"].compactMap { entry.member($0)?.string }.filter { !$0.isEmpty }
+                        .joined(separator: "; "),
                 ])
             }
             withExtendedLifetime(parser) {}

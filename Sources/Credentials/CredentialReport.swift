@@ -19,6 +19,7 @@ extension CredentialReport {
             writer.member("kind", kind)
             writer.member("state", state)
             writer.member("reason", reason)
+            writer.member("remedy", remedy)
             writer.member("generation", Int(generation))
             writer.member("usable", isUsable)
             writer.member("needs_login", needsLogin)

@@ -11,6 +11,8 @@ package struct CredentialReport: Equatable, Sendable, WireCodable {
     /// As `CredentialState` names it.
     package var state: String
     package var reason: String
+    /// What a person has to do before it is renewed again; empty when nothing, or when `reason` says it.
+    package var remedy: String
     package var generation: UInt64
     /// The token in hand may be sent.
     package var isUsable: Bool
@@ -29,7 +31,7 @@ package struct CredentialReport: Equatable, Sendable, WireCodable {
     package var needsLogin: Bool { state == "needs_login" }
 
     package init(
-        name: String, provider: String, kind: String, state: String, reason: String,
+        name: String, provider: String, kind: String, state: String, reason: String, remedy: String,
         generation: UInt64, isUsable: Bool, expiresAt: Int?, nextAttemptAt: Int?, cooldownUntil: Int,
         refusals: Int, outcomes: [String: Int]
     ) {
@@ -38,6 +40,7 @@ package struct CredentialReport: Equatable, Sendable, WireCodable {
         self.kind = kind
         self.state = state
         self.reason = reason
+        self.remedy = remedy
         self.generation = generation
         self.isUsable = isUsable
         self.expiresAt = expiresAt
@@ -53,6 +56,7 @@ package struct CredentialReport: Equatable, Sendable, WireCodable {
         writer.put(kind)
         writer.put(state)
         writer.put(reason)
+        writer.put(remedy)
         writer.put(generation)
         writer.put(isUsable)
         writer.put(expiresAt) { $0.put(Int64($1)) }
@@ -71,6 +75,7 @@ package struct CredentialReport: Equatable, Sendable, WireCodable {
         kind = try reader.getString()
         state = try reader.getString()
         reason = try reader.getString()
+        remedy = try reader.getString()
         generation = try reader.get()
         isUsable = try reader.getBool()
         expiresAt = try reader.getOptional(Self.number)

@@ -66,7 +66,7 @@ package enum MessageKind: UInt8, CaseIterable {
 /// The version and the kind, with which every message begins.
 package enum MessageHead {
     /// Both ends must agree.
-    package static let version: UInt8 = 9
+    package static let version: UInt8 = 10
 
     /// Starts a message.
     @inline(__always)

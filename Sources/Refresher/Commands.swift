@@ -95,10 +95,8 @@ final class Commands {
     }
 
     func trouble(_ runner: Runner) -> String {
-        let machine = runner.machine
-        let text = "\(runner.spec.name): \(machine.state.rawValue): \(machine.reason)"
-        let isSaid = machine.state != .needsLogin || machine.reason.contains(runner.remedy)
-        return isSaid ? text : "\(text); \(runner.remedy)"
+        let text = "\(runner.spec.name): \(runner.machine.state.rawValue): \(runner.machine.reason)"
+        return runner.neededRemedy.isEmpty ? text : "\(text); \(runner.neededRemedy)"
     }
 
     // MARK: - The vault

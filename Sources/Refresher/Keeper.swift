@@ -183,6 +183,7 @@ final class Keeper: RunnerOwner {
             return CredentialReport(
                 name: name, provider: runner.spec.provider, kind: runner.spec.kind.rawValue,
                 state: runner.machine.state.rawValue, reason: runner.machine.reason,
+                remedy: runner.neededRemedy,
                 generation: runner.machine.generation, isUsable: runner.machine.isUsable(now: now),
                 expiresAt: seconds(runner.machine.validUntil),
                 nextAttemptAt: seconds(runner.machine.nextAttemptAt),

@@ -119,6 +119,11 @@ extension Runner {
         return spec.command.isEmpty ? "renew \(spec.secret.text)" : "log in with the program"
     }
 
+    /// The remedy of a credential that needs a login; empty when it needs none, or when its reason says what to do.
+    var neededRemedy: String {
+        machine.state == .needsLogin && !machine.reason.contains(remedy) ? remedy : ""
+    }
+
     /// Records a state that the machine has taken on.
     func settle(from earlier: CredentialState? = nil, _ change: () -> Void) {
         let before = earlier ?? machine.state
@@ -139,10 +144,10 @@ extension Runner {
         let fields = [LogField("CCR_CREDENTIAL", spec.name)]
         switch machine.state {
         case .needsLogin:
-            let reason = machine.reason
+            let remedy = neededRemedy
             environment.journal.log(
                 .error, .credentialTrouble,
-                "credential \(spec.name) needs a login (\(reason))\(reason.contains(remedy) ? "" : ": \(remedy)")",
+                "credential \(spec.name) needs a login (\(machine.reason))\(remedy.isEmpty ? "" : ": \(remedy)")",
                 fields)
         case .denied, .configError:
             environment.journal.log(

@@ -139,7 +139,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         requestsInFlight: 7, totalTimeoutMsec: .max)
 
     static let report = CredentialReport(
-        name: "main", provider: "p", kind: "oauth2", state: "fresh", reason: "", generation: 3,
+        name: "main", provider: "p", kind: "oauth2", state: "needs_login", reason: "revoked",
+        remedy: "run ccr login main", generation: 3,
         isUsable: true,
         expiresAt: 2000, nextAttemptAt: nil, cooldownUntil: 0, refusals: 1, outcomes: ["ok": 2, "waf": 1])
 

@@ -261,6 +261,11 @@ class Commands(Scenario):
         self.login()
         for words in ([], ["--json"]):
             self.assertEqual(self.ccr("credentials", "status", *words)[0], 0)
+        self.assertEqual(self.refresher.status()["remedy"], "", "nothing has to be done")
+        self.assertEqual(self.ccr("logout", "main")[0], 0)
+        found = self.refresher.status()
+        self.assertEqual((found["reason"], found["remedy"]), ("logged out", "run ccr login main"))
+        self.assertIn("logged out; run ccr login main", self.ccr("credentials", "status")[1])
 
     def test_a_second_login_ends_the_first_one(self):
         self.refresher.stop(self.process)
