@@ -12,7 +12,7 @@ from dialects import BY_PATH, CHAT, DIALECTS
 from harness import Case, Stack, Upstream, free_port, provider, resident, taken, wait_for
 from parallel import Background, Load, Streams
 from scripted import CLOSE, HANG, JSON, RESET, Pause, Script, slow, whole
-from ways import ForwardProxy, Nginx, Relay, TLSEnd, authority, close, finish, reset
+from ways import ForwardProxy, Nginx, Relay, SocksProxy, TLSEnd, authority, close, finish, reset
 from wire import JSON_TYPE, Wire, post_bytes, request_bytes
 
 SECRET_QUERY = "?token=query-secret"
@@ -58,9 +58,12 @@ class Route:
     url: str
     tls: object = None
     proxy: object = None
+    proxy_scheme: str = "http"
 
     def provider(self, name="first", url=None):
-        proxy = {"proxy": f"http://user:proxy-secret@127.0.0.1:{self.proxy.port}"} if self.proxy else {}
+        proxy = {}
+        if self.proxy:
+            proxy = {"proxy": f"{self.proxy_scheme}://user:proxy-secret@127.0.0.1:{self.proxy.port}"}
         return provider(name, (url or self.url) + "/v1" + SECRET_QUERY, ["m"], **proxy)
 
 
@@ -457,6 +460,46 @@ class ThroughATunnel(Contract, Way):
         self.assertEqual({protocol for _, protocol, _ in self.route.tls.log()}, {"HTTP/2.0"})
 
 
+class ThroughSOCKS(Contract, Way):
+    """Plain HTTP on a connection that the proxy made and reads nothing of."""
+
+    @classmethod
+    @contextlib.contextmanager
+    def way_to(cls, up):
+        with SocksProxy() as proxy:
+            yield Route(up.url, proxy=proxy, proxy_scheme="socks5h")
+
+    def ways_to_end_kept_connections(self):
+        return {how.__name__: lambda how=how: self.route.proxy.cut(how) for how in (finish, reset)}
+
+    def connections(self):
+        return self.route.proxy.connections
+
+    def tearDown(self):
+        self.assertEqual({(version, user) for version, user, _ in self.route.proxy.asked}, {(5, "user:proxy-secret")})
+
+
+class SOCKS(Case):
+    """Each version, and who finds the address of a name: the worker, or the proxy."""
+
+    def test_every_version(self):
+        with Upstream() as up, TLSEnd(up.port, authority().issue("DNS:localhost")) as end, SocksProxy() as proxy:
+            for scheme, expected in (
+                ("socks4", (4, "user", "127.0.0.1")),
+                ("socks4a", (4, "user", "localhost")),
+                ("socks5", (5, "user:proxy-secret", "127.0.0.1")),
+                ("socks5h", (5, "user:proxy-secret", "localhost")),
+            ):
+                for url in (f"http://localhost:{up.port}", f"https://localhost:{end.port}"):
+                    with self.subTest(scheme, url=url):
+                        proxy.asked.clear()
+                        route = Route(url, proxy=proxy, proxy_scheme=scheme)
+                        with Stack(route.provider(), environment=environment()) as stack:
+                            for d in DIALECTS:
+                                d.assert_complete(stack.post(d.path, d.request("m")), 10)
+                        self.assertEqual(set(proxy.asked), {expected})
+
+
 class Refusals(Case):
     """Ways that do not lead to the upstream: the next candidate answers, or the client is told by whom and why."""
 
@@ -518,9 +561,16 @@ class Refusals(Case):
             self.check(Route(f"https://127.0.0.1:{end.port}", proxy=proxy), "the proxy answered 403")
             self.assertEqual({method for method, _, _ in proxy.requests}, {"CONNECT"})
 
+    def test_a_socks_proxy_that_refuses(self):
+        for scheme, code in (("socks5h", 2), ("socks4", 91)):
+            with self.subTest(scheme), SocksProxy() as proxy:
+                proxy.refusal = code
+                self.check(Route(self.up.url, proxy=proxy, proxy_scheme=scheme), "no connection")
+
     def test_a_proxy_that_is_not_there(self):
         gone = Gone(free_port())
         self.check(Route(self.up.url, proxy=gone), "no connection")
+        self.check(Route(self.up.url, proxy=gone, proxy_scheme="socks5"), "no connection")
         self.check(Route(self.up.url.replace("http:", "https:"), proxy=gone), "no connection")
 
     def test_a_tunnel_to_somebody_whom_nobody_vouches_for(self):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands between a worker and a scripted upstream on the way to a real provider: an end of TLS that speaks HTTP/1.1
-and passes every byte and every end of a connection on, nginx that speaks HTTP/2, and a forward proxy.
+and passes every byte and every end of a connection on, nginx that speaks HTTP/2, a forward proxy and a SOCKS proxy.
 
-Source: RFC 9110 §9.3.6 (CONNECT), RFC 9112 §3.2 (forms of a target), RFC 8446 §6.1 (close_notify).
+Source: RFC 9110 §9.3.6 (CONNECT), RFC 9112 §3.2 (forms of a target), RFC 8446 §6.1 (close_notify), RFC 1928 (SOCKS 5),
+RFC 1929 (its user names), "SOCKS: A protocol for TCP proxy across firewalls" and "SOCKS 4A" (Y.-D. Lee).
 """
 
 import asyncio
@@ -259,6 +260,64 @@ class ForwardProxy(Relay):
             reset(writer)
         else:
             await self.end(writer)
+
+
+class SocksProxy(Relay):
+    """A SOCKS proxy of versions 4, 4A and 5. `asked` has who asked for what; `refusal` is the code of every answer when it
+    is set."""
+
+    IPV4, NAME = 1, 3
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+        self.refusal = None
+
+    async def serve(self, reader, writer):
+        version = (await reader.readexactly(1))[0]
+        user, host, port = await (self.read_4(reader) if version == 4 else self.read_5(reader, writer))
+        self.asked.append((version, user, host))
+        # What 4 says for "granted" is 90, and 91 for anything else.
+        granted = b"\0\x5a" if version == 4 else b"\5\0\0\1"
+        refused = bytes([0, self.refusal or 91]) if version == 4 else bytes([5, self.refusal or 1, 0, 1])
+        place = bytes(6)
+        if self.refusal:
+            writer.write(refused + place)
+            return await writer.drain()
+        upstream = await self.connect(writer, host, port)
+        writer.write(granted + place)
+        await self.relay((reader, writer), upstream)
+
+    async def read_4(self, reader):
+        _, port, address = struct.unpack("!BH4s", await reader.readexactly(7))
+        user = await reader.readuntil(b"\0")
+        host = socket.inet_ntoa(address)
+        if host.startswith("0.0.0."):
+            host = (await reader.readuntil(b"\0"))[:-1].decode()
+        return user[:-1].decode(), host, port
+
+    async def read_5(self, reader, writer):
+        async def text():
+            return (await reader.readexactly((await reader.readexactly(1))[0])).decode()
+
+        methods = await text()
+        user = ""
+        if "\2" in methods:
+            writer.write(b"\5\2")
+            await reader.readexactly(1)
+            user = f"{await text()}:{await text()}"
+            writer.write(b"\1\0")
+        else:
+            writer.write(b"\5\0")
+        kind = (await reader.readexactly(4))[3]
+        if kind == self.NAME:
+            host = await text()
+        elif kind == self.IPV4:
+            host = socket.inet_ntoa(await reader.readexactly(4))
+        else:
+            # Where localhost has an address of each family; upstreams listen on one.
+            host = socket.inet_ntop(socket.AF_INET6, await reader.readexactly(16)).replace("::1", "127.0.0.1")
+        return user, host, struct.unpack("!H", await reader.readexactly(2))[0]
 
 
 NGINX = """{user}
