@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -69,6 +70,20 @@ class Start(Case):
         status, log = run(gateway)
         self.assertEqual(status, 78, log)
         self.assertIn("missing.json", log)
+
+    def test_an_executable_that_is_missing_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = shutil.copy(PROGRAM, folder)
+            done = subprocess.run(
+                [program, "run", "--port", str(free_port())],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=20,
+                env={"PATH": os.environ["PATH"], "HOME": folder},
+            )
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"cannot open {folder}/ccr-upstream: No such file or directory", done.stderr)
 
     def test_a_port_in_use_names_the_holder(self):
         with socket.create_server(("127.0.0.1", 0)) as held:

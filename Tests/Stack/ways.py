@@ -277,15 +277,15 @@ class SocksProxy(Relay):
         version = (await reader.readexactly(1))[0]
         user, host, port = await (self.read_4(reader) if version == 4 else self.read_5(reader, writer))
         self.asked.append((version, user, host))
-        # What 4 says for "granted" is 90, and 91 for anything else.
-        granted = b"\0\x5a" if version == 4 else b"\5\0\0\1"
-        refused = bytes([0, self.refusal or 91]) if version == 4 else bytes([5, self.refusal or 1, 0, 1])
-        place = bytes(6)
+
+        def answer(code):
+            return (bytes([0, code]) if version == 4 else bytes([5, code, 0, self.IPV4])) + bytes(6)
+
         if self.refusal:
-            writer.write(refused + place)
+            writer.write(answer(self.refusal))
             return await writer.drain()
         upstream = await self.connect(writer, host, port)
-        writer.write(granted + place)
+        writer.write(answer(90 if version == 4 else 0))
         await self.relay((reader, writer), upstream)
 
     async def read_4(self, reader):
